@@ -1,0 +1,48 @@
+"""Errors that reach a user, and the only place that writes an exit status as a number."""
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """What the shell sees."""
+
+    OK = 0
+    REGRESSION = 1
+    USAGE = 2
+    MEASUREMENT_FAILED = 3
+    INCONCLUSIVE = 4
+    NOT_COMPARABLE = 5
+    INTERRUPTED = 130
+
+
+class DualmemError(Exception):
+    """Something a user can act on: one line that says what and where, and one that says what to do next."""
+
+    def __init__(self, what: str, *, hint: str = "", status: ExitStatus = ExitStatus.USAGE) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"{self.what}. {self.hint}" if self.hint else self.what
+
+
+class ScenarioError(DualmemError):
+    """A scenario file that cannot be used."""
+
+
+class DataError(DualmemError):
+    """A data file that cannot be used."""
+
+
+class BuildError(DualmemError):
+    """A build that failed or is not there."""
+
+
+class BaselineError(DualmemError):
+    """A baseline that is missing, damaged or made for another architecture."""
+
+
+class RecordError(DualmemError):
+    """A record that cannot be read."""

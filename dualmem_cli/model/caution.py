@@ -1,0 +1,30 @@
+"""Warnings. Each names its remedy."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class CautionKind(StrEnum):
+    """What to be careful about."""
+
+    NOISY_MACHINE = "noisy machine"
+    FEW_SAMPLES = "few samples"
+    COARSE_CLOCK = "coarse clock"
+    ONE_LAYOUT = "one layout"
+    LAYOUT_SENSITIVE = "layout-sensitive"
+    UNSUPPORTED = "unsupported here"
+    OTHER_MACHINE = "other machine"
+    NOT_PINNED = "not pinned"
+    PREEMPTED = "preempted"
+    INTERRUPTED = "interrupted"
+    DIRTY_TREE = "dirty tree"
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """`what` happened, and the `remedy`. `case` is the id of the case concerned, "" for the whole run."""
+
+    kind: CautionKind
+    what: str
+    remedy: str
+    case: str = ""

@@ -1,0 +1,80 @@
+"""The record: facts, plan and raw samples of one run. Everything a report shows is in here or follows from it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dualmem_cli.model.caution import Caution
+from dualmem_cli.model.kernel import Build
+from dualmem_cli.model.machine import Machine
+from dualmem_cli.model.plan import Arm, Case
+from dualmem_cli.model.samples import Failure, WorkerRun
+from dualmem_cli.model.scenario import Scenario
+from dualmem_cli.model.verdict import BenchFinding, CompareFinding
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """A data set as it was really used, verified after it was made or read."""
+
+    digest: str
+    source: str
+    rows: int
+    queries: int
+    dim: int
+    promised_similarity: float | None
+    measured_similarity: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRun:
+    """All workers of one case. `recall` is recall@k per arm against the exact float64 answer (None where it has no meaning).
+    `failure` is there when the case could not be measured at all."""
+
+    case: Case
+    arms: tuple[Arm, ...]
+    workers: tuple[WorkerRun, ...]
+    recall: tuple[float | None, ...]
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A case that exists on one side only, or a variant this machine cannot run: listed, never silently dropped."""
+
+    case: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One run of bench or compare.
+
+    `builds`: bench has one, compare has the baseline's first, then the candidate's. `findings` follow from `cases` by the judge of the
+    tool version that wrote the record, and can be computed again.
+    """
+
+    schema: Literal[1]
+    kind: Literal["bench", "compare"]
+    tool: str
+    created: str  # ISO 8601, UTC
+    seconds: float
+    interrupted: bool
+    revision: str  # of the source tree the run was started in; "" outside of one
+    machine: Machine
+    baseline: str  # name of the baseline compared against; "" for bench
+    builds: tuple[Build, ...]
+    scenarios: tuple[Scenario, ...]
+    data: tuple[DataFacts, ...]
+    cases: tuple[CaseRun, ...]
+    absent: tuple[Absent, ...]
+    bench: tuple[BenchFinding, ...]
+    compare: tuple[CompareFinding, ...]
+    cautions: tuple[Caution, ...]
+
+    def scenario_of(self, case: Case) -> Scenario:
+        return next(s for s in self.scenarios if s.name == case.scenario)
+
+    def case_run(self, case_id: str) -> CaseRun | None:
+        return next((c for c in self.cases if c.case.id == case_id), None)

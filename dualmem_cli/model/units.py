@@ -1,0 +1,57 @@
+"""Units of measured numbers, and how a number in a unit is written for a person."""
+
+from enum import StrEnum
+
+
+class Unit(StrEnum):
+    """The unit of a stored number. Times are stored in nanoseconds, ratios as fractions (0.05 is 5 %)."""
+
+    NANOSECOND = "ns"
+    RATIO = "1"
+    COUNT = "count"
+    BYTE = "B"
+    PER_SECOND = "1/s"
+
+
+_TIME_STEPS = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1.0, "ns"))
+_BYTE_STEPS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B"))
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Write `value` with `digits` significant digits, never in exponent form: 0.414, 62.1, 1370."""
+    if value == 0:
+        return "0"
+    text = f"{value:.{digits}g}"
+    if "e" in text:
+        text = f"{float(text):.12f}".rstrip("0").rstrip(".") if abs(value) < 1 else f"{float(text):.0f}"
+    return text
+
+
+def human(value: float, unit: Unit | str) -> str:
+    """Write a number for a person: 414 ns, 0.05 as 5 %, 1536 B as 1.5 KiB. An unknown unit is appended as it is."""
+    if value != value:
+        return "not known"
+    match unit:
+        case Unit.NANOSECOND:
+            for step, name in _TIME_STEPS:
+                if abs(value) >= step:
+                    return f"{significant(value / step)} {name}"
+            return f"{significant(value, 2)} ns"
+        case Unit.BYTE:
+            for size, name in _BYTE_STEPS:
+                if abs(value) >= size:
+                    return f"{significant(value / size)} {name}"
+            return f"{significant(value)} B"
+        case Unit.RATIO:
+            return significant(value)
+        case Unit.COUNT:
+            return f"{value:,.0f}" if value == int(value) else significant(value)
+        case Unit.PER_SECOND:
+            return f"{significant(value)}/s"
+        case _:
+            return f"{significant(value)} {unit}"
+
+
+def percent(ratio: float, *, signed: bool = True, digits: int = 1) -> str:
+    """Write a fraction as per cent: 0.079 as '+7.9 %'."""
+    return f"{ratio * 100:{'+' if signed else ''}.{digits}f} %"

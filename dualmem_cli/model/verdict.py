@@ -1,0 +1,84 @@
+"""What was found: quantities beside their budgets (bench) and verdicts against a baseline (compare)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dualmem_cli.model.estimate import Estimate
+
+
+class Verdict(StrEnum):
+    """The answer of the gate for one case."""
+
+    REGRESSED = "regressed"
+    IMPROVED = "improved"
+    UNCHANGED = "unchanged"  # proved inside the threshold
+    INCONCLUSIVE = "inconclusive"
+    INVALID = "invalid"
+    MISSING = "missing"
+    INCOMPARABLE = "incomparable"
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A reported number of a bench case. `limit` is its budget (None: has none), `minimum` whether it must be at least that, `met` the
+    comparison's result."""
+
+    name: str
+    estimate: Estimate
+    limit: float | None = None
+    minimum: bool = False
+    met: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BenchFinding:
+    """One case of a bench. `problem` is "" or says in one line why the case is not valid; the quantities are empty then."""
+
+    case: str
+    quantities: tuple[Quantity, ...]
+    problem: str
+
+    @property
+    def missed(self) -> tuple[Quantity, ...]:
+        return tuple(q for q in self.quantities if q.met is False)
+
+    def quantity(self, name: str) -> Quantity | None:
+        return next((q for q in self.quantities if q.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutCell:
+    """Mean change of the workers that ran one pair of links (baseline layout, candidate layout)."""
+
+    baseline: str
+    candidate: str
+    change: float
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetricChange:
+    """A declared metric (or recall) on both sides. `worsened` is whether it left its allowance."""
+
+    name: str
+    unit: str
+    baseline: float
+    candidate: float
+    allowance: float
+    worsened: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CompareFinding:
+    """One case of a compare. `change` is candidate / baseline - 1 with its interval, None where nothing could be measured. `reason` is the
+    sentence a person reads: what was proved, how much slower, or what is missing and how long it would take."""
+
+    case: str
+    verdict: Verdict
+    threshold: float
+    change: Estimate | None
+    baseline_ns: float | None  # time per operation, for orientation only: never judged
+    candidate_ns: float | None
+    reason: str
+    layouts: tuple[LayoutCell, ...] = ()
+    metrics: tuple[MetricChange, ...] = ()

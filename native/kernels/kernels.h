@@ -1,0 +1,25 @@
+/* kernels.h: the rows that each kernel file contributes to the table (table.c concatenates them).
+ *
+ * A file per family exports a constant array and its length, so that adding a kernel touches its own file and nothing
+ * else; a new family adds two lines here and one in table.c. */
+#ifndef DUALMEM_KERNELS_KERNELS_H
+#define DUALMEM_KERNELS_KERNELS_H
+
+#include <stddef.h>
+
+#include "dualmem/dm_kernel.h"
+
+extern const dm_kernel *const dm_binding_update_kernels[];
+extern const size_t dm_binding_update_kernel_count;
+extern const dm_kernel *const dm_fan_kernels[];
+extern const size_t dm_fan_kernel_count;
+extern const dm_kernel *const dm_type_discrimination_kernels[];
+extern const size_t dm_type_discrimination_kernel_count;
+extern const dm_kernel *const dm_node_access_kernels[];
+extern const size_t dm_node_access_kernel_count;
+extern const dm_kernel *const dm_similarity_kernels[];
+extern const size_t dm_similarity_kernel_count;
+extern const dm_kernel *const dm_concept_lookup_kernels[];
+extern const size_t dm_concept_lookup_kernel_count;
+
+#endif

@@ -9,7 +9,7 @@ from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.samples import Failure, WorkerRun
 from dualmem_cli.model.scenario import Scenario
-from dualmem_cli.model.verdict import BenchFinding, CompareFinding
+from dualmem_cli.model.verdict import BenchFinding, CompareFinding, ControlFinding
 
 SCHEMA_VERSION = 1
 
@@ -72,6 +72,7 @@ class Record:
     bench: tuple[BenchFinding, ...]
     compare: tuple[CompareFinding, ...]
     cautions: tuple[Caution, ...]
+    controls: tuple[ControlFinding, ...] = ()  # compare only
 
     def scenario_of(self, case: Case) -> Scenario:
         return next(s for s in self.scenarios if s.name == case.scenario)

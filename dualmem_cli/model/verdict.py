@@ -82,3 +82,16 @@ class CompareFinding:
     reason: str
     layouts: tuple[LayoutCell, ...] = ()
     metrics: tuple[MetricChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ControlFinding:
+    """A control of a compare, pooled over its cases: a copy of the baseline must be silent, the baseline with more work must be caught.
+    `name` reads after "controls:", such as "baseline against itself"; `passed` of `cases` did as they should, `held` is whether the
+    control as a whole did. `change` is the pooled change, None where nothing could be measured."""
+
+    name: str
+    held: bool
+    passed: int
+    cases: int
+    change: Estimate | None

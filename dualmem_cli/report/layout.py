@@ -1,0 +1,233 @@
+"""One layout, many dialects: a report as plain data, before any terminal, Markdown or HTML is known.
+
+compose.py makes a Layout from a record; each dialect walks over it. A colour (Tone) means better or worse, never
+significant or not, and never stands alone: the words say the same.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, IntEnum, StrEnum
+
+
+class Tone(StrEnum):
+    """Which way a text points."""
+
+    NEUTRAL = "neutral"
+    BETTER = "better"
+    WORSE = "worse"
+
+
+class Level(IntEnum):
+    """How much is shown. A part with a level is shown when at least that much is asked for (-q, nothing, -v)."""
+
+    QUIET = 0
+    NORMAL = 1
+    VERBOSE = 2
+
+
+class Emphasis(Enum):
+    """How loud a text is, apart from its tone."""
+
+    PLAIN = "plain"
+    STRONG = "strong"
+    FAINT = "faint"
+    CODE = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of text. Nothing in it is markup in any dialect."""
+
+    text: str
+    tone: Tone = Tone.NEUTRAL
+    emphasis: Emphasis = Emphasis.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A change drawn on one axis with its threshold, all as fractions. Dialects that cannot draw leave it out."""
+
+    value: float
+    low: float
+    high: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell; its lines are shown one below the other where the dialect can."""
+
+    lines: tuple[tuple[Span, ...], ...]
+    drawing: Interval | None = None
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(span.text for span in line) for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`numeric` cells are right-aligned; in a `group` column equal neighbours are shown once; `drawing` columns exist only where
+    the dialect can draw; a `remark` column may move below its row where there is no room."""
+
+    title: str
+    numeric: bool = False
+    group: bool = False
+    drawing: bool = False
+    remark: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """As many cells as the table has columns. `target` names the detail that the row summarises ("" for none)."""
+
+    cells: tuple[Cell, ...]
+    level: Level = Level.NORMAL
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with its caption ("" for none)."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names with their values."""
+
+    caption: str
+    pairs: tuple[tuple[str, tuple[Span, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """Lines of text, in order."""
+
+    lines: tuple[tuple[Span, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Text to be shown exactly as it is."""
+
+    caption: str
+    text: str
+
+
+class FigureKind(StrEnum):
+    """What a figure shows (plots.py draws it)."""
+
+    RATIOS = "ratios"  # compare: paired ratios over time
+    SIDES = "sides"  # compare: time per operation of both builds
+    WORKERS = "workers"  # compare: one change per worker, and the interval
+    SPREAD = "spread"  # bench: time per operation of every arm
+    PERCENTILES = "percentiles"  # latency by percentile
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A place for a drawing of a case, for dialects that can draw. `description` is what a person who cannot see it reads."""
+
+    case: str
+    kind: FigureKind
+    caption: str
+    description: str
+
+
+Block = Table | Facts | Notes | Source | Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A titled part. `level` says from how much on the terminal shows it; Markdown leaves VERBOSE sections out, a page has all."""
+
+    title: str
+    level: Level
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """Everything about one case; `opened` where a reader should see it without asking."""
+
+    target: str
+    title: tuple[Span, ...]
+    opened: bool
+    level: Level
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A whole report in reading order: what ran, the verdict, the sections, one detail per case, the facts behind, how it ended."""
+
+    title: str
+    created: str
+    header: tuple[tuple[Span, ...], ...]
+    verdict: tuple[Span, ...]
+    sections: tuple[Section, ...]
+    details: tuple[Detail, ...]
+    facts: tuple[Section, ...]
+    closing: tuple[tuple[Span, ...], ...]
+    next_command: str
+
+
+def plain(text: str, tone: Tone = Tone.NEUTRAL) -> tuple[Span, ...]:
+    """One span of plain text."""
+    return (Span(text, tone),)
+
+
+def strong(text: str, tone: Tone = Tone.NEUTRAL) -> tuple[Span, ...]:
+    """One span that stands out."""
+    return (Span(text, tone, Emphasis.STRONG),)
+
+
+def faint(text: str) -> tuple[Span, ...]:
+    """One span that stands back."""
+    return (Span(text, Tone.NEUTRAL, Emphasis.FAINT),)
+
+
+def code(text: str) -> tuple[Span, ...]:
+    """One span that is to be typed or looked up letter by letter."""
+    return (Span(text, Tone.NEUTRAL, Emphasis.CODE),)
+
+
+def cell(text: str, tone: Tone = Tone.NEUTRAL, emphasis: Emphasis = Emphasis.PLAIN) -> Cell:
+    """A cell of one line of one span."""
+    return Cell(((Span(text, tone, emphasis),),))
+
+
+def joined(parts: Iterable[tuple[Span, ...]], separator: str = "; ") -> tuple[Span, ...]:
+    """Several runs of spans in one line."""
+    spans: list[Span] = []
+    for part in parts:
+        if spans:
+            spans.append(Span(separator))
+        spans.extend(part)
+    return tuple(spans)
+
+
+def visible(text: str, *, keep: str = "") -> str:
+    """The text with every character that is not seen but acts written as an escape: controls (terminal sequences), direction marks,
+    zero-width characters, lone surrogates. A library names its own kernels; it must not be able to redraw a terminal or turn a
+    sentence round. Characters in `keep` stay.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c in keep or not _acts(c) else _escape(c) for c in text)
+
+
+def _acts(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -1,0 +1,161 @@
+"""How numbers are worded in every report. A measured number keeps its three digits (62.0 us), a limit is written as short as it is
+(50 us), an interval is written +- where it is nearly symmetric and [low, high] where a verdict hangs on its ends.
+"""
+
+import re
+
+from dualmem_cli.model.estimate import Estimate
+from dualmem_cli.model.plan import Case
+from dualmem_cli.model.units import Unit, human, percent, significant
+from dualmem_cli.model.verdict import Quantity
+
+# The quantities that the judge derives; every other name is a metric that a kernel declared.
+TIME = "time"
+RECALL = "recall"
+OVERHEAD = "overhead"
+SPEEDUP = "speedup"
+
+_PERCENTILE = re.compile(r"^(?P<before>fastest[ _-])?p(?P<share>\d+(?:\.\d+)?)(?P<after>[ _-]fastest)?$")
+
+
+def percentile_name(name: str) -> str:
+    """'P99.9' for "p99.9" or "p999", "" for a quantity that is no percentile."""
+    match = _PERCENTILE.match(name)
+    if match is None:
+        return ""
+    share = match["share"]
+    return f"P{share}" if "." in share or len(share) < 3 else f"P{share[:2]}.{share[2:]}"
+
+
+def is_fastest(name: str) -> bool:
+    """Whether a percentile is of the fastest pass of each item, not of every operation."""
+    match = _PERCENTILE.match(name)
+    return match is not None and bool(match["before"] or match["after"])
+
+
+def quantity_name(name: str) -> str:
+    """The name of a quantity for a person."""
+    share = percentile_name(name)
+    if share:
+        return f"{share}, fastest pass" if is_fastest(name) else share
+    return {TIME: "time per operation", OVERHEAD: "overhead over the single-type twin", SPEEDUP: "speed-up"}.get(
+        name, name.replace("_", " ")
+    )
+
+
+def amount(value: float, unit: Unit | str, name: str = "") -> str:
+    """A measured number with its unit, three digits kept: '62.0 us', '+0.4 %' for an overhead, '24.1 x' for a speed-up."""
+    if value != value:
+        return "not known"
+    if name == OVERHEAD:
+        return percent(value)
+    if name == SPEEDUP:
+        return f"{three_digits(value)} x"
+    if name == RECALL:
+        return f"{value:.3f}"
+    if unit in (Unit.NANOSECOND, Unit.RATIO):
+        number, _, suffix = human(value, unit).partition(" ")
+        kept = three_digits(float(number)) if _finite(value) else number
+        return f"{kept} {suffix}".rstrip()
+    return human(value, unit).removesuffix(f" {Unit.COUNT}")
+
+
+def limit_text(quantity: Quantity) -> str:
+    """The budget of a quantity: '<= 50 us', '>= 0.95', '<= 5 %'."""
+    assert quantity.limit is not None
+    sign = ">=" if quantity.minimum else "<="
+    if quantity.name == OVERHEAD:
+        return f"{sign} {plain_percent(quantity.limit)}"
+    if quantity.name == SPEEDUP:
+        return f"{sign} {significant(quantity.limit)} x"
+    return f"{sign} {human(quantity.limit, quantity.estimate.unit)}"
+
+
+def met_word(quantity: Quantity) -> str:
+    """'ok' or 'MISSED'; '' without a budget. Capitals, so that the word stands out without any colour."""
+    return "" if quantity.met is None else "ok" if quantity.met else "MISSED"
+
+
+def estimate_text(quantity: Quantity) -> str:
+    """A quantity with its uncertainty: '412 ns +- 0.3 %' (relative), '+0.4 % +- 0.2 %' (points, for an overhead), '0.972' (counted)."""
+    estimate = quantity.estimate
+    text = amount(estimate.value, estimate.unit, quantity.name)
+    half = half_width(estimate)
+    if not half or not _finite(half):
+        return text
+    if quantity.name == OVERHEAD:
+        return f"{text} +- {plain_percent(half)}"
+    if not estimate.value:
+        return f"{text} +- {amount(half, estimate.unit, quantity.name)}"
+    return f"{text} +- {plain_percent(half / abs(estimate.value))}"
+
+
+def interval_text(quantity: Quantity) -> str:
+    """The interval's ends: '[410 ns, 414 ns]'; 'exact' for a number that was counted."""
+    estimate = quantity.estimate
+    if estimate.low == estimate.high:
+        return "exact"
+    low, high = (amount(end, estimate.unit, quantity.name) for end in (estimate.low, estimate.high))
+    return f"[{low}, {high}]"
+
+
+def change_text(change: Estimate) -> str:
+    """A change against the baseline: '+7.9 %'."""
+    return percent(change.value)
+
+
+def change_interval(change: Estimate) -> str:
+    """The interval of a change, in per cent: '[+7.4, +8.3]'."""
+    return f"[{_points(change.low)}, {_points(change.high)}]"
+
+
+def half_width(estimate: Estimate) -> float:
+    """The longer arm of the interval, so that +- never promises more than the interval."""
+    return max(estimate.high - estimate.value, estimate.value - estimate.low, 0.0)
+
+
+def plain_percent(fraction: float) -> str:
+    """An unsigned fraction as per cent with at most two digits: '0.3 %', '12 %', 'below 0.01 %'."""
+    points = fraction * 100
+    if 0 < points < 0.01:
+        return "below 0.01 %"
+    if points >= 10:
+        return f"{significant(float(f'{points:.3g}'))} %"
+    return f"{significant(points, 1 if points < 1 else 2)} %"
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits, zeros kept, never an exponent: 62.0, 0.410, 1370."""
+    text = f"{value:#.3g}".rstrip(".")
+    return significant(value) if "e" in text else text
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """'1 case', '22 cases'."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in seconds for a person: '7.3 s', '41 s', '3 min 12 s'."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
+
+
+def case_name(case: Case) -> str:
+    """A case with its scenario, on one line: 'similarity count 16, avx2'."""
+    return f"{case.scenario} {case.label}"
+
+
+def confidence_text(confidence: float) -> str:
+    """'99.9 %'."""
+    return f"{significant(confidence * 100, 6)} %"
+
+
+def _points(fraction: float) -> str:
+    return f"{fraction * 100:+.1f}"
+
+
+def _finite(value: float) -> bool:
+    return abs(value) < float("inf")

@@ -1,5 +1,6 @@
 """Units of measured numbers, and how a number in a unit is written for a person."""
 
+import math
 from enum import StrEnum
 
 
@@ -29,7 +30,7 @@ def significant(value: float, digits: int = 3) -> str:
 
 def human(value: float, unit: Unit | str) -> str:
     """Write a number for a person: 414 ns, 0.05 as 5 %, 1536 B as 1.5 KiB. An unknown unit is appended as it is."""
-    if value != value:
+    if math.isnan(value):
         return "not known"
     match unit:
         case Unit.NANOSECOND:

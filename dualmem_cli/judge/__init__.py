@@ -1,0 +1,1 @@
+"""Samples and limits in, findings and cautions out. Pure."""

@@ -1,0 +1,164 @@
+"""What a compare found: one verdict per case, with the sentence that says what was proved."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import fmean, median
+
+from dualmem_cli.judge.sequential import Rule, decide, interval, workers_wanted
+from dualmem_cli.judge.validity import problem_of
+from dualmem_cli.model.estimate import Estimate
+from dualmem_cli.model.kernel import Build, Kernel
+from dualmem_cli.model.metric import Better
+from dualmem_cli.model.record import CaseRun
+from dualmem_cli.model.scenario import Scenario
+from dualmem_cli.model.units import percent
+from dualmem_cli.model.verdict import CompareFinding, LayoutCell, MetricChange, Verdict
+from dualmem_cli.stats.pairs import paired_ratios, per_operation
+
+SUITE_ERROR = 0.001
+# A recall that fell by more than this is a regression even above its floor.
+RECALL_ALLOWANCE = 0.005
+
+
+def rule_for(scenario: Scenario, *, cases: int) -> Rule:
+    """The rule of one case in a suite of `cases`: together they err at most once in a thousand runs."""
+    return Rule(threshold=scenario.gate.time, error=SUITE_ERROR / max(1, cases))
+
+
+def worker_logs(run: CaseRun) -> tuple[float, ...]:
+    """One log ratio candidate / baseline per worker."""
+    return tuple(paired_ratios(worker.samples, arm=1, reference=0).value for worker in run.workers if worker.samples is not None)
+
+
+def undecided(scenario: Scenario, kernel: Kernel, run: CaseRun, *, cases: int) -> bool:
+    """Whether more workers are wanted: nothing is wrong yet, and the rule has not ended the case."""
+    if problem_of(run, kernel, recall_floor=scenario.gate.recall_floor):
+        return False
+    decision = decide(worker_logs(run), rule_for(scenario, cases=cases))
+    return decision is None or decision.verdict is None
+
+
+def compare_finding(scenario: Scenario, kernel: Kernel, run: CaseRun, builds: tuple[Build, ...], *, cases: int) -> CompareFinding:
+    """The verdict of one case from all its workers."""
+    rule = rule_for(scenario, cases=cases)
+    problem = problem_of(run, kernel, recall_floor=scenario.gate.recall_floor)
+    if problem:
+        return _without_change(run, Verdict.INVALID, rule, problem)
+    logs = worker_logs(run)
+    decision = decide(logs, rule)
+    change = decision.change if decision else interval(logs, rule)
+    verdict = (decision.verdict if decision else None) or Verdict.INCONCLUSIVE
+    metrics = _metric_changes(scenario, kernel, run)
+    worse = [metric for metric in metrics if metric.worsened]
+    reason = _reason(verdict, change, rule, run, by_estimate=decision is not None and decision.by_estimate)
+    if worse:
+        names = ", ".join(f"{m.name} {m.baseline:g} -> {m.candidate:g}" for m in worse)
+        reason = f"{names}: worse than allowed; time: {reason}"
+        verdict = Verdict.REGRESSED
+    return CompareFinding(
+        case=run.case.id,
+        verdict=verdict,
+        threshold=rule.threshold,
+        change=change,
+        baseline_ns=_time(run, 0),
+        candidate_ns=_time(run, 1),
+        reason=reason,
+        layouts=_layouts(run, builds, logs),
+        metrics=metrics,
+    )
+
+
+def _without_change(run: CaseRun, verdict: Verdict, rule: Rule, reason: str) -> CompareFinding:
+    return CompareFinding(
+        case=run.case.id,
+        verdict=verdict,
+        threshold=rule.threshold,
+        change=None,
+        baseline_ns=None,
+        candidate_ns=None,
+        reason=reason,
+    )
+
+
+def absent_finding(case: str, verdict: Verdict, reason: str) -> CompareFinding:
+    """A case that exists on one side only (missing), or that cannot be compared here (incomparable)."""
+    return CompareFinding(
+        case=case, verdict=verdict, threshold=0.0, change=None, baseline_ns=None, candidate_ns=None, reason=reason
+    )
+
+
+def _reason(verdict: Verdict, change: Estimate, rule: Rule, run: CaseRun, *, by_estimate: bool) -> str:
+    """A PASS says what it proved, an INCONCLUSIVE what it would take, a FAIL how much."""
+    limit = percent(rule.threshold, signed=False, digits=0)
+    confidence = f"{100 * (1 - (1 - change.confidence) / 2):.5g} %"
+    span = f"[{percent(change.low)}, {percent(change.high)}]"
+    if by_estimate:
+        side = "above" if verdict is Verdict.REGRESSED else "not above"
+        return f"{percent(change.value)} {span}, too near to {limit} to be proved; the estimate is {side} it"
+    match verdict:
+        case Verdict.REGRESSED:
+            return f"{percent(change.value)} {span}: more than {limit} slower ({confidence}); {change.count} workers"
+        case Verdict.IMPROVED:
+            return f"{percent(change.value)} {span}: faster ({confidence}); {change.count} workers"
+        case Verdict.UNCHANGED:
+            return f"less than {limit} slower ({confidence}); {change.count} workers"
+        case _:
+            wanted = workers_wanted(change, rule)
+            seconds = max(0.1, (wanted - change.count) * _worker_seconds(run))
+            return (
+                f"{percent(change.value)} {span} straddles {limit} after {change.count} workers; "
+                f"about {seconds:.1f} s more would decide: --budget {max(1, round(seconds + change.count * _worker_seconds(run)))}"
+            )
+
+
+def _worker_seconds(run: CaseRun) -> float:
+    """What one more worker of this case costs: its timed samples, doubled for start, set-up and warm-up."""
+    totals = [sum(worker.samples.wall_ns) for worker in run.workers if worker.samples is not None]
+    return 2e-9 * median(totals) if totals else 0.1
+
+
+def _time(run: CaseRun, arm: int) -> float:
+    return fmean(median(per_operation(worker.samples, arm=arm)) for worker in run.workers if worker.samples is not None)
+
+
+def _layouts(run: CaseRun, builds: tuple[Build, ...], logs: Sequence[float]) -> tuple[LayoutCell, ...]:
+    """The mean change per pair of links, for whoever wants to see whether a layout alone makes the difference."""
+    cells: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
+    measured = [worker for worker in run.workers if worker.samples is not None]
+    for worker, log in zip(measured, logs, strict=True):
+        cells[worker.draw.links[0], worker.draw.links[1]].append(log)
+    return tuple(
+        LayoutCell(
+            baseline=builds[0].links[first].layout,
+            candidate=builds[1].links[second].layout,
+            change=fmean(values),
+            workers=len(values),
+        )
+        for (first, second), values in sorted(cells.items())
+    )
+
+
+def _metric_changes(scenario: Scenario, kernel: Kernel, run: CaseRun) -> tuple[MetricChange, ...]:
+    """Declared metrics that the scenario gates, and recall. These are counted, so they are compared as they are."""
+    changes = []
+    allowed = dict(scenario.gate.metrics)
+    for index, metric in enumerate(kernel.metrics):
+        if metric.name not in allowed:
+            continue
+        first, second = (_metric(run, arm, index) for arm in (0, 1))
+        if first is None or second is None:
+            continue
+        sign = -1.0 if metric.better is Better.HIGHER else 1.0
+        worsened = sign * (second - first) > allowed[metric.name] * abs(first)
+        changes.append(MetricChange(metric.name, metric.unit, first, second, allowed[metric.name], worsened))
+    if len(run.recall) > 1 and run.recall[0] is not None and run.recall[1] is not None:
+        first, second = run.recall[0], run.recall[1]
+        changes.append(MetricChange("recall", "1", first, second, RECALL_ALLOWANCE, first - second > RECALL_ALLOWANCE))
+    return tuple(changes)
+
+
+def _metric(run: CaseRun, arm: int, index: int) -> float | None:
+    for worker in run.workers:
+        if arm < len(worker.metrics) and index < len(worker.metrics[arm]):
+            return worker.metrics[arm][index]
+    return None

@@ -1,0 +1,34 @@
+"""From findings to an exit status. A gate that measured nothing never passes."""
+
+from dualmem_cli.errors import ExitStatus
+from dualmem_cli.model.record import Record
+from dualmem_cli.model.verdict import Verdict
+
+_MEASURED = {Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED, Verdict.INCONCLUSIVE}
+
+
+def bench_status(record: Record, *, enforce_budgets: bool) -> ExitStatus:
+    """A plain bench only shows missed budgets; a case that could not be measured is a failure."""
+    if record.interrupted:
+        return ExitStatus.INTERRUPTED
+    if not record.bench or any(finding.problem for finding in record.bench):
+        return ExitStatus.MEASUREMENT_FAILED
+    if enforce_budgets and any(finding.missed for finding in record.bench):
+        return ExitStatus.REGRESSION
+    return ExitStatus.OK
+
+
+def compare_status(record: Record, *, allow_inconclusive: bool) -> ExitStatus:
+    """The worst news wins: a regression, then a failed measurement, then what cannot be compared, then what is not known yet."""
+    verdicts = {finding.verdict for finding in record.compare}
+    if record.interrupted:
+        return ExitStatus.INTERRUPTED
+    if Verdict.REGRESSED in verdicts:
+        return ExitStatus.REGRESSION
+    if Verdict.INVALID in verdicts:
+        return ExitStatus.MEASUREMENT_FAILED
+    if Verdict.INCOMPARABLE in verdicts or not verdicts & _MEASURED:
+        return ExitStatus.NOT_COMPARABLE
+    if Verdict.INCONCLUSIVE in verdicts and not allow_inconclusive:
+        return ExitStatus.INCONCLUSIVE
+    return ExitStatus.OK

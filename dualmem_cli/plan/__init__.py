@@ -1,0 +1,1 @@
+"""Deciding what will be measured. Pure: the same scenario, library and seed give the same plan, byte for byte."""

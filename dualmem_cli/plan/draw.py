@@ -1,0 +1,39 @@
+"""What each worker of a case is dealt: processor, address offsets, set-up order, code layout.
+
+All of these change the time of unchanged code (Mytkowicz et al., "Producing wrong data without doing anything obviously
+wrong", ASPLOS 2009), and none of them averages out inside one process. So every worker gets its own, balanced where balance is
+possible: processors and links take turns, the rest is drawn at random.
+"""
+
+from random import Random
+
+from dualmem_cli.model.plan import Draw
+
+
+def draw_worker(*, index: int, seed: int, arms: int, cpus: tuple[int, ...], links: tuple[int, ...]) -> Draw:
+    """The draw of worker `index` of a case.
+
+    `links` holds the number of links per build. The first build's link is `index` modulo its count; the second one's runs through a
+    Latin square, so that after max(links) workers every link of every build ran about equally often, and after their
+    product every pair did. `cpus` are the processors this process may use (empty: do not pin); workers take turns.
+    """
+    random = Random(f"{seed}/worker/{index}")
+    shuffle = Random(f"{seed}/links")
+    widest = max(links, default=1)
+    turn, step = index // widest, index % widest
+    chosen = []
+    for build, count in enumerate(links):
+        order = shuffle.sample(range(count), count)
+        chosen.append(order[(step + (turn if build > 0 else 0)) % count])
+    # Workers come in pairs that set the arms up in opposite orders.
+    order = list(range(arms))
+    Random(f"{seed}/order/{index // 2}").shuffle(order)
+    first_cpu = Random(f"{seed}/cpu").randrange(len(cpus)) if cpus else 0
+    return Draw(
+        cpu=cpus[(first_cpu + index // 2) % len(cpus)] if cpus else None,
+        stack=16 * random.randrange(256),
+        environment=random.randrange(4096),
+        placement=64 * random.randrange(64),
+        order=tuple(order if index % 2 == 0 else order[::-1]),
+        links=tuple(chosen),
+    )

@@ -1,0 +1,250 @@
+"""Scenario files: TOML text in, a validated Scenario out, every mistake named with file, line, key and the nearest valid key."""
+
+import hashlib
+import re
+import tomllib
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from dualmem_cli.errors import ScenarioError
+from dualmem_cli.model.scenario import (
+    ClusteredData,
+    Data,
+    FileData,
+    Gate,
+    GaussianData,
+    Measure,
+    Mode,
+    Reference,
+    Scenario,
+)
+from dualmem_cli.plan.limits import parse_limit
+from dualmem_cli.plan.spelling import did_you_mean
+
+_Fraction = Annotated[float, Field(gt=0, lt=10)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
+
+
+class SyntheticTable(_Table):
+    """[data] that is generated: seeded, and checked against what it promises."""
+
+    synthetic: Literal["gaussian", "clustered"]
+    rows: int = Field(ge=1, le=100_000_000)
+    queries: int = Field(default=200, ge=1, le=1_000_000)
+    dim: int = Field(default=768, ge=1, le=4096)
+    clusters: int = Field(default=100, ge=1, description="clustered: number of centres")
+    intrinsic: int = Field(default=32, ge=1, description="clustered: dimensions of the subspace that the data fills")
+    similarity: float = Field(
+        default=0.7, gt=0, lt=1, description="clustered: promised mean cosine of two rows of one cluster; verified"
+    )
+    seed: int = Field(default=1, ge=0)
+
+
+class FileTable(_Table):
+    """[data] from a file: .npy, .fvecs, or .hdf5 in the ann-benchmarks layout. Paths are relative to the scenario file."""
+
+    file: str
+    queries_file: str = Field(default="", description="vectors to look up; default: the last `queries` rows, held out")
+    rows: int = Field(default=0, ge=0, description="take the first so many rows; 0: all")
+    queries: int = Field(default=200, ge=1)
+    normalise: bool = Field(default=True, description="scale rows to unit length")
+
+
+class MeasureTable(_Table):
+    """How much is measured."""
+
+    mode: Literal["block", "latency"] = "block"
+    workers: int = Field(default=8, ge=2, le=1000, description="fresh processes; the unit of inference")
+    samples: int = Field(default=60, ge=4, le=100_000, description="block: samples per worker and arm")
+    sample_us: float = Field(default=200.0, ge=10, le=1e7, description="block: wanted length of one sample")
+    warmup_ms: float = Field(default=5.0, ge=0, le=60_000)
+    operations: int = Field(default=1000, ge=10, le=10_000_000, description="latency: operations per pass")
+    passes: int = Field(default=3, ge=1, le=100, description="latency: passes over the same operations")
+    empty: str = Field(default="", description="kernel that is this one's empty loop; its time is subtracted")
+    timeout_s: float = Field(default=60.0, gt=0, le=86_400)
+
+
+class GateTable(_Table):
+    """Thresholds of `dualmem compare`, as fractions (0.05 is 5 %)."""
+
+    time: _Fraction = 0.05
+    recall_floor: float = Field(default=0.0, ge=0, le=1)
+    metrics: dict[str, float] = Field(default_factory=dict, description="declared metric -> allowed worsening")
+
+
+class ControlTable(_Table):
+    """The single-type twin: overhead = dual / single - 1."""
+
+    kernel: str
+    variant: str = ""
+    limit: _Fraction = 0.05
+
+
+class BesideTable(_Table):
+    """A slower way of the same, run interleaved: the speed-up is reported."""
+
+    variant: str
+    kernel: str = ""
+    speedup: float = Field(gt=0, description="the smallest wanted")
+
+
+class ScenarioFile(_Table):
+    """One scenario: one question."""
+
+    question: str = Field(min_length=1)
+    kernel: str = Field(min_length=1)
+    variants: list[str] = Field(default_factory=lambda: ["auto"], min_length=1)
+    data: SyntheticTable | FileTable | None = None
+    params: dict[str, float | list[float]] = Field(default_factory=dict, description="kernel parameters; lists are swept")
+    measure: MeasureTable = MeasureTable()
+    budget: dict[str, str] = Field(default_factory=dict, description='quantity -> limit, such as time = "<= 50 us"')
+    gate: GateTable = GateTable()
+    control: ControlTable | None = None
+    beside: BesideTable | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_data(cls, raw: Any) -> Any:
+        """Validate [data] as the one kind that it is, so that an error names this kind's keys."""
+        if isinstance(raw, dict) and isinstance(raw.get("data"), dict):
+            table = SyntheticTable if "synthetic" in raw["data"] else FileTable
+            raw = {**raw, "data": _nested(table, raw["data"])}
+        return raw
+
+
+def _nested(table: type[_Table], raw: dict[str, Any]) -> _Table:
+    try:
+        return table.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _BadKeyError(("data", *first["loc"]), first["type"], first["msg"], tuple(table.model_fields)) from None
+
+
+class _BadKeyError(Exception):
+    """Carries one mistake out of a nested table: where, what kind, message, valid keys."""
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of scenario files."""
+    schema = TypeAdapter(ScenarioFile).json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "dualmem scenario"
+    return schema
+
+
+def parse_scenario(text: str, *, path: str, name: str) -> Scenario:
+    """Parse and validate one scenario. `path` is for messages and for resolving data files; `name` is the file's stem."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{path}: {_with_line(str(error))}", hint="Mend the TOML syntax there.") from None
+    try:
+        table = ScenarioFile.model_validate(raw)
+    except _BadKeyError as error:
+        location, kind, message, known = error.args
+        raise _scenario_error(text, path, location, kind, message, known) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _scenario_error(text, path, first["loc"], first["type"], first["msg"], _known_keys(first["loc"])) from None
+    try:
+        budgets = tuple(parse_limit(quantity, limit) for quantity, limit in table.budget.items())
+    except ValueError as error:
+        culprit = next(q for q, limit in table.budget.items() if f'"{limit}"' in str(error))
+        raise ScenarioError(f"{path}:{line_of(text, ('budget', culprit))}: [budget] {culprit}: {error}") from None
+    return Scenario(
+        name=name,
+        question=table.question,
+        kernel=table.kernel,
+        variants=tuple(dict.fromkeys(table.variants)),
+        data=_data(table.data),
+        parameters=tuple(
+            (key, tuple(dict.fromkeys(value if isinstance(value, list) else [value]))) for key, value in table.params.items()
+        ),
+        measure=_measure(table.measure),
+        budgets=budgets,
+        gate=Gate(time=table.gate.time, recall_floor=table.gate.recall_floor, metrics=tuple(table.gate.metrics.items())),
+        control=Reference(table.control.kernel, table.control.variant, table.control.limit) if table.control else None,
+        beside=Reference(table.beside.kernel or table.kernel, table.beside.variant, table.beside.speedup)
+        if table.beside
+        else None,
+        path=path,
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+        source=text,
+    )
+
+
+def _data(table: SyntheticTable | FileTable | None) -> Data | None:
+    match table:
+        case None:
+            return None
+        case FileTable():
+            return FileData(kind="file", **table.model_dump())
+        case SyntheticTable(synthetic="gaussian"):
+            return GaussianData(kind="gaussian", rows=table.rows, queries=table.queries, dim=table.dim, seed=table.seed)
+        case SyntheticTable():
+            return ClusteredData(kind="clustered", **table.model_dump(exclude={"synthetic"}))
+
+
+def _measure(table: MeasureTable) -> Measure:
+    return Measure(
+        mode=Mode(table.mode),
+        workers=table.workers,
+        samples=table.samples,
+        sample_ns=table.sample_us * 1e3,
+        warmup_ns=table.warmup_ms * 1e6,
+        operations=table.operations,
+        passes=table.passes,
+        empty=table.empty,
+        timeout_s=table.timeout_s,
+    )
+
+
+def _known_keys(location: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The valid keys of the table in which `location` lies."""
+    table: type[BaseModel] = ScenarioFile
+    tables: dict[str, type[BaseModel]] = {
+        "measure": MeasureTable, "gate": GateTable, "control": ControlTable, "beside": BesideTable,
+    }  # fmt: skip
+    if len(location) > 1:
+        table = tables.get(str(location[0]), ScenarioFile)
+    return tuple(table.model_fields)
+
+
+def _scenario_error(
+    text: str, path: str, location: tuple[int | str, ...], kind: str, message: str, known: tuple[str, ...]
+) -> ScenarioError:
+    keys = tuple(str(part) for part in location if not isinstance(part, int) and part not in ("float", "list[float]"))
+    where = f"{path}:{line_of(text, keys)}: "
+    table = f"[{keys[0]}] " if len(keys) > 1 else ""
+    key = keys[-1] if keys else "scenario"
+    match kind:
+        case "extra_forbidden":
+            return ScenarioError(f'{where}{table}"{key}" is not a key here; {did_you_mean(key, known)}')
+        case "missing":
+            return ScenarioError(f'{where}{table}"{key}" is missing', hint="Every scenario needs it; see `dualmem schema`.")
+        case _:
+            return ScenarioError(f'{where}{table}"{key}": {message[0].lower()}{message[1:]}')
+
+
+def line_of(text: str, keys: tuple[str, ...]) -> int:
+    """The line on which a key stands, as far as it can be found in the text: the table's line, else 1."""
+    found, table = 1, ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[+\s*([\w.\-]+)\s*\]+", line)
+        if header:
+            table = header[1]
+            if keys and table == keys[0]:
+                found = number
+        assignment = re.match(r"\s*\"?([\w\-]+)\"?\s*=", line)
+        if assignment and keys and assignment[1] == keys[-1] and table == ".".join(keys[:-1]):
+            return number
+    return found
+
+
+def _with_line(message: str) -> str:
+    match = re.search(r"\(at line (\d+), column (\d+)\)", message)
+    return f"line {match[1]}: {message[: match.start()].strip()}" if match else message

@@ -1,0 +1,65 @@
+"""From the samples of one worker to its one number.
+
+On this kind of machine neighbouring windows differ by 8.7 % (standard deviation), and the median of 50 paired ratios by 0.4 %. So
+arms are paired with the sample beside them, and a pair is dropped when either side lost the processor.
+"""
+
+import math
+from dataclasses import dataclass
+from statistics import median
+
+from dualmem_cli.model.samples import Samples
+
+# A sample whose wall time exceeds its processor time by more than this was interrupted by somebody else. The thread clock
+# costs about 1 us to read, hence the constant.
+_STOLEN_SHARE = 0.10
+_STOLEN_NS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class PairedRatios:
+    """Log ratios arm / reference of all pairs that count, in time order, and how many pairs were dropped."""
+
+    logs: tuple[float, ...]
+    dropped: int
+
+    @property
+    def value(self) -> float:
+        """The worker's one number: the median log ratio (robust: half of the pairs may be disturbed)."""
+        return median(self.logs)
+
+
+def undisturbed(samples: Samples, index: int) -> bool:
+    """Whether the thread kept its processor during sample `index`."""
+    wall, cpu = samples.wall_ns[index], samples.cpu_ns[index]
+    return samples.switches[index] == 0 and wall - cpu <= _STOLEN_SHARE * cpu + _STOLEN_NS
+
+
+def paired_ratios(samples: Samples, *, arm: int, reference: int) -> PairedRatios:
+    """Pair every sample of `arm` with the nearest one of `reference` in the same mirrored block.
+
+    The k-th sample of either arm form a pair: in a mirrored schedule (ABBA BAAB) they are at most one permutation apart. Iteration
+    counts cancel, because they are shared; a control arm's larger count is what makes it slower, and is left in.
+    When every pair was disturbed, all are taken: a biased number with a wide interval is better than a crash, and the
+    judge sees `dropped`.
+    """
+    arms = [index for index, digit in enumerate(samples.schedule) if digit == str(arm)]
+    references = [index for index, digit in enumerate(samples.schedule) if digit == str(reference)]
+    pairs = list(zip(arms, references, strict=True))
+    clean = [pair for pair in pairs if undisturbed(samples, pair[0]) and undisturbed(samples, pair[1])]
+    kept = clean or pairs
+    logs = tuple(math.log(samples.wall_ns[a] / samples.wall_ns[r]) for a, r in kept)
+    return PairedRatios(logs=logs, dropped=len(pairs) - len(clean))
+
+
+def per_operation(samples: Samples, *, arm: int) -> tuple[float, ...]:
+    """Nanoseconds per operation of every undisturbed sample of `arm`, in time order (all samples when none was)."""
+    indices = [index for index, digit in enumerate(samples.schedule) if digit == str(arm)]
+    clean = [index for index in indices if undisturbed(samples, index)] or indices
+    return tuple(samples.wall_ns[index] / samples.iterations[arm] for index in clean)
+
+
+def dropped_share(samples: Samples) -> float:
+    """The share of samples that lost the processor."""
+    lost = sum(not undisturbed(samples, index) for index in range(len(samples.schedule)))
+    return lost / len(samples.schedule)

@@ -1,0 +1,23 @@
+/* isa.h: which instruction sets this machine can run.
+ *
+ * A question of its own, and not __builtin_cpu_supports, because the answer must be the same for gcc and clang, must
+ * include the operating system's part (registers that are not saved on a context switch are unusable whatever the
+ * processor says), and must exist on machines that are not x86. */
+#ifndef DUALMEM_SIMD_ISA_H
+#define DUALMEM_SIMD_ISA_H
+
+#include <stdint.h>
+
+typedef enum dm_isa {
+    DM_ISA_BASELINE = 0, /* what the compiler targets without flags: always there */
+    DM_ISA_AVX2 = 1      /* AVX2, FMA and BMI2, with the upper halves of the registers enabled */
+} dm_isa;
+
+/* 1 when this machine runs it, 0 otherwise. Microseconds in a virtual machine, where CPUID traps: ask in setup, never in a
+ * hot call. */
+int32_t dm_isa_has(dm_isa isa);
+
+/* "baseline", "AVX2 with FMA and BMI2". Constant text. */
+const char *dm_isa_name(dm_isa isa);
+
+#endif

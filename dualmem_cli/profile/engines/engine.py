@@ -1,0 +1,49 @@
+"""What a sampler is to the rest of the package."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from dualmem_cli.errors import DualmemError, ExitStatus
+from dualmem_cli.profile.folded import Profile
+from dualmem_cli.profile.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """The engine works here. `detail` is its tool with version and what it will record."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The engine does not work here: one line each for why and for what to do."""
+
+    reason: str
+    remedy: str
+
+
+class Engine(Protocol):
+    """One way to find out where time goes. A new one is a class with these three and a row in engines.ENGINES."""
+
+    @property
+    def name(self) -> str:
+        """What `--with` calls it; also part of file names."""
+        ...
+
+    def availability(self) -> Available | Unavailable:
+        """Find out by trying, not by reading versions: containers refuse what the version promises."""
+        ...
+
+    def capture(self, target: Target, *, rate: int, directory: Path) -> Profile:
+        """Sample the target `rate` times a second. Raw files go to `directory`, which the caller removes.
+
+        Raises DualmemError (MEASUREMENT_FAILED) with reason and remedy when it cannot, or when the target fails.
+        """
+        ...
+
+
+def refuse(reason: str, remedy: str) -> DualmemError:
+    """The error of a capture that failed."""
+    return DualmemError(reason, hint=remedy, status=ExitStatus.MEASUREMENT_FAILED)

@@ -69,13 +69,14 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class Column:
     """`numeric` cells are right-aligned; in a `group` column equal neighbours are shown once; `drawing` columns exist only where
-    the dialect can draw; a `remark` column may move below its row where there is no room."""
+    the dialect can draw; a `remark` column may move below its row where there is no room; `level` is as for a part."""
 
     title: str
     numeric: bool = False
     group: bool = False
     drawing: bool = False
     remark: bool = False
+    level: Level = Level.QUIET
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +90,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its caption ("" for none)."""
+    """A table with its caption ("" for none). `folded` rows stand for the rows that the reader's level hides."""
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    folded: tuple[Row, ...] = ()
+
+    def shown(self, level: Level) -> tuple[Row, ...]:
+        """The rows to show at a level; the folded ones only when something is hidden."""
+        rows = tuple(row for row in self.rows if row.level <= level)
+        if len(rows) == len(self.rows):
+            return rows
+        return rows + tuple(row for row in self.folded if row.level <= level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +162,15 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """Everything about one case; `opened` where a reader should see it without asking."""
+    """Everything about one case. `opened` where a reader should see it without asking. `blocks` are shown from `level` on, `more`
+    where everything is."""
 
     target: str
     title: tuple[Span, ...]
     opened: bool
     level: Level
     blocks: tuple[Block, ...]
+    more: tuple[Block, ...]
 
 
 @dataclass(frozen=True, slots=True)

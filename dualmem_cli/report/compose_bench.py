@@ -1,0 +1,248 @@
+"""Bench: quantities beside their budgets."""
+
+from dualmem_cli.model.plan import Role
+from dualmem_cli.model.record import CaseRun, Record
+from dualmem_cli.model.scenario import Mode, Scenario
+from dualmem_cli.model.verdict import BenchFinding, Quantity
+from dualmem_cli.report.compose_facts import case_cautions, case_title, workers_table
+from dualmem_cli.report.layout import (
+    Block,
+    Cell,
+    Column,
+    Detail,
+    Emphasis,
+    Facts,
+    Figure,
+    FigureKind,
+    Level,
+    Row,
+    Section,
+    Span,
+    Table,
+    Tone,
+    cell,
+    code,
+    joined,
+    plain,
+    strong,
+)
+from dualmem_cli.report.phrases import (
+    OVERHEAD,
+    SPEEDUP,
+    TIME,
+    amount,
+    confidence_text,
+    counted,
+    estimate_text,
+    interval_text,
+    is_fastest,
+    limit_text,
+    met_word,
+    percentile_name,
+    quantity_name,
+)
+
+_NOT_MEASURED = "-"
+
+
+def bench_verdict(record: Record) -> tuple[Span, ...]:
+    """Budgets met and missed, and cases that are not valid."""
+    budgets = [quantity for finding in record.bench for quantity in finding.quantities if quantity.met is not None]
+    missed = sum(quantity.met is False for quantity in budgets)
+    invalid = sum(bool(finding.problem) for finding in record.bench)
+    parts = [plain(counted(len(record.bench), "case"))]
+    if budgets and not missed:
+        parts.append(strong(f"{counted(len(budgets), 'budget')} met" if len(budgets) == 1 else f"all {len(budgets)} budgets met", Tone.BETTER))
+    elif budgets:
+        parts.append(plain(f"{len(budgets) - missed} of {counted(len(budgets), 'budget')} met"))
+        parts.append(strong(f"{missed} MISSED", Tone.WORSE))
+    if invalid:
+        parts.append(strong(f"{invalid} INVALID", Tone.WORSE))
+    return joined(parts, ", ")
+
+
+def bench_sections(record: Record) -> tuple[Section, ...]:
+    """One table, one row per case."""
+    columns = (
+        Column("scenario", group=True),
+        Column("case"),
+        Column("per operation", numeric=True),
+        Column("budget"),
+        Column("notes", remark=True),
+    )
+    rows = tuple(_row(record, finding) for finding in record.bench)
+    return (Section("Cases", Level.QUIET, (Table("", columns, rows),)),) if rows else ()
+
+
+def bench_details(record: Record) -> tuple[Detail, ...]:
+    """Everything about each case."""
+    return tuple(_detail(record, finding) for finding in record.bench)
+
+
+def _row(record: Record, finding: BenchFinding) -> Row:
+    scenario, label = case_title(record, finding.case)
+    if finding.problem:
+        cells = (cell("INVALID", Tone.WORSE, Emphasis.STRONG), cell(""), cell(finding.problem))
+        return Row((cell(scenario), cell(label), *cells), Level.QUIET, finding.case)
+    shown = _headline(finding)
+    judged = next((quantity for quantity in shown if quantity.met is not None), None)
+    budgets = [quantity for quantity in finding.quantities if quantity is judged or quantity.met is False]
+    notes = joined(_notes(record, finding, [*shown, *budgets]))
+    return Row(
+        (
+            cell(scenario),
+            cell(label),
+            cell(", ".join(_short(quantity) for quantity in shown) or _NOT_MEASURED),
+            Cell(tuple(_budget(quantity, named=quantity.name != TIME) for quantity in budgets)),
+            Cell((notes,) if notes else ()),
+        ),
+        Level.QUIET if finding.missed else Level.NORMAL,
+        finding.case,
+    )
+
+
+def _headline(finding: BenchFinding) -> list[Quantity]:
+    """The quantities of the column "per operation": the time, or P50 and P99."""
+    time = finding.quantity(TIME)
+    if time is not None:
+        return [time]
+    return [q for q in finding.quantities if percentile_name(q.name) in {"P50", "P99"} and not is_fastest(q.name)]
+
+
+def _short(quantity: Quantity) -> str:
+    share = percentile_name(quantity.name)
+    return f"{share} {amount(quantity.estimate.value, quantity.estimate.unit)}" if share else estimate_text(quantity)
+
+
+def _budget(quantity: Quantity, *, named: bool) -> tuple[Span, ...]:
+    name = f"{percentile_name(quantity.name) or quantity.name.replace('_', ' ')} " if named else ""
+    if quantity.met:
+        return (Span(f"{name}{limit_text(quantity)} "), Span(met_word(quantity), Tone.BETTER))
+    return (Span(f"{name}{limit_text(quantity)} "), Span(met_word(quantity), Tone.WORSE, Emphasis.STRONG))
+
+
+def _notes(record: Record, finding: BenchFinding, shown: list[Quantity]) -> list[tuple[Span, ...]]:
+    """All that is not in the columns: the other percentiles, the fastest pass, what the speed-up and the overhead are against."""
+    run = record.case_run(finding.case)
+    scenario = record.scenario_of(run.case) if run else None
+    notes: list[tuple[Span, ...]] = []
+    percentiles = [q for q in finding.quantities if percentile_name(q.name)]
+    others = [_short(q) for q in percentiles if q not in shown and not is_fastest(q.name)]
+    if others:
+        notes.append(plain(", ".join(others)))
+    fastest = [_short(q) for q in percentiles if is_fastest(q.name)]
+    if fastest and scenario:
+        notes.append(plain(f"fastest of {counted(scenario.measure.passes, 'pass', 'passes')} {', '.join(fastest)}"))
+    if run and scenario and scenario.measure.mode is Mode.LATENCY:
+        notes.append(plain(f"{_operations(run):,} operations timed"))
+    for quantity in finding.quantities:
+        if quantity in percentiles or quantity.name == TIME:
+            continue
+        text = _against(quantity, scenario)
+        if quantity.met is None or quantity in shown:
+            notes.append(plain(text))
+        else:
+            notes.append((Span(f"{text}, "), *_budget(quantity, named=False)))
+    return notes
+
+
+def _against(quantity: Quantity, scenario: Scenario | None) -> str:
+    if quantity.name == OVERHEAD:
+        twin = scenario.control.kernel if scenario and scenario.control else "the single-type twin"
+        return f"{estimate_text(quantity)} against {twin}"
+    if quantity.name == SPEEDUP:
+        beside = scenario.beside if scenario else None
+        slower = (beside.variant or beside.kernel) if beside else "the slower way"
+        return f"{estimate_text(quantity)} as fast as {slower}"
+    return f"{quantity.name.replace('_', ' ')} {estimate_text(quantity)}"
+
+
+def _operations(run: CaseRun) -> int:
+    """How many operations of the subject were timed, over all workers and passes."""
+    subjects = {index for index, arm in enumerate(run.arms) if arm.role is Role.SUBJECT}
+    return sum(latency.every.count for worker in run.workers for latency in worker.latency if latency.arm in subjects)
+
+
+def _detail(record: Record, finding: BenchFinding) -> Detail:
+    scenario, label = case_title(record, finding.case)
+    title = [strong(scenario), plain(label)]
+    if finding.problem:
+        title.append(strong("INVALID", Tone.WORSE))
+    else:
+        title.append(plain(", ".join(_short(quantity) for quantity in _headline(finding)) or _NOT_MEASURED))
+        title += [strong(f"{quantity_name(quantity.name)} MISSED", Tone.WORSE) for quantity in finding.missed]
+    more: list[Block] = []
+    run = record.case_run(finding.case)
+    if finding.problem:
+        more.append(Facts("", (("problem", plain(finding.problem)),)))
+    if finding.quantities:
+        more.append(_quantities(finding))
+    if run is not None:
+        more = [_about(record, run), *more, *_figures(finding, run), workers_table(record, run)]
+    more += case_cautions(record, finding.case)
+    return Detail(
+        target=finding.case,
+        title=joined(title, "  "),
+        opened=bool(finding.problem or finding.missed),
+        level=Level.VERBOSE,
+        blocks=(),
+        more=tuple(more),
+    )
+
+
+def _about(record: Record, run: CaseRun) -> Facts:
+    case = run.case
+    pairs = [("question", plain(record.scenario_of(case).question))]
+    kernel = record.builds[0].library.kernel(case.kernel, case.variant) if record.builds else None
+    summary = f": {kernel.summary}" if kernel and kernel.summary else ""
+    pairs.append(("kernel", (*code(f"{case.kernel}/{case.variant}"), *plain(summary))))
+    pairs.append(("parameters", plain(", ".join(f"{name} {value:,g}" for name, value in case.parameters) or "none")))
+    return Facts("", tuple(pairs))
+
+
+def _quantities(finding: BenchFinding) -> Table:
+    titles = ("value", "interval", "confidence", "units")
+    columns = (Column("quantity"), *(Column(title, numeric=True) for title in titles), Column("budget"), Column("method"))
+    rows = []
+    for quantity in finding.quantities:
+        estimate = quantity.estimate
+        value = cell(amount(estimate.value, estimate.unit, quantity.name))
+        exact = estimate.low == estimate.high
+        budget = Cell((_budget(quantity, named=False),)) if quantity.met is not None else cell("")
+        rows.append(
+            Row(
+                (
+                    cell(quantity_name(quantity.name)),
+                    value,
+                    cell(interval_text(quantity)),
+                    cell("" if exact else confidence_text(estimate.confidence)),
+                    cell(f"{estimate.count:,}"),
+                    budget,
+                    cell(estimate.method),
+                )
+            )
+        )
+    return Table("Quantities; units are the independent processes behind a number", columns, tuple(rows))
+
+
+def _figures(finding: BenchFinding, run: CaseRun) -> tuple[Figure, ...]:
+    figures: list[Figure] = []
+    if any(worker.samples for worker in run.workers):
+        figures.append(
+            Figure(
+                finding.case,
+                FigureKind.SPREAD,
+                "Time per operation of every arm: the share of samples at or below a time. All samples, loop included.",
+                f"Cumulative distribution of the time per operation in {finding.case}",
+            )
+        )
+    if any(worker.latency for worker in run.workers):
+        figures.append(
+            Figure(
+                finding.case,
+                FigureKind.PERCENTILES,
+                "Latency by percentile, all workers pooled; every further step to the right is ten times rarer.",
+                f"Latency by percentile in {finding.case}",
+            )
+        )
+    return tuple(figures)

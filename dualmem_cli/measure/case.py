@@ -1,0 +1,172 @@
+"""One case on real workers: preparation, calibration, then as many fresh workers as the pipeline asks for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dualmem_cli.measure.data import Dataset
+from dualmem_cli.measure.recall import recall
+from dualmem_cli.measure.runner import Runner
+from dualmem_cli.model.kernel import Kernel, Output
+from dualmem_cli.model.plan import Arm, Case, Draw, Task, WorkerArm, WorkerRequest
+from dualmem_cli.model.samples import Failure, WorkerRun
+from dualmem_cli.model.scenario import Measure, Mode
+from dualmem_cli.plan.draw import draw_worker
+from dualmem_cli.plan.schedule import mirrored
+
+# Operations that every arm runs before its output is compared. Enough for a checksum over several results.
+_CHECKED_OPERATIONS = 16
+_FEWEST_SAMPLES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where a case is measured: the runner, the links of each build (absolute paths), the processors, and a scratch folder."""
+
+    runner: Runner
+    links: tuple[tuple[str, ...], ...]
+    digests: tuple[str, ...]
+    cpus: tuple[int, ...]
+    scratch: Path
+    prepared: Path
+
+
+class CaseSession:
+    """Measures one case. `open` once, then `worker` for index 0, 1, 2, ...; `recall` is known after `open`."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        case: Case,
+        arms: tuple[Arm, ...],
+        kernel: Kernel,
+        measure: Measure,
+        dataset: Dataset | None,
+        *,
+        seed: int,
+    ) -> None:
+        self._bench = bench
+        self._case = case
+        self._arms = arms
+        self._kernel = kernel
+        self._measure = measure
+        self._dataset = dataset
+        self._seed = seed
+        self._prepared: tuple[str, ...] = ("",) * len(arms)
+        self._iterations = 0
+        self._samples = measure.samples
+        self.recall: tuple[float | None, ...] = (None,) * len(arms)
+
+    def open(self, prepares: Sequence[bool]) -> Failure | None:
+        """Prepare what is costly, calibrate the shared iteration count, and read the outputs. `prepares`: whether each arm's kernel
+        has a prepare step. A failure here fails the case."""
+        for index, needed in enumerate(prepares):
+            failure = self._prepare(index) if needed else None
+            if failure is not None:
+                return failure
+        return self._calibrate()
+
+    def worker(self, index: int, *, latency: bool) -> WorkerRun:
+        """Run worker `index`. `latency`: clock every operation of arm 0 instead of blocks of all arms."""
+        draw = self._draw(index)
+        request = self._request(draw, Task.LATENCY if latency else Task.MEASURE)
+        if latency:
+            request = replace(
+                request, arms=request.arms[:1], order=(0,), operations=self._measure.operations, passes=self._measure.passes
+            )
+        else:
+            schedule = mirrored(arms=len(self._arms), samples=self._samples, seed=self._seed * 1_000_003 + index)
+            request = replace(request, iterations=self._iterations, schedule=schedule)
+        return self._bench.runner.measure(request, draw, timeout_s=self._measure.timeout_s)
+
+    @property
+    def has_latency(self) -> bool:
+        return self._measure.mode is Mode.LATENCY
+
+    def _draw(self, index: int) -> Draw:
+        links = tuple(len(paths) for paths in self._bench.links)
+        return draw_worker(index=index, seed=self._seed, arms=len(self._arms), cpus=self._bench.cpus, links=links)
+
+    def _request(self, draw: Draw, task: Task) -> WorkerRequest:
+        libraries = tuple(paths[draw.links[build]] for build, paths in enumerate(self._bench.links))
+        return WorkerRequest(
+            task=task,
+            libraries=libraries,
+            arms=tuple(
+                WorkerArm(library=arm.build, kernel=arm.kernel, variant=arm.variant, work=arm.work, prepared=prepared)
+                for arm, prepared in zip(self._arms, self._prepared, strict=True)
+            ),
+            parameters=self._case.parameters,
+            data=str(self._dataset.data) if self._dataset else "",
+            queries=str(self._dataset.queries) if self._dataset else "",
+            cpu=draw.cpu,
+            stack=draw.stack,
+            environment=draw.environment,
+            placement=draw.placement,
+            order=draw.order,
+            check=self._checked_operations(),
+            warmup_ns=int(self._measure.warmup_ns),
+        )
+
+    def _checked_operations(self) -> int:
+        if self._kernel.output is Output.NEIGHBOURS and self._dataset is not None:
+            return self._dataset.facts.queries
+        return _CHECKED_OPERATIONS
+
+    def _prepare(self, index: int) -> Failure | None:
+        """Write the prepared file of one arm, unless the same build and case wrote it before."""
+        import hashlib
+
+        arm = self._arms[index]
+        key = "/".join([self._bench.digests[arm.build], arm.kernel, arm.variant, repr(self._case.parameters), self._case.data])
+        target = self._bench.prepared / hashlib.sha256(key.encode()).hexdigest()
+        if not target.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = self._bench.scratch / f"prepared.{index}"
+            unfinished.unlink(missing_ok=True)
+            plain = self._request(self._draw(0), Task.PREPARE)
+            request = replace(plain, arms=(replace(plain.arms[index], prepared=""),), order=(0,), path=str(unfinished))
+            failure = self._bench.runner.prepare(request, timeout_s=self._measure.timeout_s)
+            if failure is not None:
+                return failure
+            import shutil
+
+            shutil.copyfile(unfinished, target.with_suffix(".part"))
+            target.with_suffix(".part").rename(target)
+            unfinished.unlink()
+        self._prepared = (*self._prepared[:index], str(target), *self._prepared[index + 1 :])
+        return None
+
+    def _calibrate(self) -> Failure | None:
+        """A first worker finds the iteration count that all later ones share (separate calibration of the arms biased a ratio by
+        1.2 % in the field), how long a sample of each arm takes, and writes the outputs whose recall is computed."""
+        draw = self._draw(0)
+        request = self._request(draw, Task.MEASURE)
+        neighbours = self._kernel.output is Output.NEIGHBOURS
+        outputs = [self._bench.scratch / f"output.{index}" if neighbours else None for index in range(len(self._arms))]
+        request = replace(
+            request,
+            target_ns=int(self._measure.sample_ns),
+            schedule=mirrored(arms=len(self._arms), samples=4, seed=self._seed),
+            arms=tuple(replace(arm, output=str(path or "")) for arm, path in zip(request.arms, outputs, strict=True)),
+        )
+        run = self._bench.runner.measure(request, draw, timeout_s=self._measure.timeout_s)
+        if run.failure is not None or run.samples is None:
+            return run.failure
+        self._iterations = run.samples.iterations[0]
+        mean_ns = sum(run.samples.wall_ns) / len(run.samples.wall_ns)
+        fitting = int(self._measure.samples * self._measure.sample_ns / mean_ns)
+        self._samples = max(_FEWEST_SAMPLES, min(self._measure.samples, fitting))
+        self.recall = tuple(self._recall(path) for path in outputs)
+        return None
+
+    def _recall(self, output: Path | None) -> float | None:
+        if output is None or self._dataset is None or not output.is_file():
+            return None
+        import numpy as np
+
+        parameters = dict(self._case.parameters)
+        rows = int(parameters.get("concepts", 0)) or self._dataset.facts.rows
+        neighbours = np.fromfile(output, dtype="<f8")
+        k = int(parameters.get("k", len(neighbours) / self._dataset.facts.queries))
+        return recall(neighbours, data=self._dataset.data, queries=self._dataset.queries, rows=rows, k=k)

@@ -1,0 +1,101 @@
+"""Worker processes: started, fed, waited for, killed. A plug-in that crashes, hangs or lies costs one case, never the run."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import dualmem_cli
+from dualmem_cli.errors import BuildError, ExitStatus
+from dualmem_cli.measure import protocol
+from dualmem_cli.model.kernel import Library
+from dualmem_cli.model.plan import Draw, Task, WorkerRequest
+from dualmem_cli.model.samples import Failure, WorkerRun
+
+_DESCRIBE_TIMEOUT_S = 20.0
+
+
+def native_path(name: str) -> Path:
+    """A file of the native part, wherever this package was installed: next to the sources, or in site-packages beside an editable
+    install. Raises BuildError when it was never built."""
+    for root in dualmem_cli.__path__:
+        candidate = Path(root) / "_native" / name
+        if candidate.exists():
+            return candidate
+    raise BuildError(
+        f"{name} is not there: the native part was not built",
+        hint="In a checkout run `make build`; else install the package again with pip.",
+    )
+
+
+class WorkerProcesses:
+    """The real Runner: one fresh process per request."""
+
+    def __init__(self, executable: Path) -> None:
+        self._executable = executable
+
+    def describe(self, path: str) -> Library:
+        request = WorkerRequest(task=Task.DESCRIBE, libraries=(path,))
+        events, failure = self._answer(request, timeout_s=_DESCRIBE_TIMEOUT_S)
+        event = protocol.first(events, "library")
+        if failure is not None or event is None:
+            reason = failure.message if failure else "it described nothing"
+            raise BuildError(f"{path}: {reason}", status=ExitStatus.USAGE)
+        return protocol.library_of(event)
+
+    def prepare(self, request: WorkerRequest, *, timeout_s: float) -> Failure | None:
+        return self._answer(request, timeout_s=timeout_s)[1]
+
+    def measure(self, request: WorkerRequest, draw: Draw, *, timeout_s: float) -> WorkerRun:
+        events, failure = self._answer(request, timeout_s=timeout_s)
+        return protocol.worker_run(events, draw, request.schedule, failure)
+
+    def _answer(self, request: WorkerRequest, *, timeout_s: float) -> tuple[list[protocol.Event], Failure | None]:
+        """Run one worker to its end. Its output goes to files, not pipes: a pipe that nobody empties would block the
+        worker in the middle of a sample, and reading it here would compete for the processor."""
+        timed_out = False
+        with tempfile.TemporaryFile() as requested, tempfile.TemporaryFile() as answered, tempfile.TemporaryFile() as said:
+            requested.write(protocol.encode(request).encode())
+            requested.seek(0)
+            process = subprocess.Popen(
+                [self._executable],
+                stdin=requested,
+                stdout=answered,
+                stderr=said,
+                env=_environment(request.environment),
+                start_new_session=True,  # Ctrl-C in the terminal is ours to handle; and a whole group can be killed
+            )
+            try:
+                process.wait(timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                timed_out = True
+            finally:
+                _end(process)
+            answered.seek(0)
+            said.seek(0)
+            events = protocol.parse_events(answered.read().decode(errors="replace"))
+            stderr = said.read(1 << 16).decode(errors="replace")
+        failure = protocol.failure_of(
+            events, returncode=process.returncode, timed_out=timed_out, timeout_s=timeout_s, stderr=stderr
+        )
+        return events, failure
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Leave nothing of the worker's process group behind, whether it finished or not."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _environment(padding: int) -> dict[str, str]:
+    """The worker's whole environment. Its size moves the stack (Mytkowicz et al. 2009), so it is dealt, not inherited."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "LC_ALL": "C",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "DUALMEM_PADDING": "x" * padding,
+    }

@@ -1,0 +1,1 @@
+"""Records, builds and baselines on disk: atomic writes, checked reads."""

@@ -1,0 +1,94 @@
+"""Builds kept on disk, content-addressed: a folder named by the build's digest holds its links, each named by its own, and a
+manifest. What was measured can so be measured again, whatever became of the working tree."""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dualmem_cli.errors import BuildError
+from dualmem_cli.model.kernel import Build, Library, Link
+
+MANIFEST = "build.json"
+Copy = Callable[[Path, Path], None]
+
+
+def keep(links: Sequence[Path], *, origin: str, describe: Callable[[str], Library], copy: Copy, folder: Path) -> Build:
+    """Copy `links` into `folder`/<digest> with `copy` (which may strip them) unless the same build is there already. The returned
+    links have absolute paths in there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        kept: list[Link] = []
+        for source in links:
+            unnamed = Path(scratch) / "link"
+            copy(source, unnamed)
+            digest = digest_of(unnamed)
+            unnamed.rename(Path(scratch) / f"{digest}.so")
+            kept.append(Link(layout=_layout(source), path=f"{digest}.so", sha256=digest))
+        total = build_digest(kept)
+        target = folder / total
+        library = describe(str(Path(scratch) / kept[0].path))
+        build = Build(digest=total, origin=origin, library=_portable(library), links=tuple(kept))
+        Path(scratch, MANIFEST).write_bytes(_to_json(build))
+        if not (target / MANIFEST).is_file():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(scratch, target)
+    return located(build, target)
+
+
+def load(folder: Path) -> Build:
+    """The build kept in `folder`, every link checked against its digest. Raises BuildError when a file is missing or damaged."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        build = TypeAdapter(Build).validate_json((folder / MANIFEST).read_bytes())
+    except OSError as error:
+        raise BuildError(f"{folder / MANIFEST}: {error.strerror}") from None
+    except ValidationError:
+        raise BuildError(f"{folder / MANIFEST}: damaged") from None
+    for link in build.links:
+        path = folder / link.path
+        if not path.is_file():
+            raise BuildError(f"{path}: missing")
+        if digest_of(path) != link.sha256:
+            raise BuildError(f"{path}: damaged, its content is not what its name says")
+    if build_digest(build.links) != build.digest:
+        raise BuildError(f"{folder / MANIFEST}: damaged, the digest does not match the links")
+    return located(build, folder)
+
+
+def located(build: Build, folder: Path) -> Build:
+    """The same build with absolute link paths."""
+    links = tuple(Link(layout=x.layout, path=str((folder / x.path).absolute()), sha256=x.sha256) for x in build.links)
+    return Build(digest=build.digest, origin=build.origin, library=build.library, links=links)
+
+
+def build_digest(links: Sequence[Link]) -> str:
+    """The content address of a set of links: independent of their order and names."""
+    return hashlib.sha256("\n".join(sorted(link.sha256 for link in links)).encode()).hexdigest()
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _layout(source: Path) -> str:
+    """The layout's name: the number in libdualmem.2.so, else the file's stem."""
+    last = source.stem.rpartition(".")[2]
+    return last if last.isdigit() else source.stem
+
+
+def _portable(library: Library) -> Library:
+    """A library's description without the path where it happened to lie."""
+    from dataclasses import replace
+
+    return replace(library, path="")
+
+
+def _to_json(build: Build) -> bytes:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Build).dump_json(build, indent=2)

@@ -1,7 +1,6 @@
-/* similarity.c: the table of variants, the query's preparation, and the error bound that holds for all of them. */
+/* similarity.c: the table of variants, and the error bound that holds for all of them. */
 #include "simd/similarity.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -28,18 +27,6 @@ const dm_similarity_variant *dm_similarity_find(const char *name) {
         }
     }
     return NULL;
-}
-
-void dm_similarity_prepare(float *unit, const float *query, uint32_t dim) {
-    double squared_norm = 0.0; /* cannot overflow: 4096 x FLT_MAX^2 < 1e81 */
-    for (uint32_t i = 0; i < dim; i++) {
-        squared_norm += (double)query[i] * (double)query[i];
-    }
-    double inverse_norm = squared_norm < (double)FLT_MIN ? 0.0 : 1.0 / sqrt(squared_norm);
-    for (uint32_t i = 0; i < dim; i++) {
-        unit[i] = (float)((double)query[i] * inverse_norm);
-    }
-    memset(unit + dim, 0, (dm_padded_dim(dim) - dim) * sizeof(float));
 }
 
 /* Let u = 2^-24, x a row, q the query, and everything divided by |x| |q|, so that sum |x_i q_i| <= 1 (Cauchy-Schwarz).

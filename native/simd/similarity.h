@@ -1,7 +1,7 @@
 /* similarity.h: the cosines of one query and many rows.
  *
  * cosine = a.b / (|a| |b|), clamped to [-1, 1]; 0 if either norm is 0 (squared norm < FLT_MIN). Both divisions are paid
- * for once: a row's when it is stored (dm_rows.inverse_norms), the query's when it is made ready (dm_similarity_prepare).
+ * for once: a row's when it is stored (dm_rows.inverse_norms), the query's when it is made ready (dm_query.unit).
  * Dividing the query first also keeps its magnitude out of the scan: products of a unit query with any row whose norm
  * is a float32 neither overflow nor lose digits to underflow.
  *
@@ -15,15 +15,11 @@
 
 #include "dualmem/dualmem.h"
 #include "simd/isa.h"
-
-/* Floats that a vector of `dim` takes in memory: padded with zeros to whole cache lines, as dm_rows are. */
-static inline size_t dm_padded_dim(uint32_t dim) {
-    return ((size_t)dim + 15u) & ~(size_t)15u;
-}
+#include "simd/query.h"
 
 enum { DM_SCAN_FORWARD = 0, DM_SCAN_BACKWARD = 1 };
 
-/* Writes rows->count cosines. `unit` comes from dm_similarity_prepare. A row's cosine has the same bits wherever the row
+/* Writes rows->count cosines. `unit` is dm_query.unit. A row's cosine has the same bits wherever the row
  * lies and in whichever direction the rows are read, so equal rows are equal.
  * Reading every second query backward leaves the rows read last to be read first: what fits stays in L1 (16 x 768
  * floats are 1.5 x L1) or in L2. */
@@ -44,10 +40,6 @@ const dm_similarity_variant *dm_similarity_best(void);
 
 /* The variant of that name, or NULL. */
 const dm_similarity_variant *dm_similarity_find(const char *name);
-
-/* unit: dm_padded_dim(dim) floats at a 64-byte boundary; receives query / |query|, or zeros if the norm counts as 0.
- * query: dim floats at any address. The norm is summed in double. The two may be the same buffer. */
-void dm_similarity_prepare(float *unit, const float *query, uint32_t dim);
 
 /* Largest |cosine - true cosine| over all variants for finite rows (whose inverse norm has a relative error of at most
  * 2^-22, and whose norm is below 2^125) of dim floats: what an exact search needs to know about an inexact scan. The

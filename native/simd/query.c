@@ -1,0 +1,18 @@
+/* query.c: the table of variants. */
+#include "simd/query.h"
+
+const dm_query_variant dm_query_variants[] = {
+    {"scalar", DM_ISA_BASELINE, dm_query_prepare_scalar, dm_query_cosine_scalar},
+#if defined(__x86_64__)
+    {"avx2", DM_ISA_AVX2, dm_query_prepare_avx2, dm_query_cosine_avx2},
+#endif
+};
+const size_t dm_query_variant_count = sizeof(dm_query_variants) / sizeof(dm_query_variants[0]);
+
+const dm_query_variant *dm_query_best(void) {
+    size_t best = dm_query_variant_count - 1;
+    while (!dm_isa_has(dm_query_variants[best].isa)) {
+        best--; /* ends at the latest at the scalar row */
+    }
+    return &dm_query_variants[best];
+}

@@ -31,7 +31,7 @@ _INTERPRETER_SOURCES = frozenset(
      "unicodeobject.c weakrefobject.c bltinmodule.c compile.c gc.c gcmodule.c import.c marshal.c pylifecycle.c pythonrun.c specialize.c "
      "sysmodule.c").split()
 )  # fmt: skip
-_USER_REGIONS = frozenset({"[vsyscall]", "[heap]", "[stack]", "[anon]", "[uprobes]", UNKNOWN})
+_USER_REGIONS = frozenset({"[vsyscall]", "[heap]", "[stack]", "[anon]", "[uprobes]"})
 
 
 class Kind(StrEnum):
@@ -64,6 +64,7 @@ def normalise(name: str, place: str) -> str:
     """Give the stable form of a frame, from its function name and the file or object it lies in (either may be "")."""
     place = _LINE.sub("", place.removesuffix(" (deleted)").strip())
     place = place.rpartition("/")[2] if place.startswith("/") else place
+    place = "" if place in ("?", UNKNOWN, "//anon") else place
     name = _SYMBOL_VERSION.sub("", _OFFSET.sub("", name.strip()))
     if place == VDSO:
         return VDSO
@@ -78,8 +79,8 @@ def normalise(name: str, place: str) -> str:
     if place.endswith((".c", ".h")) and _INTERPRETER_SYMBOL.fullmatch(name):
         return CPYTHON
     if name in ("", UNKNOWN) or _ADDRESS.fullmatch(name):
-        return UNKNOWN if place in ("", UNKNOWN) else f"{UNKNOWN} ({place})"
-    return f"{name} ({place})" if place and place != UNKNOWN else name
+        return f"{UNKNOWN} ({place})" if place else UNKNOWN
+    return f"{name} ({place})" if place else name
 
 
 def is_unknown(frame: str) -> bool:

@@ -1,0 +1,121 @@
+"""The flame graph page: one HTML file that needs no network, one tab per capture, and a table that needs no JavaScript.
+
+The page's parts lie beside this file as assets (flamegraph.html.in, .css, .js). Everything that comes from a profile is
+escaped twice over: as HTML in the text, as `\\uXXXX` in the data block, where `</script>` would end it. A Content-Security-Policy that
+allows these two blocks by their hash, and nothing else, makes a hole in that harmless as well.
+"""
+
+import base64
+import hashlib
+import html
+import importlib.resources
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dualmem_cli.profile.folded import Profile, half_width
+from dualmem_cli.profile.frames import Kind, kind_of, split_place
+from dualmem_cli.profile.tree import FunctionShare, call_tree, function_shares
+
+TABLE_ROWS = 30
+KINDS = tuple(Kind)
+_PLACE = re.compile(r"@@([A-Z_]+)@@")
+
+
+def render_page(profiles: Sequence[Profile], *, title: str, subtitle: str) -> str:
+    """Render captures of one target as a page. Same profiles, same bytes."""
+    style, script = _asset("flamegraph.css"), _asset("flamegraph.js")
+    data = {"kinds": [str(kind) for kind in KINDS], "graphs": [_graph(profile) for profile in profiles]}
+    return _fill(
+        _asset("flamegraph.html.in"),
+        {
+            "POLICY": f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'",
+            "TITLE": html.escape(title),
+            "SUBTITLE": html.escape(subtitle),
+            "STYLE": style,
+            "SCRIPT": script,
+            "DATA": _json_block(data),
+            "TABS": "".join(_tab(i, profile) for i, profile in enumerate(profiles)) if len(profiles) > 1 else "",
+            "SECTIONS": "".join(_section(i, profile) for i, profile in enumerate(profiles)),
+        },
+    )
+
+
+def share_text(count: int, samples: int) -> str:
+    """Write a share with its half-width, both in per cent: '41.3 ± 2.1'."""
+    share = count / samples if samples else 0.0
+    return f"{share * 100:.1f} ± {half_width(share, samples) * 100:.1f}"
+
+
+def _graph(profile: Profile) -> dict[str, Any]:
+    tree = call_tree(profile)
+    names = sorted(set(tree.names[1:]))
+    index = {name: i + 1 for i, name in enumerate(names)}
+    parts = [split_place(name) for name in names]
+    return {
+        "engine": profile.engine,
+        "samples": profile.samples,
+        "names": ["all", *(name for name, _ in parts)],
+        "places": ["", *(place for _, place in parts)],
+        "kinds": [KINDS.index(Kind.RUNTIME), *(KINDS.index(kind_of(name)) for name in names)],
+        "name": [0, *(index[name] for name in tree.names[1:])],
+        "parent": tree.parents,
+        "self": tree.self_samples,
+    }
+
+
+def _tab(number: int, profile: Profile) -> str:
+    selected = "true" if number == 0 else "false"
+    return (
+        f'<button type="button" role="tab" id="tab-{number}" aria-controls="panel-{number}" aria-selected="{selected}" '
+        f'tabindex="{0 if number == 0 else -1}">{html.escape(profile.engine)}</button>'
+    )
+
+
+def _section(number: int, profile: Profile) -> str:
+    functions = function_shares(profile)
+    return _fill(
+        _asset("flamegraph_section.html.in"),
+        {
+            "NUMBER": str(number),
+            "ENGINE": html.escape(profile.engine),
+            "LINE": html.escape(profile.line()),
+            "NOTES": "".join(f'<p class="note">{html.escape(note)}</p>' for note in profile.notes),
+            "ROWS": "".join(_row(function, profile.samples) for function in functions[:TABLE_ROWS]),
+            "CAPTION": html.escape(_caption(len(functions), profile.samples)),
+        },
+    )
+
+
+def _caption(functions: int, samples: int) -> str:
+    shown = f"The {TABLE_ROWS} functions with most samples of their own, of {functions}" if functions > TABLE_ROWS else "All functions"
+    return f"{shown}. Shares of {samples:,} samples in per cent, ± half a 95 % interval."
+
+
+def _row(function: FunctionShare, samples: int) -> str:
+    name, place = split_place(function.name)
+    where = f' <span class="place">{html.escape(place)}</span>' if place else ""
+    return (
+        f"<tr><td>{share_text(function.self_samples, samples)}</td><td>{share_text(function.samples, samples)}</td>"
+        f'<th scope="row" data-frame="{html.escape(function.name)}" data-kind="{kind_of(function.name)}">'
+        f"<span class=name>{html.escape(name)}</span>{where}</th></tr>\n"
+    )
+
+
+def _fill(template: str, values: Mapping[str, str]) -> str:
+    """Replace each @@NAME@@ in one pass: a value that holds such a mark stays as it is."""
+    return _PLACE.sub(lambda mark: values[mark[1]], template)
+
+
+def _json_block(data: Mapping[str, Any]) -> str:
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _asset(name: str) -> str:
+    return importlib.resources.files("dualmem_cli.profile").joinpath(name).read_text("utf-8")

@@ -1,0 +1,3 @@
+/* Measures operations on nothing. */
+#define SPIN_POPULATION 0.0
+#include "spin.h"

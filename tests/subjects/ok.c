@@ -1,0 +1,2 @@
+/* Works. What every other subject is compared with. */
+#include "spin.h"

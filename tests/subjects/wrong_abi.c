@@ -1,0 +1,3 @@
+/* Compiled against another major version of the header. */
+#define SPIN_ABI_MAJOR 99
+#include "spin.h"

@@ -38,6 +38,7 @@ from dualmem_cli.report.phrases import (
     is_fastest,
     limit_text,
     met_word,
+    parameters_text,
     percentile_name,
     quantity_name,
 )
@@ -52,7 +53,7 @@ def bench_verdict(record: Record) -> tuple[Span, ...]:
     invalid = sum(bool(finding.problem) for finding in record.bench)
     parts = [plain(counted(len(record.bench), "case"))]
     if budgets and not missed:
-        parts.append(strong(f"{counted(len(budgets), 'budget')} met" if len(budgets) == 1 else f"all {len(budgets)} budgets met", Tone.BETTER))
+        parts.append(strong(f"all {len(budgets)} budgets met" if len(budgets) > 1 else "1 budget met", Tone.BETTER))
     elif budgets:
         parts.append(plain(f"{len(budgets) - missed} of {counted(len(budgets), 'budget')} met"))
         parts.append(strong(f"{missed} MISSED", Tone.WORSE))
@@ -92,7 +93,7 @@ def _row(record: Record, finding: BenchFinding) -> Row:
         (
             cell(scenario),
             cell(label),
-            cell(", ".join(_short(quantity) for quantity in shown) or _NOT_MEASURED),
+            cell(_headline_text(shown)),
             Cell(tuple(_budget(quantity, named=quantity.name != TIME) for quantity in budgets)),
             Cell((notes,) if notes else ()),
         ),
@@ -107,6 +108,15 @@ def _headline(finding: BenchFinding) -> list[Quantity]:
     if time is not None:
         return [time]
     return [q for q in finding.quantities if percentile_name(q.name) in {"P50", "P99"} and not is_fastest(q.name)]
+
+
+def _headline_text(shown: list[Quantity]) -> str:
+    """'412 ns +- 0.3 %', 'P50 61.9, P99 94.1 us' (the unit once where it is the same)."""
+    texts = [_short(quantity) for quantity in shown]
+    unit = texts[-1].rpartition(" ")[2] if texts else ""
+    if len(texts) > 1 and all(text.endswith(f" {unit}") for text in texts):
+        texts = [*(text.removesuffix(f" {unit}") for text in texts[:-1]), texts[-1]]
+    return ", ".join(texts) or _NOT_MEASURED
 
 
 def _short(quantity: Quantity) -> str:
@@ -169,25 +179,22 @@ def _detail(record: Record, finding: BenchFinding) -> Detail:
     if finding.problem:
         title.append(strong("INVALID", Tone.WORSE))
     else:
-        title.append(plain(", ".join(_short(quantity) for quantity in _headline(finding)) or _NOT_MEASURED))
+        title.append(plain(_headline_text(_headline(finding))))
         title += [strong(f"{quantity_name(quantity.name)} MISSED", Tone.WORSE) for quantity in finding.missed]
-    more: list[Block] = []
     run = record.case_run(finding.case)
-    if finding.problem:
-        more.append(Facts("", (("problem", plain(finding.problem)),)))
-    if finding.quantities:
-        more.append(_quantities(finding))
+    blocks: list[tuple[Level, Block]] = []
     if run is not None:
-        more = [_about(record, run), *more, *_figures(finding, run), workers_table(record, run)]
-    more += case_cautions(record, finding.case)
-    return Detail(
-        target=finding.case,
-        title=joined(title, "  "),
-        opened=bool(finding.problem or finding.missed),
-        level=Level.VERBOSE,
-        blocks=(),
-        more=tuple(more),
-    )
+        blocks.append((Level.VERBOSE, _about(record, run)))
+    if finding.problem:
+        blocks.append((Level.VERBOSE, Facts("", (("problem", plain(finding.problem)),))))
+    if finding.quantities:
+        blocks.append((Level.VERBOSE, _quantities(finding)))
+    if run is not None:
+        blocks += [(Level.EVERYTHING, figure) for figure in _figures(finding, run)]
+        blocks.append((Level.EVERYTHING, workers_table(record, run)))
+    blocks += [(Level.EVERYTHING, notes) for notes in case_cautions(record, finding.case)]
+    opened = bool(finding.problem or finding.missed)
+    return Detail(target=finding.case, title=joined(title, "  "), opened=opened, blocks=tuple(blocks))
 
 
 def _about(record: Record, run: CaseRun) -> Facts:
@@ -196,13 +203,13 @@ def _about(record: Record, run: CaseRun) -> Facts:
     kernel = record.builds[0].library.kernel(case.kernel, case.variant) if record.builds else None
     summary = f": {kernel.summary}" if kernel and kernel.summary else ""
     pairs.append(("kernel", (*code(f"{case.kernel}/{case.variant}"), *plain(summary))))
-    pairs.append(("parameters", plain(", ".join(f"{name} {value:,g}" for name, value in case.parameters) or "none")))
+    pairs.append(("parameters", plain(parameters_text(case))))
     return Facts("", tuple(pairs))
 
 
 def _quantities(finding: BenchFinding) -> Table:
     titles = ("value", "interval", "confidence", "units")
-    columns = (Column("quantity"), *(Column(title, numeric=True) for title in titles), Column("budget"), Column("method"))
+    columns = (Column("quantity"), *(Column(title, numeric=True) for title in titles), Column("budget"), Column("method", remark=True))
     rows = []
     for quantity in finding.quantities:
         estimate = quantity.estimate

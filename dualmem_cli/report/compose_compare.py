@@ -4,7 +4,7 @@ from collections import Counter
 
 from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import CaseRun, Record
-from dualmem_cli.model.units import Unit, human, percent
+from dualmem_cli.model.units import Unit, percent
 from dualmem_cli.model.verdict import CompareFinding, ControlFinding, LayoutCell, MetricChange, Verdict
 from dualmem_cli.report.compose_facts import build_text, case_cautions, case_title, workers_table
 from dualmem_cli.report.layout import (
@@ -30,7 +30,15 @@ from dualmem_cli.report.layout import (
     plain,
     strong,
 )
-from dualmem_cli.report.phrases import amount, change_interval, change_text, confidence_text, counted, plain_percent, three_digits
+from dualmem_cli.report.phrases import (
+    amount,
+    change_interval,
+    change_text,
+    confidence_text,
+    counted,
+    parameters_text,
+    plain_percent,
+)
 
 # The worst first: what fails the gate, what leaves a question open, then what is good news or none.
 SEVERITY = (
@@ -49,14 +57,11 @@ _LEVELS = {Verdict.UNCHANGED: Level.VERBOSE, Verdict.IMPROVED: Level.NORMAL, Ver
 def compare_header(record: Record) -> tuple[Span, ...]:
     """What is compared with what."""
     cases = counted(len(record.compare), "case")
+    name = f" {record.baseline}" if record.baseline else ""
     if len(record.builds) < 2:
-        return plain(f"baseline {record.baseline}; {cases}")
+        return plain(f"baseline{name}; {cases}")
     old, new = record.builds[0], record.builds[1]
-    name = f"{record.baseline} " if record.baseline else ""
-    return joined(
-        (strong(f"{old.library.name} {name}{build_text(old)}"), plain("against"), strong(build_text(new)), plain(cases)),
-        " ",
-    )
+    return plain(f"baseline{name} {build_text(old)} against {new.origin} {build_text(new)}; {cases}")
 
 
 def compare_verdict(record: Record) -> tuple[Span, ...]:
@@ -151,9 +156,9 @@ def _folded(findings: list[CompareFinding]) -> tuple[Row, ...]:
 
 
 def _control(control: ControlFinding) -> tuple[Span, ...]:
-    word = Span("as it should be") if control.held else Span("FAILED", Tone.WORSE, Emphasis.STRONG)
+    word = Span("held") if control.held else Span("FAILED", Tone.WORSE, Emphasis.STRONG)
     change = "" if control.change is None else f" {percent(control.change.value, digits=2)}"
-    return (Span(f"{control.name}{change}: "), word, Span(f", {control.passed} of {counted(control.cases, 'case')}"))
+    return (Span(f"{control.name}{change}: "), word, Span(f" in {control.passed} of {counted(control.cases, 'case')}"))
 
 
 def _detail(record: Record, finding: CompareFinding) -> Detail:
@@ -163,23 +168,20 @@ def _detail(record: Record, finding: CompareFinding) -> Detail:
     if finding.change is not None:
         title.append(plain(f"{change_text(finding.change)}  {change_interval(finding.change)}", tone))
     run = record.case_run(finding.case)
-    blocks: list[Block] = []
-    if len(finding.layouts) > 1:
-        blocks.append(_layout_table(finding))
-    if finding.metrics:
-        blocks.append(_metrics_table(finding.metrics))
-    more: list[Block] = [_about(record, finding, run)]
+    asked = _tone(finding.verdict) is Tone.WORSE or finding.verdict is Verdict.INCONCLUSIVE
+    tables = Level.NORMAL if asked else Level.VERBOSE
+    blocks: list[tuple[Level, Block]] = [(Level.VERBOSE, _about(record, finding, run))]
     if run is not None:
-        more += [*_figures(finding, run), workers_table(record, run)]
-    more += case_cautions(record, finding.case)
-    return Detail(
-        target=finding.case,
-        title=joined(title, "  "),
-        opened=finding.verdict is not Verdict.UNCHANGED,
-        level=Level.VERBOSE if finding.verdict is Verdict.UNCHANGED else Level.NORMAL,
-        blocks=tuple(blocks),
-        more=tuple(more),
-    )
+        blocks += [(Level.EVERYTHING, figure) for figure in _figures(finding, run)]
+    if len(finding.layouts) > 1:
+        blocks.append((tables, _layout_table(finding)))
+    if finding.metrics:
+        blocks.append((tables, _metrics_table(finding.metrics)))
+    if run is not None:
+        blocks.append((Level.EVERYTHING, workers_table(record, run)))
+    blocks += [(Level.EVERYTHING, notes) for notes in case_cautions(record, finding.case)]
+    opened = finding.verdict is not Verdict.UNCHANGED
+    return Detail(target=finding.case, title=joined(title, "  "), opened=opened, blocks=tuple(blocks))
 
 
 def _about(record: Record, finding: CompareFinding, run: CaseRun | None) -> Facts:
@@ -195,7 +197,7 @@ def _about(record: Record, finding: CompareFinding, run: CaseRun | None) -> Fact
     if run is not None:
         pairs.append(("question", plain(record.scenario_of(run.case).question)))
         pairs.append(("kernel", code(f"{run.case.kernel}/{run.case.variant}")))
-        pairs.append(("parameters", plain(", ".join(f"{name} {value:,g}" for name, value in run.case.parameters) or "none")))
+        pairs.append(("parameters", plain(parameters_text(run.case))))
         if run.failure is not None:
             pairs.append(("failure", plain(f"{run.failure.kind} in {run.failure.phase}: {run.failure.message}")))
     return Facts("", tuple(pairs))
@@ -261,7 +263,7 @@ def _figures(finding: CompareFinding, run: CaseRun) -> tuple[Figure, ...]:
             case,
             FigureKind.WORKERS,
             "One mark per worker: the median of its pairs, sorted. The band is the interval of the verdict.",
-            f"Change per worker in {case}: {three_digits(finding.change.value * 100) if finding.change else 'none'} per cent overall",
+            f"Change per worker in {case}" + (f": {change_text(finding.change)} overall" if finding.change else ""),
         ),
         Figure(
             case,
@@ -273,4 +275,4 @@ def _figures(finding: CompareFinding, run: CaseRun) -> tuple[Figure, ...]:
 
 
 def _time(value: float | None) -> str:
-    return "" if value is None else human(value, Unit.NANOSECOND)
+    return "" if value is None else amount(value, Unit.NANOSECOND)

@@ -29,7 +29,7 @@ from dualmem_cli.report.layout import (
     plain,
     strong,
 )
-from dualmem_cli.report.phrases import case_name, counted
+from dualmem_cli.report.phrases import amount, case_name, counted
 
 
 def case_title(record: Record, case_id: str) -> tuple[str, str]:
@@ -151,7 +151,7 @@ def _worker_row(record: Record, number: int, worker: WorkerRun) -> Row:
     else:
         timed = counted(sum(latency.every.count for latency in worker.latency), "operation")
         iterations = "1"
-    memory = human(worker.resources.max_rss_bytes, Unit.BYTE) if worker.resources else ""
+    memory = amount(worker.resources.max_rss_bytes, Unit.BYTE) if worker.resources else ""
     failure = worker.failure
     outcome = cell("measured") if failure is None else cell(f"{failure.kind} in {failure.phase}: {failure.message}", Tone.WORSE)
     return Row(

@@ -19,11 +19,12 @@ class Tone(StrEnum):
 
 
 class Level(IntEnum):
-    """How much is shown. A part with a level is shown when at least that much is asked for (-q, nothing, -v)."""
+    """How much is shown. A part with a level is shown when at least that much is asked for (-q, nothing, -v; a page has all)."""
 
     QUIET = 0
     NORMAL = 1
     VERBOSE = 2
+    EVERYTHING = 3
 
 
 class Emphasis(Enum):
@@ -153,7 +154,7 @@ Block = Table | Facts | Notes | Source | Figure
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A titled part. `level` says from how much on the terminal shows it; Markdown leaves VERBOSE sections out, a page has all."""
+    """A titled part, shown from `level` on."""
 
     title: str
     level: Level
@@ -162,15 +163,17 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """Everything about one case. `opened` where a reader should see it without asking. `blocks` are shown from `level` on, `more`
-    where everything is."""
+    """Everything about one case, each block with the level from which on it is shown. `opened` where a reader should see it without
+    asking."""
 
     target: str
     title: tuple[Span, ...]
     opened: bool
-    level: Level
-    blocks: tuple[Block, ...]
-    more: tuple[Block, ...]
+    blocks: tuple[tuple[Level, Block], ...]
+
+    def shown(self, level: Level) -> tuple[Block, ...]:
+        """The blocks to show at a level."""
+        return tuple(block for least, block in self.blocks if least <= level)
 
 
 @dataclass(frozen=True, slots=True)

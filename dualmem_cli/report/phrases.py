@@ -2,6 +2,7 @@
 (50 us), an interval is written +- where it is nearly symmetric and [low, high] where a verdict hangs on its ends.
 """
 
+import math
 import re
 
 from dualmem_cli.model.estimate import Estimate
@@ -45,7 +46,7 @@ def quantity_name(name: str) -> str:
 
 def amount(value: float, unit: Unit | str, name: str = "") -> str:
     """A measured number with its unit, three digits kept: '62.0 us', '+0.4 %' for an overhead, '24.1 x' for a speed-up."""
-    if value != value:
+    if math.isnan(value):
         return "not known"
     if name == OVERHEAD:
         return percent(value)
@@ -53,9 +54,9 @@ def amount(value: float, unit: Unit | str, name: str = "") -> str:
         return f"{three_digits(value)} x"
     if name == RECALL:
         return f"{value:.3f}"
-    if unit in (Unit.NANOSECOND, Unit.RATIO):
+    if unit in (Unit.NANOSECOND, Unit.RATIO) or (unit == Unit.BYTE and abs(value) >= 1024):
         number, _, suffix = human(value, unit).partition(" ")
-        kept = three_digits(float(number)) if _finite(value) else number
+        kept = three_digits(float(number)) if math.isfinite(value) else number
         return f"{kept} {suffix}".rstrip()
     return human(value, unit).removesuffix(f" {Unit.COUNT}")
 
@@ -81,7 +82,7 @@ def estimate_text(quantity: Quantity) -> str:
     estimate = quantity.estimate
     text = amount(estimate.value, estimate.unit, quantity.name)
     half = half_width(estimate)
-    if not half or not _finite(half):
+    if not half or not math.isfinite(half):
         return text
     if quantity.name == OVERHEAD:
         return f"{text} +- {plain_percent(half)}"
@@ -143,6 +144,11 @@ def duration(seconds: float) -> str:
     return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
 
 
+def parameters_text(case: Case) -> str:
+    """Every parameter with its value: 'count 16, dim 768'."""
+    return ", ".join(f"{name} {value:,.15g}" for name, value in case.parameters) or "none"
+
+
 def case_name(case: Case) -> str:
     """A case with its scenario, on one line: 'similarity count 16, avx2'."""
     return f"{case.scenario} {case.label}"
@@ -155,7 +161,3 @@ def confidence_text(confidence: float) -> str:
 
 def _points(fraction: float) -> str:
     return f"{fraction * 100:+.1f}"
-
-
-def _finite(value: float) -> bool:
-    return abs(value) < float("inf")

@@ -72,8 +72,8 @@ def _lines(record: Record, context: ReportContext, level: Level, width: int) -> 
         if section.level <= level:
             yield from _section(section, level, width)
     for detail in layout.details:
-        blocks = (*detail.blocks, *(detail.more if level is Level.VERBOSE else ()))
-        if detail.level <= level and blocks:
+        blocks = detail.shown(level)
+        if blocks:
             yield from _wrapped(_text(detail.title), width, indent=_INDENT)
             yield from _blocks(blocks, level, width, indent=_INDENT)
             yield Text()
@@ -116,10 +116,11 @@ def _blocks(blocks: Sequence[Block], level: Level, width: int, *, indent: int) -
 def _facts(facts: Facts, width: int, indent: int) -> Iterator[Text]:
     if facts.caption:
         yield _padded(Text(visible(facts.caption), Style(bold=True)), indent)
-    names = max((len(name) for name, _ in facts.pairs), default=0)
+    names = max((cell_len(visible(name)) for name, _ in facts.pairs), default=0)
     for name, value in facts.pairs:
         line = Text(" " * indent)
-        line.append(name.ljust(names + _GAP), Style(dim=True))
+        line.append(visible(name), Style(dim=True))
+        line.append(" " * (indent + names + _GAP - cell_len(line.plain)))
         line.append_text(_text(value))
         yield from _wrapped(line, width, indent=indent + names + _GAP)
 

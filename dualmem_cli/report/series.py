@@ -1,0 +1,120 @@
+"""From raw samples to what a plot draws: pure, and for display only. No number in here is judged or written in a table."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dualmem_cli.model.plan import Role
+from dualmem_cli.model.record import CaseRun
+from dualmem_cli.model.samples import Histogram
+from dualmem_cli.stats.histogram import merge, percentile
+from dualmem_cli.stats.pairs import paired_ratios, per_operation
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPairs:
+    """One worker of a compare: candidate / baseline - 1 of every pair that counts, in time order, and their median."""
+
+    worker: int
+    changes: tuple[float, ...]
+    median: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArmTimes:
+    """All times per operation of one arm, in nanoseconds, ascending."""
+
+    name: str
+    role: Role
+    sorted_ns: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PercentileCurve:
+    """Latency by rarity: `rarity` is 1 - p, descending from 0.5; `latency_ns` belongs to it."""
+
+    name: str
+    role: Role
+    fastest: bool
+    rarity: tuple[float, ...]
+    latency_ns: tuple[float, ...]
+
+
+def pairs_by_worker(run: CaseRun) -> tuple[WorkerPairs, ...]:
+    """The paired changes of every worker that has both builds."""
+    reference, arm = _arm_of(run, Role.BASELINE), _arm_of(run, Role.CANDIDATE)
+    if reference is None or arm is None:
+        return ()
+    series = []
+    for number, worker in enumerate(run.workers, 1):
+        if worker.samples is None:
+            continue
+        ratios = paired_ratios(worker.samples, arm=arm, reference=reference)
+        if ratios.logs:
+            changes = tuple(math.expm1(log) for log in ratios.logs)
+            series.append(WorkerPairs(number, changes, math.expm1(ratios.value)))
+    return tuple(series)
+
+
+def times_by_arm(run: CaseRun, roles: frozenset[Role]) -> tuple[ArmTimes, ...]:
+    """Times per operation of the first arm of each role asked for, all workers pooled."""
+    series = []
+    for role in Role:
+        arm = _arm_of(run, role) if role in roles else None
+        if arm is None:
+            continue
+        times = [time for worker in run.workers if worker.samples for time in per_operation(worker.samples, arm=arm)]
+        if times:
+            series.append(ArmTimes(_arm_name(run, arm), role, tuple(sorted(times))))
+    return tuple(series)
+
+
+def percentile_curves(run: CaseRun) -> tuple[PercentileCurve, ...]:
+    """Latency curves of every arm, of all operations and of the fastest pass, all workers pooled."""
+    curves = []
+    for index, arm in enumerate(run.arms):
+        found = [latency for worker in run.workers for latency in worker.latency if latency.arm == index]
+        for fastest in (False, True):
+            histogram = merge(latency.fastest if fastest else latency.every for latency in found)
+            if histogram.count:
+                name = f"{_arm_name(run, index)}{', fastest pass' if fastest else ''}"
+                curves.append(_curve(histogram, name=name, role=arm.role, fastest=fastest))
+    return tuple(curves)
+
+
+def quantiles(ascending: Sequence[float], *, most: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The cumulative distribution as at most `most` points: values, and the share of values at or below each."""
+    count = len(ascending)
+    step = max(1, math.ceil(count / most))
+    indices = sorted({*range(0, count, step), count - 1})
+    return tuple(ascending[index] for index in indices), tuple((index + 1) / count for index in indices)
+
+
+def bulk(values: Sequence[float], *, share: float) -> tuple[float, float]:
+    """The range that holds the middle `share` of the values: what an axis shows."""
+    ascending = sorted(values)
+    cut = int(len(ascending) * (1 - share) / 2)
+    return ascending[cut], ascending[-1 - cut]
+
+
+def _curve(histogram: Histogram, *, name: str, role: Role, fastest: bool) -> PercentileCurve:
+    """Down to the rarity of one operation in all, eight points per factor of ten."""
+    steps = math.ceil(8 * math.log10(max(histogram.count * 0.5, 1.0)))
+    rarity = tuple(0.5 * 10 ** (-step / 8) for step in range(steps + 1))
+    return PercentileCurve(name, role, fastest, rarity, tuple(percentile(histogram, 1 - rare) for rare in rarity))
+
+
+def _arm_of(run: CaseRun, role: Role) -> int | None:
+    """The first arm of a role; in a compare the later ones are controls."""
+    return next((index for index, arm in enumerate(run.arms) if arm.role is role and arm.work == 1.0), None)
+
+
+def _arm_name(run: CaseRun, index: int) -> str:
+    arm = run.arms[index]
+    if arm.role in {Role.BASELINE, Role.CANDIDATE}:
+        return arm.role.value
+    if arm.role is Role.EMPTY:
+        return "empty loop"
+    if arm.kernel == run.case.kernel:
+        return arm.variant
+    return arm.kernel if arm.variant == run.case.variant else f"{arm.kernel} {arm.variant}"

@@ -1,7 +1,8 @@
 """Warnings about a run, each with its remedy."""
 
 from dualmem_cli.model.caution import Caution, CautionKind
-from dualmem_cli.model.record import CaseRun, Record
+from dualmem_cli.model.kernel import Build
+from dualmem_cli.model.record import CaseRun
 from dualmem_cli.model.units import percent
 from dualmem_cli.model.verdict import BenchFinding
 from dualmem_cli.stats.pairs import dropped_share
@@ -28,19 +29,22 @@ def bench_cautions(run: CaseRun, finding: BenchFinding) -> tuple[Caution, ...]:
     return tuple(found)
 
 
-def compare_cautions(record: Record) -> tuple[Caution, ...]:
-    """What the comparison did not do."""
-    found = [caution for run in record.cases for caution in _preempted(run)]
-    for side, build in zip(("baseline", "candidate"), record.builds, strict=False):
-        if not build.rotated:
-            found.append(
-                Caution(
-                    kind=CautionKind.ONE_LAYOUT,
-                    what=f"the {side} has one link, so its code layout was not rotated and a layout effect cannot be excluded",
-                    remedy="Give several links of the same objects: --library DIR, --against DIR.",
-                )
-            )
-    return tuple(found)
+def compare_cautions(run: CaseRun) -> tuple[Caution, ...]:
+    """What to know before one believes a verdict of this case."""
+    return _preempted(run)
+
+
+def build_cautions(builds: tuple[Build, ...]) -> tuple[Caution, ...]:
+    """What a comparison of these builds cannot exclude."""
+    return tuple(
+        Caution(
+            kind=CautionKind.ONE_LAYOUT,
+            what=f"the {side} has one link, so its code layout was not rotated and a layout effect cannot be excluded",
+            remedy="Give a folder with several links of the same objects.",
+        )
+        for side, build in zip(("baseline", "candidate"), builds, strict=False)
+        if not build.rotated
+    )
 
 
 def _preempted(run: CaseRun) -> tuple[Caution, ...]:

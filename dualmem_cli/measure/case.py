@@ -1,8 +1,10 @@
 """One case on real workers: preparation, calibration, then as many fresh workers as the pipeline asks for."""
 
-from collections.abc import Sequence
+import hashlib
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zlib import crc32
 
 from dualmem_cli.measure.data import Dataset
 from dualmem_cli.measure.recall import recall
@@ -32,17 +34,21 @@ class Bench:
 
 
 class CaseSession:
-    """Measures one case. `open` once, then `worker` for index 0, 1, 2, ...; `recall` is known after `open`."""
+    """Measures one case: `open` once, then `worker` for index 0, 1, 2, ...; `recall` per arm is known after `open`.
+
+    `prepares` says of each arm whether its kernel has a prepare step.
+    """
 
     def __init__(
         self,
         bench: Bench,
         case: Case,
+        *,
         arms: tuple[Arm, ...],
         kernel: Kernel,
         measure: Measure,
         dataset: Dataset | None,
-        *,
+        prepares: tuple[bool, ...],
         seed: int,
     ) -> None:
         self._bench = bench
@@ -51,16 +57,16 @@ class CaseSession:
         self._kernel = kernel
         self._measure = measure
         self._dataset = dataset
-        self._seed = seed
+        self._prepares = prepares
+        self._seed = crc32(f"{seed}/{case.id}".encode())
         self._prepared: tuple[str, ...] = ("",) * len(arms)
         self._iterations = 0
         self._samples = measure.samples
         self.recall: tuple[float | None, ...] = (None,) * len(arms)
 
-    def open(self, prepares: Sequence[bool]) -> Failure | None:
-        """Prepare what is costly, calibrate the shared iteration count, and read the outputs. `prepares`: whether each arm's kernel
-        has a prepare step. A failure here fails the case."""
-        for index, needed in enumerate(prepares):
+    def open(self) -> Failure | None:
+        """Prepare what is costly, calibrate the shared iteration count, and read the outputs. A failure here fails the case."""
+        for index, needed in enumerate(self._prepares):
             failure = self._prepare(index) if needed else None
             if failure is not None:
                 return failure
@@ -115,8 +121,6 @@ class CaseSession:
 
     def _prepare(self, index: int) -> Failure | None:
         """Write the prepared file of one arm, unless the same build and case wrote it before."""
-        import hashlib
-
         arm = self._arms[index]
         key = "/".join([self._bench.digests[arm.build], arm.kernel, arm.variant, repr(self._case.parameters), self._case.data])
         target = self._bench.prepared / hashlib.sha256(key.encode()).hexdigest()
@@ -129,8 +133,6 @@ class CaseSession:
             failure = self._bench.runner.prepare(request, timeout_s=self._measure.timeout_s)
             if failure is not None:
                 return failure
-            import shutil
-
             shutil.copyfile(unfinished, target.with_suffix(".part"))
             target.with_suffix(".part").rename(target)
             unfinished.unlink()

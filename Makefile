@@ -1,0 +1,79 @@
+# dualmem: `make bench` builds everything and runs the shipped scenarios, `make test` runs every check. Both set up .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/dualmem
+JOBS ?= $(shell nproc)
+NATIVE_HOST := $(wildcard native/host/* native/include/dualmem/* native/cmake/*) native/CMakeLists.txt
+TEST_BUILD := build/test
+SCENARIO ?=
+BASE ?= main
+
+.PHONY: help build bench test lint check c-test sanitize ab wheel clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+$(VENV)/ready: pyproject.toml
+	@command -v cc >/dev/null || { echo "a C compiler is missing: apt-get install build-essential"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "the venv module is missing: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_paths()["include"] + "/Python.h"))' \
+	  || { echo "the Python headers are missing: apt-get install python3-dev"; exit 1; }
+	@echo "venv      $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check cmake ninja 'scikit-build-core>=0.10' 'cffi>=1.17'
+	@touch $@
+
+# The Python package, editable, with the worker and the cffi module built from native/host.
+$(VENV)/installed: $(VENV)/ready $(NATIVE_HOST)
+	@echo "install   dualmem with the worker and the cffi module"
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[dev]'
+	@touch $@
+
+build: $(VENV)/installed ## set up .venv and build everything
+
+bench: build ## run every shipped scenario; figures beside their budgets
+	@$(RUN) bench $(SCENARIO)
+
+ab: build ## judge the working tree against a baseline: make ab BASE=main
+	@$(RUN) compare --baseline $(BASE) $(SCENARIO)
+
+lint: build ## formatting, lint, types, import contracts
+	@$(BIN)/ruff check dualmem_cli tests
+	@$(BIN)/ruff format --check dualmem_cli tests
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+$(TEST_BUILD)/build.ninja: $(VENV)/installed
+	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native -B $(TEST_BUILD) -G Ninja -DDUALMEM_TESTS=ON -DDUALMEM_PYTHON=ON -DDUALMEM_WERROR=ON \
+	  -DPython_EXECUTABLE=$(abspath $(BIN))/python >/dev/null
+
+c-test: $(TEST_BUILD)/build.ninja ## C tests between guard pages, warnings as errors
+	@PATH="$(abspath $(BIN)):$$PATH" cmake --build $(TEST_BUILD) -j $(JOBS)
+	@PATH="$(abspath $(BIN)):$$PATH" ctest --test-dir $(TEST_BUILD) --output-on-failure --no-tests=error
+
+sanitize: build ## the C tests under address and undefined-behaviour sanitizers, the threaded ones under the thread sanitizer
+	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native -B build/asan -G Ninja -DDUALMEM_TESTS=ON -DDUALMEM_LAYOUTS=1 \
+	  -DDUALMEM_SANITIZE=address,undefined >/dev/null
+	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/asan -j $(JOBS)
+	@PATH="$(abspath $(BIN)):$$PATH" ctest --test-dir build/asan --output-on-failure --no-tests=error
+	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native -B build/tsan -G Ninja -DDUALMEM_TESTS=ON -DDUALMEM_LAYOUTS=1 \
+	  -DDUALMEM_SANITIZE=thread >/dev/null
+	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/tsan -j $(JOBS)
+	@PATH="$(abspath $(BIN)):$$PATH" ctest --test-dir build/tsan --output-on-failure --no-tests=error -R 'store|bindings|memory'
+
+py-test: c-test ## the Python tests
+	@DUALMEM_TEST_BUILD=$(abspath $(TEST_BUILD)) $(BIN)/python -m pytest
+
+check: lint ## the quick checks only
+
+test: lint c-test sanitize py-test ## every check
+
+wheel: build ## a wheel that works outside of the checkout, in dist/
+	@$(BIN)/python -m pip wheel -q --no-deps -w dist .
+
+clean: ## remove what was built; records and baselines stay
+	rm -rf build dist $(VENV)

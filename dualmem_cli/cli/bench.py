@@ -1,0 +1,41 @@
+"""dualmem bench"""
+
+from typing import Annotated
+
+import typer
+
+from dualmem_cli.cli import options
+
+
+def bench(
+    scenarios: options.Scenarios = None,
+    library: options.Library = "",
+    enforce_budgets: Annotated[
+        bool, typer.Option("--enforce-budgets", help="Exit 1 when a budget is missed. Budgets depend on the machine.")
+    ] = False,
+    reports: options.Reports = options.REPORTS,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Run scenarios and show the figures beside their budgets; save the record and its page."""
+    from dualmem_cli import pipeline
+    from dualmem_cli.cli import progress, setting, showing
+    from dualmem_cli.judge.outcome import bench_status
+    from dualmem_cli.measure import builds as binaries
+
+    worker = setting.runner()
+    found = binaries.resolve(library, start=setting.Path.cwd())
+    build = setting.keep_build(found, worker=worker, reports=reports)
+    chosen = setting.scenarios_for(scenarios, library=build.library, named=bool(library))
+    lab = setting.laboratory(worker=worker, kind="bench", reports=reports, progress=progress.chosen(quiet=quiet))
+    opened = pipeline.bench(lab, chosen, build)
+    return showing.show(
+        opened.record,
+        record_path=lab.record_path,
+        status=bench_status(opened.record, enforce_budgets=enforce_budgets),
+        next_command="dualmem baseline save main",
+        json=json,
+        verbose=verbose,
+        unsaved=opened.unsaved,
+    )

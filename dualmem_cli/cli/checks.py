@@ -1,0 +1,131 @@
+"""What `dualmem doctor` looks at. Each check says what is, and when something is missing, what to do."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dualmem_cli.errors import DualmemError
+from dualmem_cli.measure import builds as binaries
+from dualmem_cli.measure.data import cache_directory
+from dualmem_cli.measure.machine import read_machine, usable_cpus
+from dualmem_cli.measure.worker import WorkerProcesses, native_path
+
+_FREE_BYTES = 1 << 30
+_BUILD_TOOLS = (
+    ("cmake", "pip install cmake"),
+    ("ninja", "pip install ninja"),
+    ("cc", "apt-get install gcc"),
+    ("git", "apt-get install git"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `ok` None: a fact, neither good nor bad."""
+
+    name: str
+    ok: bool | None
+    detail: str
+    remedy: str = ""
+
+
+def every_check(start: Path) -> list[Check]:
+    """All checks, in the order in which a person would ask."""
+    return [*_machine(), *_native(start), *_building(start), *_profiling(), *_storage()]
+
+
+def _machine() -> Iterator[Check]:
+    machine = read_machine()
+    cpus = usable_cpus()
+    yield Check(
+        "machine",
+        None,
+        f"{machine.cpu}, {machine.cores} cores, {machine.architecture}; ISA {' '.join(machine.isa) or 'base only'}",
+    )
+    yield Check("system", None, f"Linux {machine.kernel}, {machine.libc}, Python {machine.python}")
+    if machine.hypervisor:
+        yield Check(
+            "virtual",
+            None,
+            f"a virtual machine ({machine.hypervisor}): others share its caches; percentiles above P99 contain them",
+        )
+    yield Check(
+        "processors",
+        len(cpus) > 1,
+        f"may run on {len(cpus)} of {machine.cores}",
+        "" if len(cpus) > 1 else "With one processor every interruption lands in a sample; allow a second one.",
+    )
+    if machine.governor:
+        steady = machine.governor == "performance"
+        yield Check("governor", steady, machine.governor, "" if steady else "sudo cpupower frequency-set -g performance")
+    coarse = machine.clock_source not in ("tsc", "arch_sys_counter", "kvm-clock")
+    yield Check(
+        "clock", not coarse, machine.clock_source or "source not known",
+        "A clock like this costs about a microsecond a read; boot with clocksource=tsc if the machine allows it." if coarse else "",
+    )  # fmt: skip
+    load = os.getloadavg()[0]
+    busy = load > 0.5 * machine.cores
+    yield Check("load", not busy, f"{load:.2f} over the last minute", "Stop what else runs here." if busy else "")
+
+
+def _native(start: Path) -> Iterator[Check]:
+    try:
+        worker = WorkerProcesses(native_path("dualmem-worker"))
+        found = binaries.resolve("", start=start)
+        library = worker.describe(str(found.links[0]))
+    except DualmemError as error:
+        yield Check("library", False, error.what, error.hint)
+        return
+    runs = sum(kernel.supported for kernel in library.kernels)
+    yield Check(
+        "library", True, f"{library.name} {library.version} ({library.compiler}), {len(found.links)} layouts, {found.origin}"
+    )
+    yield Check("kernels", runs > 0, f"{runs} of {len(library.kernels)} run here")
+
+
+def _building(start: Path) -> Iterator[Check]:
+    if binaries.source_tree(start) is None:
+        return
+    for tool, package in (
+        ("cmake", "pip install cmake"),
+        ("ninja", "pip install ninja"),
+        ("cc", "apt-get install gcc"),
+        ("git", "apt-get install git"),
+    ):
+        path = shutil.which(tool, path=str(Path(sys.executable).parent)) or shutil.which(tool)
+        yield Check(tool, path is not None, "found" if path else "not there", "" if path else package)
+
+
+def _profiling() -> Iterator[Check]:
+    from dualmem_cli.profile.session import availability_report
+
+    for tool, ok, detail, remedy in availability_report():
+        yield Check(tool, ok, detail, remedy)
+
+
+def _storage() -> Iterator[Check]:
+    cache = cache_directory()
+    existing = next(folder for folder in (cache, *cache.parents) if folder.is_dir())
+    free = shutil.disk_usage(existing).free
+    writable = os.access(existing, os.W_OK)
+    remedy = "Set DUALMEM_CACHE to a folder with room."
+    yield Check(
+        "cache", writable and free > _FREE_BYTES, f"{cache}, {free / (1 << 30):.1f} GiB free" + ("" if writable else ", not writable"),
+        "" if writable and free > _FREE_BYTES else remedy,
+    )  # fmt: skip
+
+
+def print_checks(checks: list[Check]) -> None:
+    """One line per check; a problem is followed by its remedy."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False, soft_wrap=True)
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        mark = {True: "[green]ok     [/green]", False: "[yellow]missing[/yellow]", None: "       "}[check.ok]
+        remedy = f"\n{' ' * (width + 11)}Remedy: {escape(check.remedy)}" if check.remedy else ""
+        console.print(f"{mark}  {check.name:<{width}}  {escape(check.detail)}{remedy}")

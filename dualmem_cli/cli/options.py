@@ -1,0 +1,31 @@
+"""The options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Scenarios = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SCENARIO]...",
+        help="Scenario files, or names of scenarios in ./scenarios or of the shipped ones. Default: all of these.",
+    ),
+]
+Library = Annotated[
+    str,
+    typer.Option(
+        "--library",
+        metavar="PATH",
+        help="Kernel library to measure: a .so, or a folder with several links of one. Default: the working tree, built first; "
+        "outside of a checkout the packaged libdualmem.",
+    ),
+]
+Reports = Annotated[Path, typer.Option("--reports", metavar="DIR", help="Where records and pages are written.")]
+Baselines = Annotated[Path, typer.Option("--baselines", metavar="DIR", help="Where baselines are kept.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of the table.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr, only the verdicts.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every quantity of every case.")]
+
+REPORTS = Path("reports")
+BASELINES = Path("baselines")

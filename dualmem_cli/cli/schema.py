@@ -1,0 +1,27 @@
+"""dualmem schema"""
+
+from typing import Annotated
+
+import typer
+
+
+def schema(
+    what: Annotated[str, typer.Argument(help="scenario, record or summary (what --json prints).")] = "scenario",
+) -> int:
+    """Print the JSON Schema of scenario files, of records, or of the --json summary."""
+    import json
+
+    from dualmem_cli.errors import DualmemError
+    from dualmem_cli.plan.spelling import did_you_mean
+
+    match what:
+        case "scenario":
+            from dualmem_cli.plan.scenario import json_schema
+        case "record":
+            from dualmem_cli.store.records import json_schema
+        case "summary":
+            from dualmem_cli.report import summary_schema as json_schema
+        case _:
+            raise DualmemError(f'there is no schema "{what}"; {did_you_mean(what, ("scenario", "record", "summary"))}')
+    print(json.dumps(json_schema(), indent=2))
+    return 0

@@ -1,0 +1,110 @@
+"""Puts the real things together: scenario files, the library that is asked for, and the laboratory that measures it."""
+
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dualmem_cli.errors import ScenarioError
+from dualmem_cli.laboratory import Laboratory, Progress
+from dualmem_cli.measure import builds as binaries
+from dualmem_cli.measure.data import cache_directory
+from dualmem_cli.measure.machine import read_machine, revision, usable_cpus
+from dualmem_cli.measure.worker import WorkerProcesses, native_path
+from dualmem_cli.model.kernel import Build, Library
+from dualmem_cli.model.scenario import Scenario
+from dualmem_cli.plan.cases import default_scenarios
+from dualmem_cli.plan.spelling import did_you_mean
+from dualmem_cli.store import builds, records
+
+
+def runner() -> WorkerProcesses:
+    """The real runner, or a clear error when the worker was never built."""
+    return WorkerProcesses(native_path("dualmem-worker"))
+
+
+def scenario_folder() -> Path:
+    """./scenarios when there is one, else the shipped scenarios."""
+    here = Path("scenarios")
+    return here if any(here.glob("*.toml")) else native_path("scenarios")
+
+
+def scenario_paths(chosen: list[str] | None) -> tuple[Path, ...]:
+    """Files for what was asked for: paths as they are, names looked up; all of the folder when nothing was asked for."""
+    folder = scenario_folder()
+    if not chosen:
+        return tuple(sorted(folder.glob("*.toml")))
+    return tuple(_scenario_path(name, folder) for name in chosen)
+
+
+def _scenario_path(name: str, folder: Path) -> Path:
+    if name.endswith(".toml") or "/" in name:
+        return Path(name)
+    path = folder / f"{name}.toml"
+    if not path.is_file():
+        near = did_you_mean(name, (p.stem for p in folder.glob("*.toml")))
+        raise ScenarioError(f'there is no scenario "{name}" in {folder}; {near}')
+    return path
+
+
+def read_scenarios(paths: tuple[Path, ...]) -> tuple[Scenario, ...]:
+    """Read and validate scenario files. Two files of one name would be one scenario in the record, and are refused."""
+    from dualmem_cli.plan.scenario import parse_scenario
+
+    found: dict[str, Scenario] = {}
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ScenarioError(f"{path}: {error.strerror}", hint="Give a scenario file or the name of a scenario.") from None
+        except UnicodeDecodeError:
+            raise ScenarioError(f"{path}: not UTF-8 text", hint="Scenario files are TOML.") from None
+        if path.stem in found and found[path.stem].path != str(path):
+            raise ScenarioError(f'{path} and {found[path.stem].path} are both called "{path.stem}"', hint="Rename one.")
+        found[path.stem] = parse_scenario(text, path=str(path), name=path.stem)
+    return tuple(found.values())
+
+
+def scenarios_for(chosen: list[str] | None, *, library: Library, named: bool) -> tuple[Scenario, ...]:
+    """The scenarios to run. A library that was `named` without scenarios runs the shipped ones that fit it, and every other kernel of its
+    table with declared defaults."""
+    if chosen or not named:
+        return read_scenarios(scenario_paths(chosen))
+    names = {kernel.name for kernel in library.kernels}
+    fitting = tuple(scenario for scenario in read_scenarios(scenario_paths(None)) if scenario.kernel in names)
+    covered = {scenario.kernel for scenario in fitting}
+    return fitting + tuple(scenario for scenario in default_scenarios(library) if scenario.kernel not in covered)
+
+
+def keep_build(found: binaries.Binaries, *, worker: WorkerProcesses, reports: Path) -> Build:
+    """Keep the links that will be measured, so that the record can be promoted to a baseline whatever the tree looks like then."""
+    return builds.keep(
+        found.links,
+        origin=found.origin,
+        describe=worker.describe,
+        copy=binaries.copy_link,
+        folder=reports / "builds",
+    )
+
+
+def utc_now() -> str:
+    """ISO 8601, UTC, whole seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def laboratory(*, worker: WorkerProcesses, kind: str, reports: Path, progress: Progress) -> Laboratory:
+    """The real laboratory, with a fresh record path."""
+    now = utc_now()
+    return Laboratory(
+        runner=worker,
+        copy_link=binaries.copy_link,
+        machine=read_machine(),
+        cpus=usable_cpus(),
+        cache=cache_directory(),
+        record_path=records.new_path(reports, created=now, kind=kind),
+        progress=progress,
+        seconds=time.monotonic,
+        now=lambda: now,
+        seed=int.from_bytes(os.urandom(4)),
+        revision=revision(Path.cwd()),
+    )

@@ -1,0 +1,39 @@
+"""Shows a finished run: the table or the JSON on stdout, the page beside the record, warnings on stderr."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from dualmem_cli.errors import ExitStatus
+from dualmem_cli.model.record import Record
+from dualmem_cli.report import RENDERERS, Level, ReportContext
+
+
+def show(
+    record: Record, *, record_path: Path, status: ExitStatus, next_command: str, json: bool, verbose: bool, unsaved: str
+) -> int:
+    """Print the run and write its page. Returns the exit status: a record that could not be saved is a failure."""
+    page = record_path.with_suffix(".html")
+    context = ReportContext(record_path=str(record_path), page_path=str(page), exit_status=status, next_command=next_command)
+    try:
+        page.write_text(RENDERERS["html"](record, context), encoding="utf-8")
+    except OSError as error:
+        unsaved = unsaved or f"{page}: {error.strerror}"
+        context = replace(context, page_path="")
+    if json:
+        print(RENDERERS["json"](record, context))
+    else:
+        print_table(record, context, verbose=verbose)
+    if unsaved:
+        print(f"dualmem: not everything could be saved: {unsaved}", file=sys.stderr)
+        return status or ExitStatus.MEASUREMENT_FAILED
+    return status
+
+
+def print_table(record: Record, context: ReportContext, *, verbose: bool) -> None:
+    """The record as a table on stdout, as wide as the terminal; without colour where that is not wanted."""
+    from rich.console import Console
+
+    from dualmem_cli.report.terminal import print_record
+
+    print_record(record, context, console=Console(highlight=False), level=Level.VERBOSE if verbose else Level.NORMAL)

@@ -1,0 +1,188 @@
+"""What a run works with: the runner, the folders, the clock, the progress display; and the record while it grows."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+import dualmem_cli
+from dualmem_cli.errors import RecordError
+from dualmem_cli.measure.case import Bench, CaseSession
+from dualmem_cli.measure.data import Dataset, materialise
+from dualmem_cli.measure.runner import Runner
+from dualmem_cli.model.caution import Caution, CautionKind
+from dualmem_cli.model.kernel import Build, Kernel
+from dualmem_cli.model.machine import Machine
+from dualmem_cli.model.plan import Arm, Case
+from dualmem_cli.model.record import Absent, CaseRun, Record
+from dualmem_cli.model.scenario import Scenario
+from dualmem_cli.model.verdict import BenchFinding, CompareFinding
+from dualmem_cli.store import records
+
+T = TypeVar("T")
+
+
+class Progress(Protocol):
+    """Tells a person how far a run is. It draws between cases only, never while something is measured."""
+
+    def track(self, items: Iterable[T], *, label: Callable[[T], str]) -> Iterator[T]: ...
+
+
+class Silent:
+    """No display: for tests, pipes and -q."""
+
+    def track(self, items: Iterable[T], *, label: Callable[[T], str]) -> Iterator[T]:
+        yield from items
+
+
+class Opened:
+    """A run that has begun: its growing record, and the files it works on."""
+
+    def __init__(
+        self, record: Record, *, datasets: dict[str, Dataset], links: tuple[tuple[str, ...], ...], scratch: Path
+    ) -> None:
+        self.record = record
+        self.datasets = datasets
+        self.links = links
+        self.scratch = scratch
+        self.unsaved = ""  # why the record could not be saved
+
+    def digest(self, scenario: Scenario) -> str:
+        """The digest of a scenario's data set, "" without one."""
+        dataset = self.datasets.get(scenario.name)
+        return dataset.facts.digest if dataset else ""
+
+    def add_absent(self, absent: tuple[Absent, ...]) -> None:
+        self.record = replace(self.record, absent=self.record.absent + absent)
+
+    def add_cautions(self, cautions: tuple[Caution, ...]) -> None:
+        self.record = replace(self.record, cautions=self.record.cautions + cautions)
+
+    def add_bench(self, run: CaseRun, finding: BenchFinding) -> None:
+        self.record = replace(self.record, cases=(*self.record.cases, run), bench=(*self.record.bench, finding))
+
+    def add_compare(self, run: CaseRun, finding: CompareFinding) -> None:
+        self.record = replace(self.record, cases=(*self.record.cases, run))
+        self.add_finding(finding)
+
+    def add_finding(self, finding: CompareFinding) -> None:
+        self.record = replace(self.record, compare=(*self.record.compare, finding))
+
+
+@dataclass(frozen=True, slots=True)
+class Laboratory:
+    """Everything a run touches, handed in, so that a test can hand in something else."""
+
+    runner: Runner
+    copy_link: Callable[[Path, Path], None]
+    machine: Machine
+    cpus: tuple[int, ...]
+    cache: Path
+    record_path: Path
+    progress: Progress
+    seconds: Callable[[], float]  # a monotonic clock
+    now: Callable[[], str]  # ISO 8601, UTC
+    seed: int
+    revision: str
+
+    @contextlib.contextmanager
+    def opened(
+        self, kind: Literal["bench", "compare"], scenarios: tuple[Scenario, ...], builds: tuple[Build, ...], *, baseline: str
+    ) -> Iterator[Opened]:
+        """A run from its first save to its last. Ctrl-C ends the measuring, not the run: what was measured is judged, saved and shown.
+
+        The first save is of an empty record: a full disk is better met now than after an hour. Raises RecordError then.
+        """
+        began = self.seconds()
+        with tempfile.TemporaryDirectory(prefix="dualmem-", ignore_cleanup_errors=True) as scratch:
+            record = self._empty_record(kind, scenarios, builds, baseline)
+            records.save(record, self.record_path)
+            opened = Opened(record, datasets={}, links=self._copies(builds, Path(scratch)), scratch=Path(scratch))
+            try:
+                opened.datasets = self._datasets(scenarios)
+                opened.record = replace(record, data=tuple({d.facts.digest: d.facts for d in opened.datasets.values()}.values()))
+                yield opened
+            except KeyboardInterrupt:
+                opened.record = replace(opened.record, interrupted=True)
+                opened.add_cautions((_INTERRUPTED,))
+            opened.record = replace(opened.record, seconds=self.seconds() - began)
+            self.save(opened)
+
+    def save(self, opened: Opened) -> None:
+        """Save the record as it is. A failure is remembered and said at the end: it must not cost the measurements still to come."""
+        try:
+            records.save(opened.record, self.record_path)
+            opened.unsaved = ""
+        except RecordError as error:
+            opened.unsaved = str(error)
+
+    def session(self, opened: Opened, case: Case, arms: tuple[Arm, ...], kernel: Kernel, scenario: Scenario) -> CaseSession:
+        """A case, ready to be measured."""
+        builds = opened.record.builds
+        kernels = [builds[arm.build].library.kernel(arm.kernel, arm.variant) for arm in arms]
+        bench = Bench(
+            runner=self.runner,
+            links=opened.links,
+            digests=tuple(build.digest for build in builds),
+            cpus=self.cpus,
+            scratch=opened.scratch,
+            prepared=self.cache / "prepared",
+        )
+        return CaseSession(
+            bench,
+            case,
+            arms=arms,
+            kernel=kernel,
+            measure=scenario.measure,
+            dataset=opened.datasets.get(scenario.name),
+            prepares=tuple(known is not None and known.prepare for known in kernels),
+            seed=self.seed,
+        )
+
+    def _datasets(self, scenarios: tuple[Scenario, ...]) -> dict[str, Dataset]:
+        return {
+            scenario.name: materialise(scenario.data, directory=Path(scenario.path).parent, cache=self.cache)
+            for scenario in scenarios
+            if scenario.data is not None
+        }
+
+    def _copies(self, builds: tuple[Build, ...], scratch: Path) -> tuple[tuple[str, ...], ...]:
+        """Every link as a file of its own: the loader maps one inode once, and a build compared with itself would be one mapping."""
+        for side, build in enumerate(builds):
+            for index, link in enumerate(build.links):
+                self.copy_link(Path(link.path), scratch / f"{side}.{index}.so")
+        return tuple(
+            tuple(str(scratch / f"{side}.{index}.so") for index in range(len(build.links))) for side, build in enumerate(builds)
+        )
+
+    def _empty_record(
+        self, kind: Literal["bench", "compare"], scenarios: tuple[Scenario, ...], builds: tuple[Build, ...], baseline: str
+    ) -> Record:
+        return Record(
+            schema=1,
+            kind=kind,
+            tool=dualmem_cli.__version__,
+            created=self.now(),
+            seconds=0.0,
+            interrupted=False,
+            revision=self.revision,
+            machine=self.machine,
+            baseline=baseline,
+            builds=builds,
+            scenarios=scenarios,
+            data=(),
+            cases=(),
+            absent=(),
+            bench=(),
+            compare=(),
+            cautions=(),
+        )
+
+
+_INTERRUPTED = Caution(
+    kind=CautionKind.INTERRUPTED,
+    what="the run was interrupted; only the cases that were finished are here",
+    remedy="Run it again for the rest.",
+)

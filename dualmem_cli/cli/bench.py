@@ -1,5 +1,6 @@
 """dualmem bench"""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,7 +26,7 @@ def bench(
     from dualmem_cli.measure import builds as binaries
 
     worker = setting.runner()
-    found = binaries.resolve(library, start=setting.Path.cwd())
+    found = binaries.resolve(library, start=Path.cwd())
     build = setting.keep_build(found, worker=worker, reports=reports)
     chosen = setting.scenarios_for(scenarios, library=build.library, named=bool(library))
     lab = setting.laboratory(worker=worker, kind="bench", reports=reports, progress=progress.chosen(quiet=quiet))

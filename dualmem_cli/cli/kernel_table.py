@@ -5,6 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dualmem_cli.model.kernel import Kernel, Library
+from dualmem_cli.model.metric import Better
 from dualmem_cli.model.units import significant
 
 
@@ -28,11 +29,9 @@ def print_library(library: Library, *, origin: str, layouts: int) -> None:
             default, minimum, maximum = numbers
             console.print(f"    {escape(parameter.name)} = {default} ({minimum} to {maximum})  {escape(parameter.meaning)}")
         for metric in variants[0].metrics:
-            console.print(
-                f"    -> {escape(metric.name)} [{escape(metric.unit)}], {metric.better} is better  {escape(metric.meaning)}".replace(
-                    ", neither is better", ""
-                )
-            )
+            better = "" if metric.better is Better.NEITHER else f", {metric.better} is better"
+            unit = escape(f"[{metric.unit}]")
+            console.print(f"    -> {escape(metric.name)} {unit}{better}  {escape(metric.meaning)}")
 
 
 def _support(kernel: Kernel) -> str:

@@ -11,7 +11,7 @@ from dualmem_cli.cli import options
 def profile(
     scenario: Annotated[str, typer.Argument(help="Scenario file or name.")],
     with_: Annotated[
-        list[str] | None, typer.Option("--with", metavar="ENGINE", help="pyspy, perf; repeat for both. Default: both.")
+        list[str] | None, typer.Option("--with", metavar="ENGINE", help="pyspy or perf; may be repeated. Default: both.")
     ] = None,
     case: Annotated[str, typer.Option("--case", metavar="ID", help="Which case of the scenario. Default: its first.")] = "",
     seconds: Annotated[float, typer.Option("--seconds", min=0.2, max=3600, help="How long each engine samples.")] = 5.0,

@@ -16,12 +16,18 @@ def schema(
 
     match what:
         case "scenario":
-            from dualmem_cli.plan.scenario import json_schema
+            from dualmem_cli.plan import scenario
+
+            found = scenario.json_schema()
         case "record":
-            from dualmem_cli.store.records import json_schema
+            from dualmem_cli.store import records
+
+            found = records.json_schema()
         case "summary":
-            from dualmem_cli.report import summary_schema as json_schema
+            from dualmem_cli.report import summary
+
+            found = summary.json_schema()
         case _:
             raise DualmemError(f'there is no schema "{what}"; {did_you_mean(what, ("scenario", "record", "summary"))}')
-    print(json.dumps(json_schema(), indent=2))
+    print(json.dumps(found, indent=2))
     return 0

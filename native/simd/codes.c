@@ -26,6 +26,8 @@
  * A row or query of norm zero has codes, scale and cosine 0; its radius is positive, so the bound holds too. */
 #include "simd/codes.h"
 
+#include <string.h>
+
 const dm_codes_variant dm_codes_variants[] = {
     {"scalar", DM_ISA_BASELINE, dm_codes_encode_scalar, dm_codes_scan_scalar},
 #if defined(__x86_64__)
@@ -33,6 +35,15 @@ const dm_codes_variant dm_codes_variants[] = {
 #endif
 };
 const size_t dm_codes_variant_count = sizeof(dm_codes_variants) / sizeof(dm_codes_variants[0]);
+
+const dm_codes_variant *dm_codes_find(const char *name) {
+    for (size_t i = 0; i < dm_codes_variant_count; i++) {
+        if (strcmp(dm_codes_variants[i].name, name) == 0) {
+            return &dm_codes_variants[i];
+        }
+    }
+    return NULL;
+}
 
 dm_code_terms dm_code_terms_of(float query_radius) {
     return (dm_code_terms){.growth = 1.0f + query_radius, .lift = query_radius + 0x1.0p-19f};

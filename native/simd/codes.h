@@ -54,6 +54,9 @@ typedef struct dm_codes_variant {
 extern const dm_codes_variant dm_codes_variants[];
 extern const size_t dm_codes_variant_count;
 
+/* The variant of that name, or NULL. */
+const dm_codes_variant *dm_codes_find(const char *name);
+
 /* bound = row scale * query scale * dot(codes) + row radius * growth + lift. */
 typedef struct dm_code_terms {
     float growth;

@@ -2,6 +2,10 @@
  * volume 1, section 14.3 (detection of AVX). */
 #include "simd/isa.h"
 
+#include <stdio.h>
+
+#include "dualmem/dm_kernel.h"
+
 #if defined(__AVX__)
 #error "isa.c must be built for the baseline: with AVX enabled, the question would crash where the answer is no"
 #endif
@@ -61,4 +65,12 @@ const char *dm_isa_name(dm_isa isa) {
         return "AVX2 with FMA and BMI2";
     }
     return "unknown";
+}
+
+int32_t dm_isa_require(dm_isa isa, char *reason, size_t reason_size) {
+    if (dm_isa_has(isa)) {
+        return DM_OK;
+    }
+    snprintf(reason, reason_size, "this processor or operating system lacks %s", dm_isa_name(isa));
+    return DM_ERROR_UNSUPPORTED;
 }

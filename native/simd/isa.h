@@ -6,6 +6,7 @@
 #ifndef DUALMEM_SIMD_ISA_H
 #define DUALMEM_SIMD_ISA_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum dm_isa {
@@ -16,6 +17,9 @@ typedef enum dm_isa {
 /* 1 when this machine runs it, 0 otherwise. Microseconds in a virtual machine, where CPUID traps: ask in setup, never in a
  * hot call. */
 int32_t dm_isa_has(dm_isa isa);
+
+/* DM_OK, or DM_ERROR_UNSUPPORTED and the reason: the `supported` callback of a kernel that needs this instruction set. */
+int32_t dm_isa_require(dm_isa isa, char *reason, size_t reason_size);
 
 /* "baseline", "AVX2 with FMA and BMI2". Constant text. */
 const char *dm_isa_name(dm_isa isa);

@@ -1,6 +1,8 @@
 /* query.c: the table of variants. */
 #include "simd/query.h"
 
+#include <string.h>
+
 const dm_query_variant dm_query_variants[] = {
     {"scalar", DM_ISA_BASELINE, dm_query_prepare_scalar, dm_query_cosine_scalar},
 #if defined(__x86_64__)
@@ -15,4 +17,13 @@ const dm_query_variant *dm_query_best(void) {
         best--; /* ends at the latest at the scalar row */
     }
     return &dm_query_variants[best];
+}
+
+const dm_query_variant *dm_query_find(const char *name) {
+    for (size_t i = 0; i < dm_query_variant_count; i++) {
+        if (strcmp(dm_query_variants[i].name, name) == 0) {
+            return &dm_query_variants[i];
+        }
+    }
+    return NULL;
 }

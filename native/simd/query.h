@@ -42,6 +42,9 @@ extern const size_t dm_query_variant_count;
 /* The best variant that this machine runs. Asks the processor: for setup. */
 const dm_query_variant *dm_query_best(void);
 
+/* The variant of that name, or NULL. */
+const dm_query_variant *dm_query_find(const char *name);
+
 /* The functions themselves, for the table only. */
 void dm_query_prepare_scalar(dm_query *query, const float *values);
 void dm_query_prepare_avx2(dm_query *query, const float *values);

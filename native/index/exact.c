@@ -1,0 +1,347 @@
+/* exact.c: see exact.h. Three steps: scan, choose, rescore.
+ *
+ * Let b(r) be the number that the scan gave row r, with cos(r) <= b(r) + slack. Any k rows, rescored, have a k-th best
+ * cosine t, and a row with b(r) + slack < t has k rows before it, so it is not among the k best. What is left is rescored;
+ * t only rises on the way. The k rows to begin with are those with the largest b, because t is then close to its end and
+ * about half the rows are left that the two-sided test "b + slack >= k-th best (b - slack)" would leave. */
+#include "index/exact.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "simd/codes.h"
+#include "simd/query.h"
+#include "simd/similarity.h"
+#include "store/poison.h"
+
+const dm_exact_variant dm_exact_variants[] = {
+    {"exact_scalar", DM_ISA_BASELINE, "scalar", 0},
+    {"exact_int8_scalar", DM_ISA_BASELINE, "scalar", 1},
+#if defined(__x86_64__)
+    {"exact_avx2", DM_ISA_AVX2, "avx2", 0},
+    {"exact_int8_avx2", DM_ISA_AVX2, "avx2", 1},
+#endif
+};
+const size_t dm_exact_variant_count = sizeof(dm_exact_variants) / sizeof(dm_exact_variants[0]);
+
+struct dm_exact {
+    dm_rows rows;
+    const dm_query_variant *query;
+    const dm_similarity_variant *similarity;
+    const dm_codes_variant *coder; /* NULL: scan the float32 rows */
+    dm_codes codes;
+    double slack; /* how far a cosine can lie above what the scan says */
+};
+
+struct dm_exact_scratch {
+    dm_query query;
+    int8_t *query_codes;
+    float *bounds;        /* per row, as scanned; RESCORED once the row's cosine is known */
+    uint32_t *candidates; /* as many as there are rows */
+    int32_t direction;
+    uint32_t rescored;
+};
+
+/* Below every number that a scan can give. */
+#define RESCORED (-FLT_MAX)
+
+/* --- variants ------------------------------------------------------------------------------------------------------ */
+
+const dm_exact_variant *dm_exact_best(void) {
+    size_t best = dm_exact_variant_count - 1;
+    while (!dm_isa_has(dm_exact_variants[best].isa)) {
+        best--; /* ends at the latest at the scalar row */
+    }
+    return &dm_exact_variants[best];
+}
+
+const dm_exact_variant *dm_exact_find(const char *name) {
+    for (size_t i = 0; i < dm_exact_variant_count; i++) {
+        if (strcmp(dm_exact_variants[i].name, name) == 0) {
+            return &dm_exact_variants[i];
+        }
+    }
+    return NULL;
+}
+
+/* --- making --------------------------------------------------------------------------------------------------------- */
+
+static int is_used(const dm_rows *rows, uint32_t row) {
+    return rows->slots[row] != DM_SLOT_NONE;
+}
+
+/* One row's codes. A row that is not in use or counts as zero is encoded as zero. */
+static dm_code_facts encode_row(const dm_exact *index, dm_query *work, int8_t *codes, uint32_t row) {
+    const dm_rows *rows = &index->rows;
+    if (is_used(rows, row) && rows->inverse_norms[row] > 0.0f) {
+        index->query->prepare(work, rows->values + row * rows->stride);
+    } else {
+        memset(work->unit, 0, dm_padded_dim(rows->dim) * sizeof(float));
+    }
+    return index->coder->encode(codes, work->unit, rows->dim, DM_CODE_ROW_LEVELS);
+}
+
+/* Fills index->codes, whose arrays are there already, with the help of work's buffers. */
+static void encode_rows(const dm_exact *index, dm_query *work, uint8_t *values, float *scales, float *radii) {
+    const size_t stride = dm_code_stride(index->rows.dim);
+    for (uint32_t row = 0; row < index->rows.count; row++) {
+        uint8_t *codes = values + row * stride;
+        dm_code_facts facts = encode_row(index, work, (int8_t *)codes, row);
+        for (size_t i = 0; i < stride; i++) {
+            codes[i] = (uint8_t)(codes[i] ^ DM_CODE_OFFSET); /* a signed byte plus 128, modulo 256 */
+        }
+        scales[row] = facts.scale;
+        radii[row] = facts.radius;
+    }
+}
+
+static int32_t no_memory(char *error, size_t error_size, const char *what, uint32_t rows) {
+    snprintf(error, error_size, "no memory for %s of an exact index of %u rows; use fewer rows", what, rows);
+    return DM_ERROR_MEMORY;
+}
+
+static void free_query(dm_query *query, dm_memory *account) {
+    dm_memory_free(account, query->wide);
+    dm_memory_free(account, query->unit);
+}
+
+static int allocate_query(dm_query *query, uint32_t dim, dm_memory *account) {
+    query->dim = dim;
+    query->wide = dm_memory_allocate(account, dm_padded_dim(dim) * sizeof(double), DM_CACHE_LINE, 0);
+    query->unit = dm_memory_allocate(account, dm_padded_dim(dim) * sizeof(float), DM_CACHE_LINE, 0);
+    return query->wide != NULL && query->unit != NULL;
+}
+
+static int make_codes(dm_exact *index, size_t placement, dm_memory *account) {
+    const uint32_t count = index->rows.count;
+    uint8_t *values = dm_memory_allocate(account, count * dm_code_stride(index->rows.dim), DM_CACHE_LINE, placement);
+    float *scales = dm_memory_allocate(account, count * sizeof(float), DM_CACHE_LINE, 0);
+    float *radii = dm_memory_allocate(account, count * sizeof(float), DM_CACHE_LINE, 0);
+    index->codes = (dm_codes){
+        .values = values, .scales = scales, .radii = radii, .count = count, .dim = index->rows.dim};
+    dm_query work = {0};
+    int complete = allocate_query(&work, index->rows.dim, account) && values != NULL && scales != NULL && radii != NULL;
+    if (complete) {
+        encode_rows(index, &work, values, scales, radii);
+    }
+    free_query(&work, account);
+    return complete;
+}
+
+/* Sums of float32 overflow, and the float32 inverse of a norm loses digits, above this; codes are made in double. */
+static int32_t check_norms(const dm_rows *rows, char *error, size_t error_size) {
+    const float least = 0x1.0p-125f; /* dm_similarity_error_bound holds from here on */
+    for (uint32_t row = 0; row < rows->count; row++) {
+        if (is_used(rows, row) && rows->inverse_norms[row] > 0.0f && rows->inverse_norms[row] < least) {
+            snprintf(error, error_size,
+                     "row %u has a norm above 4e37, too large for an exact scan of float32; scale the vectors or use codes",
+                     row);
+            return DM_ERROR_ARGUMENT;
+        }
+    }
+    return DM_OK;
+}
+
+int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, size_t placement, dm_memory *account,
+                        dm_exact **index, char *error, size_t error_size) {
+    int32_t status = DM_OK;
+    *index = NULL;
+    dm_exact *made = dm_memory_allocate(account, sizeof(*made), DM_CACHE_LINE, 0);
+    if (made == NULL) {
+        return no_memory(error, error_size, "the head", rows->count);
+    }
+    made->rows = *rows;
+    made->query = dm_query_find(variant->simd);
+    made->similarity = dm_similarity_find(variant->simd);
+    if (variant->codes) {
+        made->coder = dm_codes_find(variant->simd);
+        if (!make_codes(made, placement, account)) {
+            status = no_memory(error, error_size, "the codes", rows->count);
+        }
+    } else {
+        made->slack = dm_similarity_error_bound(rows->dim);
+        status = check_norms(rows, error, error_size);
+    }
+    if (status != DM_OK) {
+        dm_exact_destroy(made, account);
+        return status;
+    }
+    *index = made;
+    return DM_OK;
+}
+
+void dm_exact_destroy(dm_exact *index, dm_memory *account) {
+    if (index == NULL) {
+        return;
+    }
+    /* The arrays are constant to those who search, not to their owner. */
+    dm_memory_free(account, (void *)(uintptr_t)index->codes.values);
+    dm_memory_free(account, (void *)(uintptr_t)index->codes.scales);
+    dm_memory_free(account, (void *)(uintptr_t)index->codes.radii);
+    dm_memory_free(account, index);
+}
+
+int32_t dm_exact_scratch_create(const dm_exact *index, dm_memory *account, dm_exact_scratch **scratch, char *error,
+                                size_t error_size) {
+    const uint32_t count = index->rows.count;
+    *scratch = NULL;
+    dm_exact_scratch *made = dm_memory_allocate(account, sizeof(*made), DM_CACHE_LINE, 0);
+    if (made == NULL) {
+        return no_memory(error, error_size, "the scratch", count);
+    }
+    int complete = allocate_query(&made->query, index->rows.dim, account);
+    made->query_codes = dm_memory_allocate(account, dm_code_stride(index->rows.dim), DM_CACHE_LINE, 0);
+    made->bounds = dm_memory_allocate(account, count * sizeof(float), DM_CACHE_LINE, 0);
+    made->candidates = dm_memory_allocate(account, count * sizeof(uint32_t), DM_CACHE_LINE, 0);
+    if (!complete || made->query_codes == NULL || made->bounds == NULL || made->candidates == NULL) {
+        dm_exact_scratch_destroy(made, account);
+        return no_memory(error, error_size, "the scratch", count);
+    }
+    *scratch = made;
+    return DM_OK;
+}
+
+void dm_exact_scratch_destroy(dm_exact_scratch *scratch, dm_memory *account) {
+    if (scratch == NULL) {
+        return;
+    }
+    free_query(&scratch->query, account);
+    dm_memory_free(account, scratch->query_codes);
+    dm_memory_free(account, scratch->bounds);
+    dm_memory_free(account, scratch->candidates);
+    dm_memory_free(account, scratch);
+}
+
+uint32_t dm_exact_rescored(const dm_exact_scratch *scratch) {
+    return scratch->rescored;
+}
+
+/* --- choosing -------------------------------------------------------------------------------------------------------- */
+
+/* A heap of rows with the smallest bound on top. */
+static void sift_down(uint32_t *heap, uint32_t size, const float *bounds, uint32_t place) {
+    uint32_t row = heap[place];
+    for (uint32_t child = 2 * place + 1; child < size; child = 2 * place + 1) {
+        child += child + 1 < size && bounds[heap[child + 1]] < bounds[heap[child]];
+        if (!(bounds[heap[child]] < bounds[row])) {
+            break;
+        }
+        heap[place] = heap[child];
+        place = child;
+    }
+    heap[place] = row;
+}
+
+/* The k rows in use with the largest bounds, in no order, or all if there are fewer. Returns their number. */
+static uint32_t choose_largest(const dm_rows *rows, const float *bounds, uint32_t k, uint32_t *heap) {
+    uint32_t size = 0;
+    uint32_t row = 0;
+    for (; row < rows->count && size < k; row++) {
+        if (is_used(rows, row)) {
+            heap[size++] = row;
+        }
+    }
+    for (uint32_t place = size / 2; place > 0; place--) {
+        sift_down(heap, size, bounds, place - 1);
+    }
+    for (; row < rows->count; row++) {
+        if (bounds[row] > bounds[heap[0]] && is_used(rows, row)) {
+            heap[0] = row;
+            sift_down(heap, size, bounds, 0);
+        }
+    }
+    return size;
+}
+
+/* Rows not rescored whose bound is at least `least`. Returns their number. */
+static uint32_t choose_from(const dm_rows *rows, const float *bounds, float least, uint32_t *candidates) {
+    uint32_t size = 0;
+    for (uint32_t row = 0; row < rows->count; row++) {
+        if (bounds[row] >= least && is_used(rows, row)) {
+            candidates[size++] = row;
+        }
+    }
+    return size;
+}
+
+/* --- rescoring -------------------------------------------------------------------------------------------------------- */
+
+static void prefetch_row(const dm_rows *rows, uint32_t row) {
+    const char *begin = (const char *)(rows->values + row * rows->stride);
+    for (size_t line = 0; line < rows->dim * sizeof(float); line += DM_CACHE_LINE) {
+        __builtin_prefetch(begin + line, 0, 3);
+    }
+}
+
+static double rescore(const dm_exact *index, dm_exact_scratch *scratch, uint32_t row) {
+    scratch->rescored++;
+    scratch->bounds[row] = RESCORED;
+    if (!(index->rows.inverse_norms[row] > 0.0f)) {
+        return 0.0;
+    }
+    double cosine = index->query->cosine(&scratch->query, index->rows.values + row * index->rows.stride);
+    return cosine > 1.0 ? 1.0 : cosine < -1.0 ? -1.0 : cosine;
+}
+
+static int is_better(dm_neighbour a, dm_neighbour b) {
+    return a.cosine > b.cosine || (a.cosine == b.cosine && a.row < b.row);
+}
+
+/* Puts one more into the best `size` of at most k, in order. Returns the new size. */
+static uint32_t insert(dm_neighbour *best, uint32_t size, uint32_t k, dm_neighbour found) {
+    if (size == k && !is_better(found, best[k - 1])) {
+        return size;
+    }
+    uint32_t place = size < k ? size++ : k - 1;
+    for (; place > 0 && is_better(found, best[place - 1]); place--) {
+        best[place] = best[place - 1];
+    }
+    best[place] = found;
+    return size;
+}
+
+/* Rescores those candidates that can still be among the k best. */
+static uint32_t rescore_all(const dm_exact *index, dm_exact_scratch *scratch, uint32_t candidate_count, uint32_t k,
+                            dm_neighbour *best, uint32_t size) {
+    for (uint32_t i = 0; i < candidate_count; i++) {
+        uint32_t row = scratch->candidates[i];
+        if (i + 1 < candidate_count) {
+            prefetch_row(&index->rows, scratch->candidates[i + 1]);
+        }
+        if (size < k || (double)scratch->bounds[row] + index->slack >= best[k - 1].cosine) {
+            size = insert(best, size, k, (dm_neighbour){.cosine = rescore(index, scratch, row), .row = row});
+        }
+    }
+    return size;
+}
+
+static void scan(const dm_exact *index, dm_exact_scratch *scratch, const float *query) {
+    index->query->prepare(&scratch->query, query);
+    if (index->coder != NULL) {
+        dm_code_facts facts =
+            index->coder->encode(scratch->query_codes, scratch->query.unit, index->rows.dim, DM_CODE_QUERY_LEVELS);
+        index->coder->scan(&index->codes, scratch->query_codes, facts, scratch->bounds, scratch->direction);
+    } else {
+        index->similarity->scan(&index->rows, scratch->query.unit, scratch->bounds, scratch->direction);
+    }
+    /* The next search begins with the rows that this one read last: they are still in the cache. */
+    scratch->direction = DM_SCAN_FORWARD + DM_SCAN_BACKWARD - scratch->direction;
+}
+
+uint32_t dm_exact_search(const dm_exact *index, dm_exact_scratch *scratch, const float *query, uint32_t k,
+                         dm_neighbour *neighbours) {
+    const dm_rows *rows = &index->rows;
+    scan(index, scratch, query);
+    scratch->rescored = 0;
+    uint32_t chosen = choose_largest(rows, scratch->bounds, k, scratch->candidates);
+    uint32_t found = rescore_all(index, scratch, chosen, k, neighbours, 0);
+    if (found < k) {
+        return found; /* these were all */
+    }
+    /* The next float below the rounded one: a comparison of floats may let a row too many pass, never one too few. */
+    float least = nextafterf((float)(neighbours[k - 1].cosine - index->slack), -FLT_MAX);
+    uint32_t left = choose_from(rows, scratch->bounds, least, scratch->candidates);
+    return rescore_all(index, scratch, left, k, neighbours, found);
+}

@@ -23,6 +23,7 @@ def declarations(header: Path) -> str:
 
 
 def main(output: str, *headers: str) -> None:
+    """Write the source of the module `_host`."""
     ffi = cffi.FFI()
     for header in headers:
         ffi.cdef(declarations(Path(header)))

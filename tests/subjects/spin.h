@@ -11,7 +11,7 @@
  *   SPIN_POPULATION      what the metric says was stored
  *   SPIN_SUPPORTED, SPIN_IN_SETUP, SPIN_IN_RUN, SPIN_IN_OPERATION   statements; the last two see `state`
  *   SPIN_AFTER           declares the parameter `after`: SPIN_IN_OPERATION happens from that operation on
- *   SPIN_RUN_EACH        offers run_each
+ *   SPIN_RUN_EACH        offers run_each, which records each operation SPIN_RECORDS times (once unless defined)
  */
 #include "dualmem/dm_kernel.h"
 
@@ -95,6 +95,9 @@ static uint64_t spin_run(dm_state *state, uint64_t iterations)
 }
 
 #ifdef SPIN_RUN_EACH
+#ifndef SPIN_RECORDS
+#define SPIN_RECORDS 1
+#endif
 static uint64_t spin_run_each(dm_state *state, uint64_t iterations, dm_recorder *recorder)
 {
     uint64_t checksum = 0;
@@ -102,7 +105,9 @@ static uint64_t spin_run_each(dm_state *state, uint64_t iterations, dm_recorder 
         uint64_t item = state->position % 100; /* the same hundred pieces of work come back */
         uint64_t begin = recorder->now();
         checksum += spin_run(state, 1);
-        recorder->record(recorder, item, recorder->now() - begin);
+        uint64_t took = recorder->now() - begin;
+        for (int record = 0; record < SPIN_RECORDS; record++)
+            recorder->record(recorder, item, took);
     }
     return checksum;
 }

@@ -1,0 +1,3 @@
+/* Finds the worst rows instead of the best. */
+#define VECTORS_WORST
+#include "vectors.h"

@@ -1,0 +1,2 @@
+/* Exact scans of real data. */
+#include "vectors.h"

@@ -17,6 +17,7 @@ Copy = Callable[[Path, Path], None]
 def keep(links: Sequence[Path], *, origin: str, describe: Callable[[str], Library], copy: Copy, folder: Path) -> Build:
     """Copy `links` into `folder`/<digest> with `copy` (which may strip them) unless the same build is there already. The returned
     links have absolute paths in there."""
+    folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         kept: list[Link] = []

@@ -1,0 +1,313 @@
+/* dualmem.h: the dual-memory store.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A store holds episodes and concepts, each with an embedding, an activation and the time of its last access, and the
+ * weighted bindings between them. Link with libdualmem.
+ *
+ * Ids and slots. A node is known to its owner by a 128-bit id, whose bits mean nothing here, and inside by a 32-bit slot.
+ * Calls that take a slot ("by handle") go straight to the data; calls that take ids look each one up in a hash table
+ * first. A slot stays with its node until the node is removed and is then given to a later node of the same type.
+ *
+ * Errors. A function that can fail returns DM_OK or a DM_ERROR_... of dm_kernel.h and writes a sentence into `error`
+ * (error_size bytes, may be NULL and 0). A call that failed changed nothing. Functions without a status cannot fail, do
+ * not allocate, lock or print; they do not check slots either: a slot must be one the store has handed out (the node
+ * behind it may be gone; what is read then is stale or zero, never out of bounds).
+ *
+ * Threads. Every call may run at the same time as any other, dm_store_create and dm_store_destroy excepted. Reads and
+ * changes of strengths and activations are lock-free. Adding and removing nodes takes one lock per store; adding and
+ * removing bindings takes a lock in each of the two nodes; readers of bindings try again while such a change goes on. What
+ * is not promised: a call that resolved an id or was given a slot or a binding, and is overtaken by the removal of that
+ * node or binding and by the reuse of its place, acts on the new occupant. Whoever removes nodes or bindings keeps other
+ * threads from using their handles.
+ *
+ * Time is nanoseconds of any clock the caller likes; the store never reads one. */
+#ifndef DUALMEM_DUALMEM_H
+#define DUALMEM_DUALMEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dualmem/dm_kernel.h"
+
+#if defined(__GNUC__)
+#define DM_API __attribute__((visibility("default")))
+#else
+#define DM_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- ids and slots --------------------------------------------------------------------------------------------- */
+
+typedef struct dm_id {
+    uint64_t low;
+    uint64_t high;
+} dm_id;
+
+#define DM_SLOT_NONE UINT32_MAX    /* no node */
+#define DM_BINDING_NONE UINT32_MAX /* no binding */
+
+/* A slot is an index with a sign: episode i has the slot i, concept i the slot -2 - i (modulo 2^32; -1 is
+ * DM_SLOT_NONE). So the type is the slot's top bit, known without touching memory, and one signed offset reaches the
+ * record of either type. In a single-type store node i has the slot i. These functions take valid slots only. */
+static inline int dm_slot_is_concept(uint32_t slot) {
+    return (int)(slot >> 31);
+}
+
+static inline uint32_t dm_concept_slot(uint32_t index) {
+    return UINT32_MAX - 1 - index;
+}
+
+/* 0 .. capacity of the type - 1. */
+static inline uint32_t dm_slot_index(uint32_t slot) {
+    return dm_slot_is_concept(slot) ? UINT32_MAX - 1 - slot : slot;
+}
+
+/* --- the store ------------------------------------------------------------------------------------------------- */
+
+typedef struct dm_store dm_store;
+
+enum { DM_DIM_MAX = 4096, DM_CAPACITY_MAX = 1 << 28 };
+
+typedef struct dm_store_options {
+    size_t size;               /* sizeof(dm_store_options) */
+    uint32_t dim;              /* floats per embedding, 1..DM_DIM_MAX */
+    uint32_t concept_capacity; /* most concepts that can live at once, 0..DM_CAPACITY_MAX */
+    uint32_t episode_capacity; /* most episodes; not both 0 */
+    int32_t single_type;       /* 1: the single-type control. concept_capacity + episode_capacity nodes of no type: the same
+                                  rows, ids, activations, strengths and times; no type tag, bindings or concept metadata */
+    size_t placement;          /* bytes, a multiple of 64, < 4096: where the buffers begin in their allocations (dm_kernel.h) */
+} dm_store_options;
+
+/* Makes an empty store. The memory for the capacities is claimed now and used as nodes come. On failure *store is NULL.
+ * DM_ERROR_ARGUMENT: an option out of range. DM_ERROR_MEMORY. */
+DM_API int32_t dm_store_create(const dm_store_options *options, dm_store **store, char *error, size_t error_size);
+
+/* Frees everything. No other call may be running. Accepts NULL. */
+DM_API void dm_store_destroy(dm_store *store);
+
+/* --- nodes ------------------------------------------------------------------------------------------------------ */
+
+/* Stores a copy of `embedding` (dim floats); activation 0, last access 0; an episode's strength 1, a concept's coherence
+ * and member count 0.
+ * DM_ERROR_ARGUMENT: the id is in the store, or the store is of the other kind (dm_store_add_node is for single-type
+ * stores, the others for dual ones). DM_ERROR_CORRUPT: NaN or infinity. DM_ERROR_MEMORY: the capacity is reached, or every
+ * spare row is kept by a reference. */
+DM_API int32_t dm_store_add_concept(dm_store *store, dm_id id, const float *centroid, uint32_t *slot, char *error,
+                                    size_t error_size);
+DM_API int32_t dm_store_add_episode(dm_store *store, dm_id id, const float *embedding, uint32_t *slot, char *error,
+                                    size_t error_size);
+DM_API int32_t dm_store_add_node(dm_store *store, dm_id id, const float *embedding, uint32_t *slot, char *error,
+                                 size_t error_size);
+
+/* Replaces the embedding. References to the old one stay valid and keep showing the old values. Bindings keep their
+ * strengths. Errors as for add; DM_ERROR_ARGUMENT when no node lives in the slot. */
+DM_API int32_t dm_store_update_embedding(dm_store *store, uint32_t slot, const float *embedding, char *error,
+                                         size_t error_size);
+
+/* Removes a node and its bindings; the fans of the nodes it was bound to fall. References to its embedding stay valid.
+ * DM_ERROR_ARGUMENT when no node lives in the slot. */
+DM_API int32_t dm_store_remove(dm_store *store, uint32_t slot, char *error, size_t error_size);
+
+/* The slot of an id, or DM_SLOT_NONE. */
+DM_API uint32_t dm_store_find(const dm_store *store, dm_id id);
+
+/* slots[i] = dm_store_find(ids[i]), with the cache misses of many look-ups overlapped. */
+DM_API void dm_store_find_batch(const dm_store *store, const dm_id *ids, size_t count, uint32_t *slots);
+
+/* The id of the node in a slot. DM_ERROR_ARGUMENT when none lives there. Takes the store's lock. */
+DM_API int32_t dm_store_id(dm_store *store, uint32_t slot, dm_id *id, char *error, size_t error_size);
+
+/* 1 when a node lives in the slot. */
+DM_API int dm_store_is_live(const dm_store *store, uint32_t slot);
+
+typedef struct dm_population {
+    uint32_t concepts;
+    uint32_t episodes;
+    uint32_t nodes;    /* both, or the nodes of a single-type store */
+    uint64_t bindings;
+} dm_population;
+
+DM_API dm_population dm_store_population(dm_store *store);
+
+/* --- embeddings -------------------------------------------------------------------------------------------------- */
+
+/* An embedding that stays where and what it is until it is released, whatever other threads do to the node. */
+typedef struct dm_embedding {
+    const float *values; /* dim floats, 64-byte aligned, zero padded to a multiple of 16; NULL: no node lives in the slot */
+    float inverse_norm;  /* 1/|values|, or 0 when the squared norm is below FLT_MIN */
+    uint32_t row;
+    uint32_t slot;
+} dm_embedding;
+
+/* Takes a reference: two atomic operations on a counter of the row. Release each one, from any thread, before the store
+ * is destroyed; a row that is kept for ever is a spare row less. */
+DM_API dm_embedding dm_store_acquire_embedding(dm_store *store, uint32_t slot);
+DM_API void dm_store_release_embedding(dm_store *store, dm_embedding embedding);
+
+/* All rows of one type, for scans. Row i begins at values + i * stride. slots[i] is the node whose row it is, or
+ * DM_SLOT_NONE for a row not in use: skip it, its content is undefined. Rows are in order of arrival until a node is removed
+ * or an embedding replaced. The view shows the rows there were when it was taken; adding nodes does not disturb it, but
+ * until it is done with, no node of the type may be removed and no embedding replaced.
+ * Of the other kind of store, or of a type without capacity: count 0. */
+typedef struct dm_rows {
+    const float *values;        /* 64-byte aligned */
+    size_t stride;              /* floats, a multiple of 16, >= dim; the padding is zero */
+    const float *inverse_norms; /* 1/|row|, or 0 when the squared norm is below FLT_MIN */
+    const uint32_t *slots;
+    uint32_t count;
+    uint32_t dim;
+} dm_rows;
+
+DM_API dm_rows dm_store_concept_rows(const dm_store *store);
+DM_API dm_rows dm_store_episode_rows(const dm_store *store);
+DM_API dm_rows dm_store_node_rows(const dm_store *store); /* of a single-type store */
+
+/* --- activation, time, strength of nodes --------------------------------------------------------------------------- */
+
+/* In [0, 1]. */
+DM_API float dm_store_activation(const dm_store *store, uint32_t slot);
+/* a <- clamp(a + delta, 0, 1); lock-free. delta is finite. Returns the new value. */
+DM_API float dm_store_activate(dm_store *store, uint32_t slot, float delta);
+DM_API uint64_t dm_store_last_access(const dm_store *store, uint32_t slot);
+/* Sets the last access unless a later one is known. */
+DM_API void dm_store_touch(dm_store *store, uint32_t slot, uint64_t now_ns);
+
+/* Strength of an episode, or of a node of a single-type store, in [0, 1]; set clamps. Not for concepts. */
+DM_API float dm_store_strength(const dm_store *store, uint32_t slot);
+DM_API void dm_store_set_strength(dm_store *store, uint32_t slot, float strength);
+
+/* Coherence in [0, 1] (set clamps) and number of members of a concept; formation sets them. */
+typedef struct dm_formation {
+    float coherence;
+    uint32_t member_count;
+} dm_formation;
+
+DM_API dm_formation dm_store_formation(const dm_store *store, uint32_t concept_slot);
+DM_API void dm_store_set_formation(dm_store *store, uint32_t concept_slot, dm_formation formation);
+
+/* --- hot metadata --------------------------------------------------------------------------------------------------- */
+
+/* Number of distinct partners bound to the node; exact at all times. */
+DM_API uint32_t dm_store_fan(const dm_store *store, uint32_t slot);
+/* *fan of the node with this id. 1: found; 0: no such node, *fan is 0. */
+DM_API int dm_store_fan_by_id(const dm_store *store, dm_id id, uint32_t *fan);
+/* Grows by one with every change of the node's fan (modulo 2^31). */
+DM_API uint32_t dm_store_version(const dm_store *store, uint32_t slot);
+
+/* How much slower a concept forgets for its fan: lambda_c / lambda_0 = 1 / (1 + 0.25 ln(max(fan, 1))). Cached; a change of
+ * the fan drops it. Takes the concept's lock when it must be computed anew. */
+#define DM_DECAY_ALPHA 0.25
+DM_API float dm_store_decay_factor(dm_store *store, uint32_t concept_slot);
+
+/* --- bindings ------------------------------------------------------------------------------------------------------- */
+
+/* A binding is known by a 32-bit handle, which stays with it until it is removed. Strengths lie in [0, 1]. */
+
+/* For the strength of dm_store_bind: the cosine of the two embeddings, clamped to [0, 1]. */
+#define DM_STRENGTH_INITIAL (-1.0f)
+/* A binding is weak when its strength is below (strictly). */
+#define DM_STRENGTH_WEAK 0.1f
+
+/* Binds an episode to a concept. A pair that is bound already keeps its binding and gets the new strength; the fans do not
+ * change then. `binding` may be NULL.
+ * DM_ERROR_ARGUMENT: a slot of the wrong type or without a node, or a strength that is neither in [0, 1] nor
+ * DM_STRENGTH_INITIAL. DM_ERROR_MEMORY. */
+DM_API int32_t dm_store_bind(dm_store *store, uint32_t episode_slot, uint32_t concept_slot, float strength,
+                             uint32_t *binding, char *error, size_t error_size);
+/* DM_ERROR_ARGUMENT also when an id is not in the store. */
+DM_API int32_t dm_store_bind_by_id(dm_store *store, dm_id episode, dm_id concept_id, float strength, uint32_t *binding,
+                                   char *error, size_t error_size);
+
+/* Removes the binding of a pair. 1: removed; 0: there was none. Locks the two nodes. */
+DM_API int dm_store_unbind(dm_store *store, uint32_t episode_slot, uint32_t concept_slot);
+DM_API int dm_store_unbind_by_id(dm_store *store, dm_id episode, dm_id concept_id);
+
+/* The handle of a pair's binding, or DM_BINDING_NONE. Looks at the concept's first eight bindings; if it has more, through
+ * those of the partner with the smaller fan. */
+DM_API uint32_t dm_store_find_binding(const dm_store *store, uint32_t episode_slot, uint32_t concept_slot);
+
+/* The strength, or -1 when the binding was removed. */
+DM_API float dm_store_binding_strength(const dm_store *store, uint32_t binding);
+/* s <- clamp(s + delta, 0, 1), lock-free, delta finite. Returns the new strength, or -1 when the binding was removed. */
+DM_API float dm_store_strengthen(dm_store *store, uint32_t binding, float delta);
+/* s <- clamp(s * factor, 0, 1), lock-free, factor finite and not negative. Returns like dm_store_strengthen. */
+DM_API float dm_store_scale(dm_store *store, uint32_t binding, float factor);
+/* 1 when the strength is below DM_STRENGTH_WEAK; 0 when it is not or the binding was removed. */
+DM_API int dm_store_is_weak(const dm_store *store, uint32_t binding);
+
+/* The same by the ids of the pair: two look-ups of ids, then the binding. -1: no such binding. Lock-free for concepts that
+ * never had more than eight bindings at once; otherwise a reader of bindings (see Threads). */
+DM_API float dm_store_binding_strength_by_id(const dm_store *store, dm_id episode, dm_id concept_id);
+DM_API float dm_store_strengthen_by_id(dm_store *store, dm_id episode, dm_id concept_id, float delta);
+DM_API float dm_store_scale_by_id(dm_store *store, dm_id episode, dm_id concept_id, float factor);
+
+/* strengths[i] = dm_store_strengthen(bindings[i], deltas[i]) in this order, with the cache misses overlapped. strengths may
+ * be NULL. */
+DM_API void dm_store_strengthen_batch(dm_store *store, const uint32_t *bindings, const float *deltas, size_t count,
+                                      float *strengths);
+
+/* One end of a binding, seen from the other. */
+typedef struct dm_edge {
+    uint32_t slot; /* the partner */
+    uint32_t binding;
+    float strength;
+} dm_edge;
+
+/* Writes up to `capacity` of the node's bindings, in no particular order, and returns how many it has. What is written is
+ * a state the node was in at one moment; strengths are as fresh as can be. Spreading down: from a concept to its episodes;
+ * up: from an episode to its concepts. */
+DM_API uint32_t dm_store_edges(const dm_store *store, uint32_t slot, dm_edge *edges, uint32_t capacity);
+
+/* --- statistics --------------------------------------------------------------------------------------------------------- */
+
+/* Counts one thread's reads, so that no read touches a counter that another thread writes. Belongs to one thread at a time;
+ * what it counted stays in the store's statistics. */
+typedef struct dm_reader dm_reader;
+
+DM_API int32_t dm_store_reader_create(dm_store *store, dm_reader **reader, char *error, size_t error_size);
+/* Gives the reader back to the store, which frees it in the end. Accepts NULL. */
+DM_API void dm_store_reader_release(dm_store *store, dm_reader *reader);
+
+/* A hit finds a live node; for the decay factor, one that is cached. */
+typedef struct dm_statistics {
+    uint64_t fan_hits;
+    uint64_t fan_misses;
+    uint64_t centroid_hits;
+    uint64_t centroid_misses;
+    uint64_t decay_hits;
+    uint64_t decay_misses;
+    uint64_t entries; /* live concepts */
+    double hit_rate;  /* hits / (hits + misses) over all three; 0 without look-ups */
+} dm_statistics;
+
+DM_API dm_statistics dm_store_statistics(dm_store *store);
+
+/* The reads above, counted. */
+DM_API uint32_t dm_reader_fan(dm_reader *reader, uint32_t slot);
+DM_API int dm_reader_fan_by_id(dm_reader *reader, dm_id id, uint32_t *fan);
+DM_API dm_embedding dm_reader_acquire_embedding(dm_reader *reader, uint32_t slot);
+DM_API float dm_reader_decay_factor(dm_reader *reader, uint32_t concept_slot);
+
+/* --- memory --------------------------------------------------------------------------------------------------------------- */
+
+/* Bytes from the allocator, capacities included. */
+typedef struct dm_memory_use {
+    uint64_t total;
+    uint64_t embeddings; /* rows, norms, row maps and references */
+    uint64_t ids;        /* ids and the hash table */
+    uint64_t nodes;      /* activation, time, strength, coherence */
+    uint64_t metadata;   /* fan and version: what the cache of hot metadata adds */
+    uint64_t bindings;
+} dm_memory_use;
+
+DM_API dm_memory_use dm_store_memory(const dm_store *store);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

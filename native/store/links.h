@@ -1,0 +1,71 @@
+/* links.h: fan and version of a node, and the lock that is the version's lowest bit.
+ *
+ * One word is lock, sequence number and version at once: a writer sets bit 0, changes the node's adjacency, and stores the
+ * number plus 2. A reader takes the number, reads, and compares: equal and even means that nothing changed meanwhile. A
+ * lock of its own would cost every node four bytes more and the reader a second cache line. */
+#ifndef DUALMEM_STORE_LINKS_H
+#define DUALMEM_STORE_LINKS_H
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+typedef struct dm_links {
+    _Atomic uint32_t fan;
+    _Atomic uint32_t version; /* 2 * changes of the fan, + 1 while locked */
+} dm_links;
+
+_Static_assert(sizeof(dm_links) == 8, "eight nodes to a cache line");
+
+static inline void dm_relax(unsigned *spins) {
+    /* The holder may have lost its processor: after some hundred cycles, give ours away. */
+    if (++*spins < 32) {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#endif
+    } else {
+        sched_yield();
+    }
+}
+
+static inline void dm_links_lock(dm_links *links) {
+    for (unsigned spins = 0;; dm_relax(&spins)) {
+        uint32_t version = atomic_load_explicit(&links->version, memory_order_relaxed);
+        if ((version & 1) == 0 &&
+            atomic_compare_exchange_weak_explicit(&links->version, &version, version | 1, memory_order_acquire,
+                                                  memory_order_relaxed)) {
+            return;
+        }
+    }
+}
+
+/* Nothing that readers look at was changed. */
+static inline void dm_links_unlock(dm_links *links) {
+    uint32_t version = atomic_load_explicit(&links->version, memory_order_relaxed);
+    atomic_store_explicit(&links->version, version & ~UINT32_C(1), memory_order_release);
+}
+
+/* The fan is now `fan`. Adjacency is written before, with release stores, so that a reader who sees any of it sees the
+ * lock bit or the new version as well. */
+static inline void dm_links_unlock_changed(dm_links *links, uint32_t fan) {
+    uint32_t version = atomic_load_explicit(&links->version, memory_order_relaxed);
+    atomic_store_explicit(&links->fan, fan, memory_order_release);
+    atomic_store_explicit(&links->version, (version & ~UINT32_C(1)) + 2, memory_order_release);
+}
+
+/* Begins a read; waits while the node is locked. */
+static inline uint32_t dm_links_begin_read(const dm_links *links) {
+    for (unsigned spins = 0;; dm_relax(&spins)) {
+        uint32_t version = atomic_load_explicit(&links->version, memory_order_acquire);
+        if ((version & 1) == 0) {
+            return version;
+        }
+    }
+}
+
+/* 1 when nothing changed since. What was read must have been read with acquire loads. */
+static inline int dm_links_end_read(const dm_links *links, uint32_t version) {
+    return atomic_load_explicit(&links->version, memory_order_relaxed) == version;
+}
+
+#endif

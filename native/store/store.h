@@ -1,0 +1,140 @@
+/* store.h: the store from inside: its layout, and the hot accesses as inline functions for the kernels.
+ *
+ * Layout. Every access by handle reaches its record with one signed multiply-add, whatever the type: concepts lie at
+ * negative indices in front of the episodes (dualmem.h, "slots"). The alternative, a table of bases by type, costs two more
+ * instructions and a load in each access, which is what the 5 % contract against the single-type store is about.
+ *
+ *   nodes[slot]   16 bytes: last access, activation, and one weight: an episode's strength, a concept's cached decay factor.
+ *                 The same record as in a single-type store, so that a shared operation costs the same in both.
+ *   links[slot]   8 bytes: fan and version; what only a dual store has. Packed: one 64-byte line per concept makes
+ *                 random access over 1e5 concepts 5-6 x slower; the fan alone of 1e5 concepts fits a second-level cache.
+ *   rows          per type: the embeddings, contiguous for scans, behind a map from slot to row (rows.h).
+ *   ids           one hash table for both types (ids.h).
+ *   bindings      in blocks of eight that belong to a concept (bindings.h).
+ */
+#ifndef DUALMEM_STORE_STORE_H
+#define DUALMEM_STORE_STORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "dualmem/dualmem.h"
+#include "store/bindings.h"
+#include "store/ids.h"
+#include "store/links.h"
+#include "store/memory.h"
+#include "store/rows.h"
+
+typedef struct dm_node {
+    _Atomic uint64_t last_access_ns;
+    _Atomic uint32_t activation; /* bits of a float in [0, 1] */
+    _Atomic uint32_t weight;     /* bits of a float: strength, or decay factor, DM_FACTOR_UNKNOWN when it must be computed */
+} dm_node;
+
+_Static_assert(sizeof(dm_node) == 16, "four nodes to a cache line");
+
+#define DM_FACTOR_UNKNOWN (-1.0f)
+
+struct dm_store {
+    /* Read by hot calls; constant after creation. */
+    dm_node *nodes;
+    dm_links *links; /* NULL in a single-type store */
+    dm_bindings bindings;
+    dm_ids ids;
+    dm_rows_table episodes; /* of a single-type store: its nodes */
+    dm_rows_table concepts;
+    _Atomic uint64_t *formations; /* [concept index] coherence and member count in one word, so that they are read together */
+
+    uint32_t dim;
+    int32_t single_type;
+
+    /* Cold. */
+    pthread_mutex_t lock; /* adding, removing, replacing nodes; the list of readers */
+    dm_reader *readers;
+    void *node_block; /* what nodes and links were allocated as */
+    void *links_block;
+    dm_memory self_memory;
+    dm_memory embedding_memory;
+    dm_memory id_memory;
+    dm_memory node_memory;
+    dm_memory metadata_memory;
+    dm_memory binding_memory;
+};
+
+/* --- hot accesses ------------------------------------------------------------------------------------------------ */
+
+static inline float dm_float_from_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+static inline uint32_t dm_bits_from_float(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
+/* Written so that a compiler makes a minimum and a maximum of it; NaN gives 1. */
+static inline float dm_clamp_unit(float value) {
+    value = value < 1.0f ? value : 1.0f;
+    return value > 0.0f ? value : 0.0f;
+}
+
+static inline dm_node *dm_node_at(const dm_store *store, uint32_t slot) {
+    return store->nodes + (int32_t)slot;
+}
+
+static inline dm_links *dm_links_at(const dm_store *store, uint32_t slot) {
+    return store->links + (int32_t)slot;
+}
+
+static inline const dm_rows_table *dm_rows_of(const dm_store *store, uint32_t slot) {
+    return dm_slot_is_concept(slot) ? &store->concepts : &store->episodes; /* single-type slots have no top bit */
+}
+
+static inline float dm_activation_inline(const dm_store *store, uint32_t slot) {
+    return dm_float_from_bits(atomic_load_explicit(&dm_node_at(store, slot)->activation, memory_order_relaxed));
+}
+
+static inline float dm_weight_inline(const dm_store *store, uint32_t slot) {
+    return dm_float_from_bits(atomic_load_explicit(&dm_node_at(store, slot)->weight, memory_order_relaxed));
+}
+
+static inline uint32_t dm_fan_inline(const dm_store *store, uint32_t slot) {
+    return atomic_load_explicit(&dm_links_at(store, slot)->fan, memory_order_relaxed);
+}
+
+static inline int dm_is_live_inline(const dm_store *store, uint32_t slot) {
+    return dm_rows_find(dm_rows_of(store, slot), dm_slot_index(slot)) != DM_ROW_NONE;
+}
+
+static inline dm_formation dm_formation_load(const _Atomic uint64_t *packed) {
+    uint64_t bits = atomic_load_explicit(packed, memory_order_relaxed);
+    return (dm_formation){dm_float_from_bits((uint32_t)(bits >> 32)), (uint32_t)bits};
+}
+
+static inline void dm_formation_store(_Atomic uint64_t *packed, dm_formation formation) {
+    uint64_t bits = (uint64_t)dm_bits_from_float(formation.coherence) << 32 | formation.member_count;
+    atomic_store_explicit(packed, bits, memory_order_relaxed);
+}
+
+/* --- within the store -------------------------------------------------------------------------------------------- */
+
+/* Writes a sentence to a caller's buffer and returns the status. */
+int32_t dm_fail(int32_t status, char *error, size_t error_size, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* bindings.c: removes all bindings of a node that no new ones can come to. */
+void dm_store_unbind_all(dm_store *store, uint32_t slot);
+
+/* metadata.c: *factor as dm_store_decay_factor; 1: it was cached. */
+int dm_decay_factor(dm_store *store, uint32_t concept_slot, float *factor);
+
+/* statistics.c */
+void dm_store_free_readers(dm_store *store);
+
+#endif

@@ -12,7 +12,7 @@
   /** '41.3 % ± 2.1': count among samples, with the half-width that the page's footer defines. */
   function share(count, samples) {
     const p = samples ? count / samples : 0;
-    return `${(p * 100).toFixed(1)} % ± ${(196 * Math.sqrt((p * (1 - p)) / (samples || 1))).toFixed(1)}`;
+    return `${(p * 100).toFixed(1)}\u00a0%\u00a0±\u00a0${(196 * Math.sqrt((p * (1 - p)) / (samples || 1))).toFixed(1)}`;
   }
 
   function palette() {

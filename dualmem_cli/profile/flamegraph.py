@@ -89,7 +89,11 @@ def _section(number: int, profile: Profile) -> str:
 
 
 def _caption(functions: int, samples: int) -> str:
-    shown = f"The {TABLE_ROWS} functions with most samples of their own, of {functions}" if functions > TABLE_ROWS else "All functions"
+    shown = (
+        f"The {TABLE_ROWS} functions with most samples of their own, of {functions}"
+        if functions > TABLE_ROWS
+        else "All functions"
+    )
     return f"{shown}. Shares of {samples:,} samples in per cent, ± half a 95 % interval."
 
 

@@ -1,9 +1,9 @@
 """Folded stacks: the one form between samplers and pictures, and its text.
 
-The text is the format that every flame graph tool reads: one line per distinct stack, root first, frames joined by `;`, a space, the count.
-Frame names may hold spaces (only the last one of a line separates). What would break a line is written as in a URL: `%`, `;`, control
-characters, and spaces at either end of a name. The facts of the capture stand in a first line `# dualmem {...}`, which ends in a brace so that
-other readers, who expect a number there, pass over it.
+The text is the format that every flame graph tool reads: one line per distinct stack, root first, frames joined by `;`, a space, the
+count. Frame names may hold spaces (only the last one of a line separates). What would break a line is written as in a URL: `%`, `;`,
+control characters, and spaces at either end of a name. The facts of the capture stand in a first line `# dualmem {...}`, which ends in
+a brace so that other readers, who expect a number there, pass over it.
 """
 
 import json

@@ -14,6 +14,7 @@ CPYTHON = "[cpython]"
 CFFI = "[cffi]"
 LIBFFI = "[libffi]"
 VDSO = "[vdso]"
+IMPORT = "[import]"
 UNKNOWN = "[unknown]"
 
 _ADDRESS = re.compile(r"0x[0-9a-f]+", re.IGNORECASE)
@@ -25,12 +26,8 @@ _INTERPRETER_SYMBOL = re.compile(r"_?Py[A-Z_]\w*")
 _LIBFFI_SYMBOL = re.compile(r"(cffistatic_)?ffi_(call|closure|prep)\w*")
 # Sources of the interpreter's core: with debug information a sampler gives them, and not the object, as a frame's place.
 _INTERPRETER_SOURCES = frozenset(
-    ("call.c ceval.c ceval_macros.h generated_cases.c.h pycore_call.h pycore_ceval.h abstract.c bytesobject.c classobject.c codeobject.c "
-     "descrobject.c dictobject.c exceptions.c floatobject.c frame.c frameobject.c funcobject.c genobject.c iterobject.c listobject.c "
-     "longobject.c methodobject.c moduleobject.c object.c obmalloc.c rangeobject.c setobject.c sliceobject.c tupleobject.c typeobject.c "
-     "unicodeobject.c weakrefobject.c bltinmodule.c compile.c gc.c gcmodule.c import.c marshal.c pylifecycle.c pythonrun.c specialize.c "
-     "sysmodule.c").split()
-)  # fmt: skip
+    ["call.c", "ceval.c", "ceval_macros.h", "generated_cases.c.h", "pycore_call.h", "pycore_ceval.h", "abstract.c", "bytesobject.c", "classobject.c", "codeobject.c", "descrobject.c", "dictobject.c", "exceptions.c", "floatobject.c", "frame.c", "frameobject.c", "funcobject.c", "genobject.c", "iterobject.c", "listobject.c", "longobject.c", "methodobject.c", "moduleobject.c", "object.c", "obmalloc.c", "rangeobject.c", "setobject.c", "sliceobject.c", "tupleobject.c", "typeobject.c", "unicodeobject.c", "weakrefobject.c", "bltinmodule.c", "compile.c", "gc.c", "gcmodule.c", "import.c", "marshal.c", "pylifecycle.c", "pythonrun.c", "specialize.c", "sysmodule.c"]
+)
 _USER_REGIONS = frozenset({"[vsyscall]", "[heap]", "[stack]", "[anon]", "[uprobes]"})
 
 
@@ -68,6 +65,8 @@ def normalise(name: str, place: str) -> str:
     name = _SYMBOL_VERSION.sub("", _OFFSET.sub("", name.strip()))
     if place == VDSO:
         return VDSO
+    if place.startswith("<frozen importlib"):
+        return IMPORT
     if place.startswith("[") and place.endswith("]") and place not in _USER_REGIONS and not place.startswith("[JIT"):
         return KERNEL
     if place.startswith("libffi.") or _LIBFFI_SYMBOL.fullmatch(name):

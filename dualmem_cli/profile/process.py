@@ -51,7 +51,9 @@ def run_child(
             )
     except OSError as error:
         raise DualmemError(
-            f"{argv[0]} could not be started ({error.strerror})", hint="Check that it is there and may be run.", status=ExitStatus.MEASUREMENT_FAILED
+            f"{argv[0]} could not be started ({error.strerror})",
+            hint="Check that it is there and may be run.",
+            status=ExitStatus.MEASUREMENT_FAILED,
         ) from None
     lines: list[tuple[float, str]] = []
     threads = [threading.Thread(target=_read, args=(pipe, lines), daemon=True) for pipe in (child.stdout, child.stderr) if pipe]
@@ -62,7 +64,9 @@ def run_child(
         status = child.wait(timeout_s)
     except subprocess.TimeoutExpired:
         raise DualmemError(
-            f"{Path(argv[0]).name} did not end within {timeout_s:.0f} s", hint="Sample for a shorter time.", status=ExitStatus.MEASUREMENT_FAILED
+            f"{Path(argv[0]).name} did not end within {timeout_s:.0f} s",
+            hint="Sample for a shorter time.",
+            status=ExitStatus.MEASUREMENT_FAILED,
         ) from None
     finally:
         _end_session(child)
@@ -81,13 +85,12 @@ def _read(pipe: IO[bytes], lines: list[tuple[float, str]]) -> None:
 
 
 def _write(pipe: IO[bytes] | None, text: str) -> None:
-    if pipe is None:
-        return
-    try:
-        pipe.write(text.encode())
-        pipe.close()
-    except OSError:
-        pass  # the child did not want its input; what it says of that itself is the better message
+    """Feed the child. One that does not want its input says so itself, in better words than a broken pipe."""
+    if pipe is not None:
+        with contextlib.suppress(OSError):
+            pipe.write(text.encode())
+        with contextlib.suppress(OSError):
+            pipe.close()
 
 
 def _end_session(child: subprocess.Popen[bytes]) -> None:
@@ -100,10 +103,8 @@ def _end_session(child: subprocess.Popen[bytes]) -> None:
 
     for _ in range(5):
         found = {pid for pid in psutil.pids() if _session_of(pid) == child.pid}
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             found.update(process.pid for process in psutil.Process(child.pid).children(recursive=True))
-        except psutil.NoSuchProcess:
-            pass
         alive = []
         for pid in found:
             try:

@@ -1,7 +1,7 @@
 """speedscope's file format (https://www.speedscope.app/file-format-schema.json), type "sampled".
 
-One profile per capture; a sample is a stack of frame indices, root first, weighted by how often it was seen. The unit is "none": these are counts,
-and the time they stand for is only known up to the sampler's rate.
+One profile per capture; a sample is a stack of frame indices, root first, weighted by how often it was seen. The unit is "none":
+these are counts, and the time they stand for is only known up to the sampler's rate.
 """
 
 import json

@@ -18,4 +18,6 @@ def find_engine(name: str) -> Engine:
     if name in names:
         return ENGINES[names.index(name)]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    raise DualmemError(f"{name!r} is not a profiler", hint=f"Did you mean {near[0]!r}?" if near else f"Choose from {', '.join(names)}.")
+    raise DualmemError(
+        f"{name!r} is not a profiler", hint=f"Did you mean {near[0]!r}?" if near else f"Choose from {', '.join(names)}."
+    )

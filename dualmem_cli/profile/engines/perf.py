@@ -1,9 +1,9 @@
 """perf: the kernel's sampler on a plain C process, all threads, system calls included.
 
-What the options are for: `--call-graph dwarf,8192`, because frame-pointer stacks lose the caller of a leaf and end at the first object
-built without them; `perf evlist` afterwards, because perf records the processor's clock instead of cycles without a word where a machine has no
-counters; `perf script --no-inline`, because looking up inlined frames takes minutes; PERF_CONFIG and DEBUGINFOD_URLS emptied, so that neither a
-user's settings nor a symbol server changes what is recorded.
+What the options are for: `--call-graph dwarf,8192`, because frame-pointer stacks lose the caller of a leaf and end at the first
+object built without them; `perf evlist` afterwards, because where a machine has no counters perf records the processor's clock
+instead of cycles without a word; `perf script --no-inline`, because looking up inlined frames takes minutes; PERF_CONFIG and
+DEBUGINFOD_URLS emptied, so that neither a user's settings nor a symbol server changes what is recorded.
 """
 
 import json
@@ -113,7 +113,9 @@ class PerfEngine:
                 f"permission denied, though perf_event_paranoid is {level}: a container forbids perf_event_open",
                 "start the container with --cap-add PERFMON and a seccomp profile that allows it, or --with pyspy",
             )
-        return Unavailable(f"permission denied (perf_event_paranoid is {level})", "sudo sysctl kernel.perf_event_paranoid=1, or --with pyspy")
+        return Unavailable(
+            f"permission denied (perf_event_paranoid is {level})", "sudo sysctl kernel.perf_event_paranoid=1, or --with pyspy"
+        )
 
     def _failure(self, done: Finished, target: Target, *, recorded: bool) -> Exception:
         """perf passes its child's exit status on; whether samples were written tells whose failure it was."""
@@ -122,7 +124,10 @@ class PerfEngine:
             return refuse(state.reason, state.remedy)
         if not recorded or "Failed to collect" in done.text:
             return refuse(f"perf record failed ({_first_line(done)})", "Sample at a lower rate, or --with pyspy.")
-        return refuse(f"the target failed under perf ({_target_failure(done)})", f"Run it by itself to see why: {' '.join(target.native_argv)}")
+        return refuse(
+            f"the target failed under perf ({_target_failure(done)})",
+            f"Run it by itself to see why: {' '.join(target.native_argv)}",
+        )
 
 
 def _profile(target: Target, rate: int, sampler: str, asked: str, used: str, script: Path) -> Profile:
@@ -193,5 +198,9 @@ def _signal_name(number: int) -> str:
 
 
 def _first_line(done: Finished) -> str:
-    words = [line.strip() for _, line in done.lines if line.strip().strip(":") not in ("", "Error", "Warning") and "[ perf record" not in line]
+    words = [
+        line.strip()
+        for _, line in done.lines
+        if line.strip().strip(":") not in ("", "Error", "Warning") and "[ perf record" not in line
+    ]
     return words[0] if words else f"exit status {done.status}"

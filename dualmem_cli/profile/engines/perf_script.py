@@ -1,7 +1,7 @@
 """Read the text of `perf script -F comm,tid,time,event,ip,sym,dso`.
 
-A sample is a header line, its frames (leaf first, indented: address, symbol, object in brackets) and an empty line. A lost-event record is a
-header line alone. Read line by line: a capture of seconds is hundreds of thousands of lines.
+A sample is a header line, its frames (leaf first, indented: address, symbol, object in brackets) and an empty line. A lost-event
+record is a header line alone. Read line by line: a capture of seconds is hundreds of thousands of lines.
 """
 
 import re
@@ -31,8 +31,8 @@ def parse_script(lines: Iterable[str]) -> Script:
     lost: Counter[str] = Counter()
     times: list[float] = []
     frames: list[str] | None = None
-    for line in lines:
-        line = line.rstrip("\n")
+    for ended in lines:
+        line = ended.rstrip("\n")
         found = _FRAME.match(line) if frames is not None else None
         if found and frames is not None:
             frames.append(_frame(found[2] or ""))

@@ -48,7 +48,10 @@ class PyspyEngine:
         raw = directory / "pyspy.raw"
         options = ["record", "--native", "--nolineno", "--format", "raw", "--rate", str(rate), "--output", str(raw), "--"]
         done = run_child(
-            [tool, *options, *target.python_argv], stdin="", environment=dict(target.environment), timeout_s=target.seconds * 4 + _STARTUP_S
+            [tool, *options, *target.python_argv],
+            stdin="",
+            environment=dict(target.environment),
+            timeout_s=target.seconds * 4 + _STARTUP_S,
         )
         if done.status != 0 or not raw.exists():
             raise _refusal(done)
@@ -59,7 +62,9 @@ class PyspyEngine:
                 f"the Python target ended after {seconds:.1f} of {target.seconds:g} s ({_target_words(done)})",
                 f"Run it by itself to see why: {' '.join(target.python_argv)}",
             )
-        return _profile(target, rate, state.detail, done, raw.read_text("utf-8", "replace"), int(totals[2]) if totals else 0, seconds)
+        return _profile(
+            target, rate, state.detail, done, raw.read_text("utf-8", "replace"), int(totals[2]) if totals else 0, seconds
+        )
 
 
 def _profile(target: Target, rate: int, sampler: str, done: Finished, raw: str, errors: int, seconds: float) -> Profile:
@@ -144,7 +149,10 @@ def _refusal(done: Finished) -> Exception:
             "pip install --upgrade py-spy (a new CPython needs a new py-spy), or --with perf.",
         )
     errors = [line.removeprefix("Error:").strip() for _, line in done.lines if line.startswith("Error:")]
-    return refuse(f"py-spy failed ({errors[0] if errors else _last(text) or f'exit {done.status}'})", "Sample at a lower rate, or --with perf.")
+    return refuse(
+        f"py-spy failed ({errors[0] if errors else _last(text) or f'exit {done.status}'})",
+        "Sample at a lower rate, or --with perf.",
+    )
 
 
 def _last(text: str) -> str:

@@ -1,5 +1,6 @@
 """What a compare found: one verdict per case, with the sentence that says what was proved."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean, median
@@ -90,25 +91,22 @@ def absent_finding(case: str, verdict: Verdict, reason: str) -> CompareFinding:
 def _reason(verdict: Verdict, change: Estimate, rule: Rule, run: CaseRun, *, by_estimate: bool) -> str:
     """A PASS says what it proved, an INCONCLUSIVE what it would take, a FAIL how much."""
     limit = percent(rule.threshold, signed=False, digits=0)
-    confidence = f"{100 * (1 - (1 - change.confidence) / 2):.5g} %"
-    span = f"[{percent(change.low)}, {percent(change.high)}]"
+    sure = f"{100 * (1 - (1 - change.confidence) / 2):.5g} %"  # one side of the two-sided interval
     if by_estimate:
         side = "above" if verdict is Verdict.REGRESSED else "not above"
-        return f"{percent(change.value)} {span}, too near to {limit} to be proved; the estimate is {side} it"
+        return f"too near to {limit} to be proved either way; the estimate is {side} it; {change.count} workers"
     match verdict:
         case Verdict.REGRESSED:
-            return f"{percent(change.value)} {span}: more than {limit} slower ({confidence}); {change.count} workers"
+            return f"more than {limit} slower ({sure}); {change.count} workers"
         case Verdict.IMPROVED:
-            return f"{percent(change.value)} {span}: faster ({confidence}); {change.count} workers"
+            return f"faster by about {percent(-change.value, signed=False)} ({sure} that it is faster); {change.count} workers"
         case Verdict.UNCHANGED:
-            return f"less than {limit} slower ({confidence}); {change.count} workers"
+            return f"less than {limit} slower ({sure}); {change.count} workers"
         case _:
-            wanted = workers_wanted(change, rule)
-            seconds = max(0.1, (wanted - change.count) * _worker_seconds(run))
-            return (
-                f"{percent(change.value)} {span} straddles {limit} after {change.count} workers; "
-                f"about {seconds:.1f} s more would decide: --budget {max(1, round(seconds + change.count * _worker_seconds(run)))}"
-            )
+            each = _worker_seconds(run)
+            more = max(0.1, (workers_wanted(change, rule) - change.count) * each)
+            budget = max(1, math.ceil(more + change.count * each))
+            return f"the interval straddles {limit} after {change.count} workers; about {more:.1f} s more would decide: --budget {budget}"
 
 
 def _worker_seconds(run: CaseRun) -> float:

@@ -24,9 +24,15 @@ _LINE = re.compile(r":\d+$")
 _INTERPRETER = re.compile(r"(lib)?python3(\.\d+)?[a-z]*(\.so[.\d]*)?")
 _INTERPRETER_SYMBOL = re.compile(r"_?Py[A-Z_]\w*")
 _LIBFFI_SYMBOL = re.compile(r"(cffistatic_)?ffi_(call|closure|prep)\w*")
-# Sources of the interpreter's core: with debug information a sampler gives them, and not the object, as a frame's place.
+# Sources of the interpreter's core: with debug information a sampler gives them, and not the object, as a frame's place. Names that
+# anybody's library may have (call.c, object.c, gc.c) are not here: there the symbol's own prefix has to tell.
 _INTERPRETER_SOURCES = frozenset(
-    ["call.c", "ceval.c", "ceval_macros.h", "generated_cases.c.h", "pycore_call.h", "pycore_ceval.h", "abstract.c", "bytesobject.c", "classobject.c", "codeobject.c", "descrobject.c", "dictobject.c", "exceptions.c", "floatobject.c", "frame.c", "frameobject.c", "funcobject.c", "genobject.c", "iterobject.c", "listobject.c", "longobject.c", "methodobject.c", "moduleobject.c", "object.c", "obmalloc.c", "rangeobject.c", "setobject.c", "sliceobject.c", "tupleobject.c", "typeobject.c", "unicodeobject.c", "weakrefobject.c", "bltinmodule.c", "compile.c", "gc.c", "gcmodule.c", "import.c", "marshal.c", "pylifecycle.c", "pythonrun.c", "specialize.c", "sysmodule.c"]
+    """
+    ceval.c ceval_macros.h generated_cases.c.h pycore_call.h pycore_ceval.h bytesobject.c classobject.c codeobject.c
+    descrobject.c dictobject.c frameobject.c funcobject.c genobject.c iterobject.c listobject.c longobject.c methodobject.c
+    moduleobject.c obmalloc.c rangeobject.c setobject.c sliceobject.c tupleobject.c typeobject.c unicodeobject.c
+    weakrefobject.c bltinmodule.c gcmodule.c pylifecycle.c pythonrun.c specialize.c sysmodule.c
+    """.split()  # noqa: SIM905
 )
 _USER_REGIONS = frozenset({"[vsyscall]", "[heap]", "[stack]", "[anon]", "[uprobes]"})
 

@@ -28,12 +28,19 @@ def bench_finding(scenario: Scenario, kernel: Kernel, run: CaseRun) -> BenchFind
     if problem:
         return BenchFinding(case=run.case.id, quantities=(), problem=problem)
     estimates = {**_times(run), **_latencies(run), **_ratios(run), **_recall(run), **_metrics(run, kernel)}
-    budgets = {budget.quantity: budget for budget in scenario.budgets}
+    budgets = _budgets(scenario)
     return BenchFinding(
         case=run.case.id,
         quantities=tuple(_beside_budget(name, estimate, budgets.get(name)) for name, estimate in estimates.items()),
         problem="",
     )
+
+
+def _budgets(scenario: Scenario) -> dict[str, Budget]:
+    """The limits by quantity: what [control] and [beside] promise, and [budget], which has the last word."""
+    limits = [Budget("overhead", scenario.control.limit, minimum=False)] if scenario.control else []
+    limits += [Budget("speedup", scenario.beside.limit, minimum=True)] if scenario.beside else []
+    return {budget.quantity: budget for budget in (*limits, *scenario.budgets)}
 
 
 def _beside_budget(name: str, estimate: Estimate, budget: Budget | None) -> Quantity:

@@ -21,7 +21,7 @@ def compose(record: Record, context: ReportContext) -> Layout:
         verdict = joined((strong("interrupted"), verdict), ": ")
     return Layout(
         title=f"dualmem {record.kind}",
-        created=record.created,
+        created=record.created.replace("T", " ").replace("Z", " UTC"),
         header=tuple(header),
         verdict=verdict,
         sections=(*sections, *absent_section(record), *cautions_section(record)),

@@ -66,7 +66,7 @@ def bench_sections(record: Record) -> tuple[Section, ...]:
     """One table, one row per case."""
     columns = (
         Column("scenario", group=True),
-        Column("case"),
+        Column("case", name=True),
         Column("per operation", numeric=True),
         Column("budget"),
         Column("notes", remark=True),
@@ -103,11 +103,10 @@ def _row(record: Record, finding: BenchFinding) -> Row:
 
 
 def _headline(finding: BenchFinding) -> list[Quantity]:
-    """The quantities of the column "per operation": the time, or P50 and P99."""
+    """The quantities of the column "per operation": P50 and P99 where every operation was timed, else the time."""
+    shown = [q for q in finding.quantities if percentile_name(q.name) in {"P50", "P99"} and not is_fastest(q.name)]
     time = finding.quantity(TIME)
-    if time is not None:
-        return [time]
-    return [q for q in finding.quantities if percentile_name(q.name) in {"P50", "P99"} and not is_fastest(q.name)]
+    return shown or ([time] if time else [])
 
 
 def _headline_text(shown: list[Quantity]) -> str:
@@ -146,7 +145,7 @@ def _notes(record: Record, finding: BenchFinding, shown: list[Quantity]) -> list
     if run and scenario and scenario.measure.mode is Mode.LATENCY:
         notes.append(plain(f"{_operations(run):,} operations timed"))
     for quantity in finding.quantities:
-        if quantity in percentiles or quantity.name == TIME:
+        if quantity in percentiles or (quantity.name == TIME and quantity in shown):
             continue
         text = _against(quantity, scenario)
         if quantity.met is None or quantity in shown:
@@ -164,6 +163,8 @@ def _against(quantity: Quantity, scenario: Scenario | None) -> str:
         beside = scenario.beside if scenario else None
         slower = (beside.variant or beside.kernel) if beside else "the slower way"
         return f"{estimate_text(quantity)} as fast as {slower}"
+    if quantity.name == TIME:
+        return f"{estimate_text(quantity)} in blocks"
     return f"{quantity.name.replace('_', ' ')} {estimate_text(quantity)}"
 
 
@@ -209,7 +210,12 @@ def _about(record: Record, run: CaseRun) -> Facts:
 
 def _quantities(finding: BenchFinding) -> Table:
     titles = ("value", "interval", "confidence", "units")
-    columns = (Column("quantity"), *(Column(title, numeric=True) for title in titles), Column("budget"), Column("method", remark=True))
+    columns = (
+        Column("quantity"),
+        *(Column(title, numeric=True) for title in titles),
+        Column("budget"),
+        Column("method", remark=True),
+    )
     rows = []
     for quantity in finding.quantities:
         estimate = quantity.estimate

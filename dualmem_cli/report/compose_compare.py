@@ -79,7 +79,7 @@ def compare_sections(record: Record) -> tuple[Section, ...]:
         columns = (
             Column("verdict"),
             Column("scenario"),
-            Column("case"),
+            Column("case", name=True),
             Column("change", numeric=True),
             Column("interval, %", numeric=True),
             Column("against the threshold", drawing=True),
@@ -130,11 +130,20 @@ def _row(record: Record, finding: CompareFinding) -> Row:
             Cell((), drawing),
             cell(_time(finding.baseline_ns)),
             cell(_time(finding.candidate_ns)),
-            cell(finding.reason),
+            cell(_why(finding)),
         ),
         _LEVELS.get(finding.verdict, Level.QUIET),
         finding.case,
     )
+
+
+def _why(finding: CompareFinding) -> str:
+    """The reason, without the change and interval that it begins with: they have columns of their own."""
+    change = finding.change
+    if change is None:
+        return finding.reason
+    begin = f"{percent(change.value)} [{percent(change.low)}, {percent(change.high)}]"
+    return finding.reason.removeprefix(begin).lstrip(" :,")
 
 
 def _folded(findings: list[CompareFinding]) -> tuple[Row, ...]:
@@ -185,12 +194,12 @@ def _detail(record: Record, finding: CompareFinding) -> Detail:
 
 
 def _about(record: Record, finding: CompareFinding, run: CaseRun | None) -> Facts:
-    pairs = [("why", plain(finding.reason))]
+    pairs = [("why", plain(_why(finding)))]
     if finding.change is not None:
         change = finding.change
-        interval = f"{change_text(change)}, {confidence_text(change.confidence)} interval {change_interval(change)} %"
+        interval = f"{change_text(change)}, {confidence_text(change.confidence)} interval {change_interval(change)}"
         pairs.append(("change", plain(f"{interval}, {counted(change.count, 'worker')}, {change.method}")))
-    pairs.append(("threshold", plain(plain_percent(finding.threshold))))
+        pairs.append(("threshold", plain(plain_percent(finding.threshold))))
     if finding.baseline_ns is not None and finding.candidate_ns is not None:
         times = f"baseline {_time(finding.baseline_ns)}, candidate {_time(finding.candidate_ns)}"
         pairs.append(("per operation", plain(f"{times} (for orientation, never judged)")))

@@ -45,7 +45,9 @@ def header_line(record: Record) -> tuple[Span, ...]:
     """Tool, machine and clock in one line."""
     tool = record.tool if record.tool.startswith("dualmem") else f"dualmem {record.tool}"
     machine = record.machine
-    parts = [f"{machine.cpu or machine.architecture}, {counted(machine.cores, 'core')}, {' '.join(machine.isa) or machine.architecture}"]
+    parts = [
+        f"{machine.cpu or machine.architecture}, {counted(machine.cores, 'core')}, {' '.join(machine.isa) or machine.architecture}"
+    ]
     clock = clock_text(record)
     if clock:
         parts.append(f"clock {clock}")
@@ -91,7 +93,7 @@ def absent_section(record: Record) -> tuple[Section, ...]:
     if not record.absent:
         return ()
     rows = tuple(Row((cell(absent.case), cell(absent.reason))) for absent in record.absent)
-    table = Table("", (Column("case"), Column("why it was not run", remark=True)), rows)
+    table = Table("", (Column("case", name=True), Column("why it was not run", remark=True)), rows)
     return (Section("Not run", Level.NORMAL, (table,)),)
 
 
@@ -139,7 +141,7 @@ def workers_table(record: Record, run: CaseRun) -> Table:
     columns = (*(Column(t, numeric=t not in {"layouts", "set up"}) for t in titles), Column("outcome"))
     rows = tuple(_worker_row(record, number, worker) for number, worker in enumerate(run.workers, 1))
     arms = ", ".join(f"{index} {_arm_text(run, index)}" for index in range(len(run.arms)))
-    return Table(f"Workers, in the order they ran. Arms: {arms}", columns, rows)
+    return Table(f"{counted(len(rows), 'worker')} in the order they ran; arms: {arms}", columns, rows, long=True)
 
 
 def _worker_row(record: Record, number: int, worker: WorkerRun) -> Row:
@@ -188,7 +190,9 @@ def _build_facts(build: Build, role: str) -> Facts:
         ("flags", code(library.flags)),
         ("kernel table", plain(f"version {library.abi[0]}.{library.abi[1]}, {counted(len(library.kernels), 'kernel')}")),
     ]
-    pairs += [(f"layout {link.layout}", joined((code(link.path), faint(f"sha256 {link.sha256[:16]}")), "  ")) for link in build.links]
+    pairs += [
+        (f"layout {link.layout}", joined((code(link.path), faint(f"sha256 {link.sha256[:16]}")), "  ")) for link in build.links
+    ]
     return Facts(role, tuple(pairs))
 
 
@@ -241,4 +245,3 @@ def _place(record: Record, cases: list[str]) -> tuple[Span, ...]:
 def _sentence(text: str) -> str:
     stripped = text.strip()
     return stripped if not stripped or stripped.endswith((".", "!", "?")) else f"{stripped}."
-

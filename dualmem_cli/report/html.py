@@ -18,6 +18,7 @@ from dualmem_cli.report.layout import (
     Figure,
     Interval,
     Layout,
+    Level,
     Notes,
     Row,
     Section,
@@ -38,12 +39,11 @@ _TYPOGRAPHY = (
     (re.compile(r"<= (?=[\d-])"), "≤ "),
     (re.compile(r">= (?=[\d-])"), "≥ "),
     (re.compile(r"(?<=\d )us\b"), "µs"),
-    (re.compile(r"(?<=\d )x\b"), "×"),
+    (re.compile(r"(?<=\d )x\b"), "\N{MULTIPLICATION SIGN}"),
     (re.compile(r"(?<![\w.\-/])-(?=\d)"), "\N{MINUS SIGN}"),
-    (re.compile(r"(?<=\d) (?=(?:%|ns|µs|ms|s|×|B|KiB|MiB|GiB)(?:\W|$))"), "\N{NO-BREAK SPACE}"),
+    (re.compile("(?<=\\d) (?=(?:%|ns|µs|ms|s|\N{MULTIPLICATION SIGN}|B|KiB|MiB|GiB)(?:\\W|$))"), "\N{NO-BREAK SPACE}"),
 )
 _RANGE_WIDTH, _RANGE_HEIGHT = 160, 24
-_CARD_COLUMNS = 3  # a table with a remark column and more columns than this becomes cards where it is narrow
 
 
 def render(record: Record, context: ReportContext) -> str:
@@ -101,7 +101,9 @@ def _detail(detail: Detail, record: Record, anchors: dict[str, str]) -> str:
     inside = _blocks([block for _, block in detail.blocks], record, anchors)
     opened = " open" if detail.opened else ""
     title = _spans(detail.title).replace("  ", '<span class="gap"></span>')
-    return f'<details{opened}><summary>{title}</summary><div class="inside" id="{anchors[detail.target]}">{inside}</div></details>'
+    return (
+        f'<details{opened}><summary>{title}</summary><div class="inside" id="{anchors[detail.target]}">{inside}</div></details>'
+    )
 
 
 def _blocks(blocks: Sequence[Block], record: Record, anchors: dict[str, str]) -> str:
@@ -131,28 +133,27 @@ def _block(block: Block, record: Record, anchors: dict[str, str]) -> str:
 
 
 def _table(table: Table, anchors: dict[str, str]) -> str:
-    main = any(column.remark for column in table.columns) and len(table.columns) > _CARD_COLUMNS
+    main = any(column.remark for column in table.columns)
     kept = [index for index, column in enumerate(table.columns) if any(_filled(row.cells[index]) for row in table.rows)]
     head = "".join(f'<th scope="col"{_class(table.columns[i])}>{_text(table.columns[i].title)}</th>' for i in kept)
     scale = _scale(table.rows)
-    named = next((index for index in kept if not table.columns[index].group), kept[0] if kept else 0)
+    named = next((index for index in kept if table.columns[index].name), min(kept, default=0))
     body = []
     before: Row | None = None
     for row in table.rows:
         cells = "".join(_cell(table, row, before, index, named=named, scale=scale, anchors=anchors) for index in kept)
         body.append(f"<tr>{cells}</tr>")
         before = row
-    caption = f"<caption>{_text(table.caption)}</caption>" if table.caption else ""
+    caption = f"<caption>{_text(table.caption)}</caption>" if table.caption and not table.long else ""
     inside = f"{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
     if main:
         return f'<table class="main">{inside}</table>'
     label = f' role="region" aria-label="{_text(table.caption)}"' if table.caption else ""
-    return f'<div class="scroll" tabindex="0"{label}><table>{inside}</table></div>'
+    scrolled = f'<div class="scroll" tabindex="0"{label}><table>{inside}</table></div>'
+    return f'<details class="long"><summary>{_text(table.caption)}</summary>{scrolled}</details>' if table.long else scrolled
 
 
-def _cell(
-    table: Table, row: Row, before: Row | None, index: int, *, named: int, scale: float, anchors: dict[str, str]
-) -> str:
+def _cell(table: Table, row: Row, before: Row | None, index: int, *, named: int, scale: float, anchors: dict[str, str]) -> str:
     column, cell = table.columns[index], row.cells[index]
     inside = "<br>".join(_spans(line) for line in cell.lines)
     if cell.drawing is not None:
@@ -168,7 +169,7 @@ def _cell(
 
 def _class(column: Column, *, again: str = "", blank: str = "") -> str:
     number = "number" if column.numeric else ""
-    kind = "drawing" if column.drawing else "remark" if column.remark else ""
+    kind = "drawing" if column.drawing else "remark" if column.remark else "extra" if column.level > Level.NORMAL else ""
     names = " ".join(name for name in (number, kind, again, blank) if name)
     return f' class="{names}"' if names else ""
 
@@ -215,7 +216,9 @@ def _span(span: Span) -> str:
     text = _text(span.text)
     if span.emphasis is Emphasis.STRONG:
         text = f"<b>{text}</b>"
-    names = [name for name, on in ((span.tone.value, span.tone is not Tone.NEUTRAL), ("faint", span.emphasis is Emphasis.FAINT)) if on]
+    names = [
+        name for name, on in ((span.tone.value, span.tone is not Tone.NEUTRAL), ("faint", span.emphasis is Emphasis.FAINT)) if on
+    ]
     return f'<span class="{" ".join(names)}">{text}</span>' if names else text
 
 

@@ -70,9 +70,11 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class Column:
     """`numeric` cells are right-aligned; in a `group` column equal neighbours are shown once; `drawing` columns exist only where
-    the dialect can draw; a `remark` column may move below its row where there is no room; `level` is as for a part."""
+    the dialect can draw; a `remark` column may move below its row where there is no room; a `name` column says what the row is
+    about; `level` is as for a part."""
 
     title: str
+    name: bool = False
     numeric: bool = False
     group: bool = False
     drawing: bool = False
@@ -91,12 +93,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its caption ("" for none). `folded` rows stand for the rows that the reader's level hides."""
+    """A table with its caption ("" for none). `folded` rows stand for the rows that the reader's level hides; a `long` table need not
+    be open at first."""
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     folded: tuple[Row, ...] = ()
+    long: bool = False
 
     def shown(self, level: Level) -> tuple[Row, ...]:
         """The rows to show at a level; the folded ones only when something is hidden."""

@@ -15,12 +15,15 @@ TIME = "time"
 RECALL = "recall"
 OVERHEAD = "overhead"
 SPEEDUP = "speedup"
+LARGEST = "max"
 
 _PERCENTILE = re.compile(r"^(?P<before>fastest[ _-])?p(?P<share>\d+(?:\.\d+)?)(?P<after>[ _-]fastest)?$")
 
 
 def percentile_name(name: str) -> str:
-    """'P99.9' for "p99.9" or "p999", "" for a quantity that is no percentile."""
+    """'P99.9' for "p99.9" or "p999", 'max' for the largest of all, "" for a quantity that is no percentile."""
+    if name == LARGEST:
+        return name
     match = _PERCENTILE.match(name)
     if match is None:
         return ""
@@ -82,8 +85,10 @@ def estimate_text(quantity: Quantity) -> str:
     estimate = quantity.estimate
     text = amount(estimate.value, estimate.unit, quantity.name)
     half = half_width(estimate)
-    if not half or not math.isfinite(half):
+    if not half:
         return text
+    if not math.isfinite(half):
+        return f"{text} +- unknown"
     if quantity.name == OVERHEAD:
         return f"{text} +- {plain_percent(half)}"
     if not estimate.value:
@@ -96,6 +101,8 @@ def interval_text(quantity: Quantity) -> str:
     estimate = quantity.estimate
     if estimate.low == estimate.high:
         return "exact"
+    if not math.isfinite(half_width(estimate)):
+        return "unknown: one unit"
     low, high = (amount(end, estimate.unit, quantity.name) for end in (estimate.low, estimate.high))
     return f"[{low}, {high}]"
 
@@ -107,6 +114,8 @@ def change_text(change: Estimate) -> str:
 
 def change_interval(change: Estimate) -> str:
     """The interval of a change, in per cent: '[+7.4, +8.3]'."""
+    if not math.isfinite(half_width(change)):
+        return "unknown"
     return f"[{_points(change.low)}, {_points(change.high)}]"
 
 

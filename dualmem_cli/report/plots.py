@@ -3,14 +3,15 @@ follows the reader's scheme. Baseline and candidate are blue and amber: red and 
 """
 
 import io
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure as Canvas
-from matplotlib.path import Path as Outline
 from matplotlib.patches import PathPatch
+from matplotlib.path import Path as Outline
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from dualmem_cli.model.plan import Role
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PALETTE = {
+    "paper": "#ffffff",
     "ink": "#1c2024",
     "muted": "#5f6873",
     "line": "#dfe3e8",
@@ -35,10 +37,11 @@ PALETTE = {
 }
 MOST_PAIRS = 1_500  # drawn per case; a page of 22 cases stays below 3 MB
 _MOST_POINTS = 240
+_Line = Literal["solid", "dashed"]
 _SHOWN = 0.99  # of the samples an axis covers; the rest is counted beside it
-_SIZE = (6.0, 3.5)  # inches of 72 units
-_BOX = (0.115, 0.145, 0.865, 0.715)
-_STYLE = {
+_SIZE = (5.2, 3.1)  # inches of 72 units
+_BOX = (0.13, 0.155, 0.85, 0.70)
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -137,7 +140,8 @@ def _workers(record: Record, run: CaseRun, canvas: Canvas, axes: "Axes") -> None
     medians = sorted(worker.median for worker in pairs_by_worker(run))
     low, high = _change_axis(medians, finding)
     if finding.change is not None:
-        axes.axhspan(finding.change.low * 100, finding.change.high * 100, color=PALETTE["band"], linewidth=0)
+        if math.isfinite(finding.change.low) and math.isfinite(finding.change.high):
+            axes.axhspan(finding.change.low * 100, finding.change.high * 100, color=PALETTE["band"], linewidth=0)
         axes.axhline(finding.change.value * 100, color=PALETTE["new"], linewidth=1.4)
     inside = [(index, median * 100) for index, median in enumerate(medians, 1) if low <= median <= high]
     _dots(axes, inside, colour=PALETTE["ink"], size=5.5)
@@ -179,13 +183,16 @@ def _cumulative(run: CaseRun, canvas: Canvas, axes: "Axes", *, roles: frozenset[
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
     axes.grid(visible=True)
-    _legend(canvas, [(arm.name, _ROLE_COLOURS[arm.role], "solid") for arm in series], f"{len(series[0].sorted_ns):,} samples each")
+    _legend(
+        canvas, [(arm.name, _ROLE_COLOURS[arm.role], "solid") for arm in series], f"{len(series[0].sorted_ns):,} samples each"
+    )
 
 
 def _percentiles(record: Record, run: CaseRun, canvas: Canvas, axes: "Axes") -> None:
     curves = percentile_curves(run)
     finding = next(f for f in record.bench if f.case == run.case.id)
-    limits = [(q.limit, percentile_name(q.name)) for q in finding.quantities if q.limit is not None and percentile_name(q.name)]
+    named = [(q.limit, percentile_name(q.name)) for q in finding.quantities]
+    limits = [(limit, name) for limit, name in named if limit is not None and name.startswith("P")]
     every = [value for curve in curves for value in curve.latency_ns]
     low, high = min([*every, *(limit for limit, _ in limits)]), max([*every, *(limit for limit, _ in limits)])
     factor, unit = _time_unit(low)
@@ -205,9 +212,11 @@ def _percentiles(record: Record, run: CaseRun, canvas: Canvas, axes: "Axes") -> 
     axes.set_xticks(ticks, [f"P{100 * (1 - rare):.10g}" for rare in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     _time_axis(axes.yaxis, axes.set_yscale, axes.set_ylim, low=low / factor, high=high / factor)
-    axes.set_ylabel(unit, rotation=0, ha="right", va="bottom", y=1.02, labelpad=-4)
+    axes.set_xlabel(f"{unit} by percentile")
     axes.grid(visible=True)
-    lines = [(curve.name, _ROLE_COLOURS[curve.role], "dashed" if curve.fastest else "solid") for curve in curves]
+    lines: list[tuple[str, str, _Line]] = [
+        (curve.name, _ROLE_COLOURS[curve.role], "dashed" if curve.fastest else "solid") for curve in curves
+    ]
     _legend(canvas, lines, "")
 
 
@@ -220,7 +229,7 @@ def _change_axis(changes: list[float], finding: CompareFinding) -> tuple[float, 
     low, high = bulk(changes, share=_SHOWN)
     ends = [low, high, 0.0, finding.threshold]
     if finding.change is not None:
-        ends += [finding.change.low, finding.change.high]
+        ends += [end for end in (finding.change.low, finding.change.high) if math.isfinite(end)]
     low, high = min(ends), max(ends)
     margin = 0.06 * (high - low)
     return low - margin, high + margin
@@ -238,20 +247,23 @@ def _change_lines(axes: "Axes", finding: CompareFinding, *, low: float, high: fl
         textcoords="offset points",
         ha="right",
         fontsize=10,
+        bbox={"facecolor": PALETTE["paper"], "edgecolor": "none", "alpha": 0.8, "pad": 1},
     )
     axes.yaxis.set_major_locator(MaxNLocator(6))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+.3g} %".replace("-", "\N{MINUS SIGN}") if value else "0"))
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:+.3g} %".replace("-", "\N{MINUS SIGN}") if value else "0")
+    )
     axes.grid(visible=True, axis="y")
 
 
-def _dots(axes: "Axes", points: list[tuple[float, float]], *, colour: str, size: float) -> None:
+def _dots(axes: "Axes", points: Sequence[tuple[float, float]], *, colour: str, size: float) -> None:
     """Round dots as strokes of almost no length (Agg draws nothing for none): a tenth of the bytes that markers take."""
     if not points:
         return
     vertices = [(x + shift, y) for x, y in points for shift in (0.0, 1e-3)]
     codes = [Outline.MOVETO, Outline.LINETO] * len(points)
     patch = PathPatch(Outline(vertices, codes), facecolor="none", edgecolor=colour, linewidth=size, capstyle="round")
-    axes.add_patch(patch)
+    axes.add_artist(patch)  # add_patch would also fit the axes to every dot: 15 ms
 
 
 def _time_unit(value_ns: float) -> tuple[float, str]:
@@ -284,7 +296,9 @@ def _time_axis(
 
 def _vertical(axes: "Axes", value: float, name: str) -> None:
     axes.axvline(value, color=PALETTE["ink"], linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.annotate(name, (value, 0.04), (-4, 0), xycoords=("data", "axes fraction"), textcoords="offset points", ha="right", fontsize=10)
+    axes.annotate(
+        name, (value, 0.04), (-4, 0), xycoords=("data", "axes fraction"), textcoords="offset points", ha="right", fontsize=10
+    )
 
 
 def _heading(canvas: Canvas, left: str, right: str) -> None:
@@ -292,7 +306,7 @@ def _heading(canvas: Canvas, left: str, right: str) -> None:
     canvas.text(_BOX[0] + _BOX[2], 0.935, right, fontsize=10, va="center", ha="right", color=PALETTE["muted"])
 
 
-def _legend(canvas: Canvas, lines: list[tuple[str, str, str]], right: str) -> None:
+def _legend(canvas: Canvas, lines: Sequence[tuple[str, str, _Line]], right: str) -> None:
     """Names beside a piece of their line, above the drawing."""
     from matplotlib.lines import Line2D
 

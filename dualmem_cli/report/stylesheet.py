@@ -36,10 +36,9 @@ th:last-child,td:last-child{padding-right:0}
 thead th{font-weight:500;color:var(--muted);font-size:.85rem;white-space:nowrap;border-bottom-color:var(--muted)}
 tbody th{font-weight:500}
 .number{text-align:right;white-space:nowrap}
-td.tight,th.tight{white-space:nowrap}
-td.remark{color:var(--muted);min-width:16rem;width:36%}
+td.remark{color:var(--muted);min-width:13rem;width:38%}
 .again{color:var(--muted)}
-td.drawing,th.drawing{padding-top:0;padding-bottom:0;vertical-align:middle}
+td.drawing{vertical-align:top}
 .range{display:block;width:10rem;height:1.5rem}
 .range .edge{stroke:var(--muted);stroke-width:1;stroke-dasharray:2 2}
 .range .zero{stroke:var(--line);stroke-width:1}
@@ -54,20 +53,25 @@ details>summary:hover{background:var(--sheet)}
 details[open]>summary{border-bottom:1px solid var(--line);border-radius:8px 8px 0 0}
 details>.inside{padding:.7rem 1rem .6rem}
 summary:focus-visible,a:focus-visible,.scroll:focus-visible{outline:2px solid var(--link);outline-offset:2px}
+details.long{border:0;margin:.2rem 0 .6rem}details.long>summary{padding:.3rem .2rem;color:var(--muted);font-size:.88rem}
+details.long[open]>summary{border:0}
 .gap{display:inline-block;width:.8em}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,21rem),1fr));gap:1rem 2rem;margin:.9rem 0 1rem}
-figure{margin:0;max-width:44rem}
+figure{margin:0;max-width:36rem}
 figcaption{color:var(--muted);font-size:.85rem;line-height:1.4;margin-top:.1rem}
 svg.plot{display:block;width:100%;height:auto;overflow:visible}
 svg.plot *{stroke-linejoin:round;stroke-linecap:butt}
 svg.plot text{font-family:inherit}
 footer{margin-top:2.4rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--muted);font-size:.92rem}
+@media (min-width:56rem) and (max-width:86rem){.extra{display:none}}
 @media (max-width:56rem){
 table.main thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 table.main,table.main tbody{display:block}
-table.main tr{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.1rem 1rem;padding:.6rem 0;border-bottom:1px solid var(--line)}
+table.main tr{display:grid;grid-template-columns:minmax(5.5rem,max-content) minmax(0,1fr);gap:.1rem 1rem;
+padding:.6rem 0;border-bottom:1px solid var(--line)}
+table.main caption{display:block}
 table.main td,table.main th{display:contents;border:0}
-table.main [data-label]::before{content:attr(data-label);color:var(--muted);font-size:.85rem;font-weight:400}
+table.main [data-label]::before{content:attr(data-label);color:var(--muted);font-size:.85rem;font-weight:400;text-align:left}
 table.main td>.value,table.main th>.value{text-align:left;overflow-wrap:anywhere;min-width:0}
 table.main .blank{display:none}
 main{padding-top:1.2rem}dl{gap:.2rem .8rem}

@@ -1,0 +1,168 @@
+"""The one JSON document of `--json`: what was found and how it ends, without the samples. Its shape is summary-1.schema.json; the
+record itself has a document of its own.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from importlib.resources import files
+
+from dualmem_cli.model.estimate import Estimate
+from dualmem_cli.model.kernel import Build
+from dualmem_cli.model.plan import Case
+from dualmem_cli.model.record import Record
+from dualmem_cli.model.verdict import BenchFinding, CompareFinding, Quantity, Verdict
+from dualmem_cli.report.context import ReportContext
+
+SUMMARY_VERSION = 1
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+def render(record: Record, context: ReportContext) -> str:
+    """The summary as one JSON document, ASCII only, the keys in the order of the schema."""
+    return json.dumps(summary(record, context), indent=1, allow_nan=False) + "\n"
+
+
+def json_schema() -> dict[str, Json]:
+    """The published schema of this document."""
+    text = files("dualmem_cli.report").joinpath(f"summary-{SUMMARY_VERSION}.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Json] = json.loads(text)
+    return schema
+
+
+def summary(record: Record, context: ReportContext) -> dict[str, Json]:
+    """The summary as plain data. Times in nanoseconds, ratios as fractions, a number that is not finite is null."""
+    bench = record.kind == "bench"
+    return {
+        "schema": SUMMARY_VERSION,
+        "kind": record.kind,
+        "tool": record.tool,
+        "created": record.created,
+        "seconds": record.seconds,
+        "interrupted": record.interrupted,
+        "revision": record.revision,
+        "exit": {"status": context.exit_status.value, "name": context.exit_status.name.lower().replace("_", " ")},
+        "record": context.record_path or None,
+        "page": context.page_path or None,
+        "next": context.next_command or None,
+        "machine": {"cpu": record.machine.cpu, "architecture": record.machine.architecture, "cores": record.machine.cores},
+        "baseline": record.baseline or None,
+        "builds": [_build(build) for build in record.builds],
+        "counts": _bench_counts(record) if bench else _compare_counts(record),
+        "cases": [_bench(record, f) for f in record.bench] if bench else [_compare(record, f) for f in record.compare],
+        "controls": [
+            {"name": c.name, "held": c.held, "passed": c.passed, "cases": c.cases, "change": _estimate(c.change)}
+            for c in record.controls
+        ],
+        "absent": [{"case": absent.case, "reason": absent.reason} for absent in record.absent],
+        "cautions": [
+            {"kind": caution.kind.value, "what": caution.what, "remedy": caution.remedy, "case": caution.case or None}
+            for caution in record.cautions
+        ],
+    }
+
+
+def _bench_counts(record: Record) -> dict[str, Json]:
+    judged = [quantity for finding in record.bench for quantity in finding.quantities if quantity.met is not None]
+    return {
+        "cases": len(record.bench),
+        "met": sum(quantity.met is True for quantity in judged),
+        "missed": sum(quantity.met is False for quantity in judged),
+        "invalid": sum(bool(finding.problem) for finding in record.bench),
+    }
+
+
+def _compare_counts(record: Record) -> dict[str, Json]:
+    counts: Mapping[Verdict, int] = Counter(finding.verdict for finding in record.compare)
+    return {"cases": len(record.compare), **{verdict.value: counts[verdict] for verdict in Verdict}}
+
+
+def _bench(record: Record, finding: BenchFinding) -> Json:
+    return {
+        **_case(record, finding.case),
+        "problem": finding.problem or None,
+        "quantities": [_quantity(quantity) for quantity in finding.quantities],
+    }
+
+
+def _compare(record: Record, finding: CompareFinding) -> Json:
+    return {
+        **_case(record, finding.case),
+        "verdict": finding.verdict.value,
+        "reason": finding.reason,
+        "threshold": finding.threshold,
+        "change": _estimate(finding.change),
+        "baseline_ns": _number(finding.baseline_ns),
+        "candidate_ns": _number(finding.candidate_ns),
+        "layouts": [
+            {"baseline": e.baseline, "candidate": e.candidate, "change": _number(e.change), "workers": e.workers}
+            for e in finding.layouts
+        ],
+        "metrics": [
+            {
+                "name": metric.name,
+                "unit": str(metric.unit),
+                "baseline": _number(metric.baseline),
+                "candidate": _number(metric.candidate),
+                "allowance": metric.allowance,
+                "worsened": metric.worsened,
+            }
+            for metric in finding.metrics
+        ],
+    }
+
+
+def _case(record: Record, case_id: str) -> dict[str, Json]:
+    """A case that was never run has an id and nothing else."""
+    run = record.case_run(case_id)
+    case: Case | None = run.case if run else None
+    return {
+        "case": case_id,
+        "scenario": case.scenario if case else None,
+        "kernel": case.kernel if case else None,
+        "variant": case.variant if case else None,
+        "parameters": {name: _number(value) for name, value in case.parameters} if case else {},
+    }
+
+
+def _quantity(quantity: Quantity) -> Json:
+    return {
+        "name": quantity.name,
+        "estimate": _estimate(quantity.estimate),
+        "limit": _number(quantity.limit),
+        "minimum": quantity.minimum,
+        "met": quantity.met,
+    }
+
+
+def _estimate(estimate: Estimate | None) -> Json:
+    if estimate is None:
+        return None
+    return {
+        "value": _number(estimate.value),
+        "low": _number(estimate.low),
+        "high": _number(estimate.high),
+        "confidence": estimate.confidence,
+        "unit": str(estimate.unit),
+        "count": estimate.count,
+        "method": estimate.method,
+    }
+
+
+def _build(build: Build) -> Json:
+    library = build.library
+    return {
+        "digest": build.digest,
+        "origin": build.origin,
+        "library": library.name,
+        "version": library.version,
+        "revision": library.revision,
+        "compiler": library.compiler,
+        "layouts": len(build.links),
+    }
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -24,7 +24,7 @@ void dmx_answer_close(dmx_answer *answer, char bracket);
 void dmx_answer_text(dmx_answer *answer, const char *text); /* NULL as "" */
 void dmx_answer_whole(dmx_answer *answer, uint64_t value);
 void dmx_answer_signed(dmx_answer *answer, int64_t value);
-void dmx_answer_real(dmx_answer *answer, double value); /* not finite: null */
+void dmx_answer_real(dmx_answer *answer, double value);  /* not finite: null */
 void dmx_answer_hex(dmx_answer *answer, uint64_t value); /* 16 digits, as a string */
 void dmx_answer_truth(dmx_answer *answer, bool value);
 void dmx_answer_null(dmx_answer *answer);

@@ -1,5 +1,5 @@
-/* execute.c: the timed loop. Solo, A against B, any number of arms, warm-up and calibration are one primitive over different
- * arrays of arm indices; deciding the array is Python's business. */
+/* execute.c: the timed loop. Solo, A against B, any number of arms, warm-up and calibration are one primitive over
+ * different arrays of arm indices; deciding the array is Python's business. */
 #include "host.h"
 
 #include <float.h>
@@ -8,8 +8,7 @@
 
 volatile sig_atomic_t dmx_current_arm = -1;
 
-static uint64_t involuntary_switches(void)
-{
+static uint64_t involuntary_switches(void) {
     struct rusage usage;
     (void)getrusage(RUSAGE_THREAD, &usage);
     return (uint64_t)usage.ru_nivcsw;
@@ -18,15 +17,13 @@ static uint64_t involuntary_switches(void)
 /* All that is timed. A function of its own, never inlined and never a tail call, so that `callgrind
  * --toggle-collect=dmx_timed_run` counts exactly the scheduled samples. */
 uint64_t dmx_timed_run(const dmx_lane *lane);
-__attribute__((noinline)) uint64_t dmx_timed_run(const dmx_lane *lane)
-{
+__attribute__((noinline)) uint64_t dmx_timed_run(const dmx_lane *lane) {
     uint64_t checksum = lane->run(lane->state, lane->iterations);
     __asm__ volatile("" : "+r"(checksum));
     return checksum;
 }
 
-void dmx_execute(dmx_lane *lanes, const uint8_t *schedule, size_t count, dmx_sample *samples)
-{
+void dmx_execute(dmx_lane *lanes, const uint8_t *schedule, size_t count, dmx_sample *samples) {
     uint64_t before = involuntary_switches();
     for (size_t i = 0; i < count; i++) {
         dmx_lane *lane = &lanes[schedule[i]];
@@ -45,22 +42,19 @@ void dmx_execute(dmx_lane *lanes, const uint8_t *schedule, size_t count, dmx_sam
     dmx_current_arm = -1;
 }
 
-uint64_t dmx_mix(uint64_t hash, uint64_t value)
-{
+uint64_t dmx_mix(uint64_t hash, uint64_t value) {
     hash = (hash ^ value) * 0x9e3779b97f4a7c15u; /* odd, so nothing is lost; the shift carries high bits down */
     return hash ^ (hash >> 29);
 }
 
-uint64_t dmx_scale(uint64_t iterations, double work)
-{
+uint64_t dmx_scale(uint64_t iterations, double work) {
     /* 1.08 has no exact binary form: without the slack 100 operations would become 109. */
     double exact = (double)iterations * work;
     double scaled = ceil(exact - 1e-9 * exact);
     return scaled < 1.0 ? 1 : (uint64_t)scaled;
 }
 
-static uint64_t time_round(dmx_lane *lanes, size_t lane_count)
-{
+static uint64_t time_round(dmx_lane *lanes, size_t lane_count) {
     static const uint8_t in_turn[DMX_ARMS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
     dmx_sample samples[DMX_ARMS];
     dmx_execute(lanes, in_turn, lane_count, samples);
@@ -68,24 +62,27 @@ static uint64_t time_round(dmx_lane *lanes, size_t lane_count)
 }
 
 int32_t dmx_calibrate(dmx_lane *lanes, size_t lane_count, uint64_t target_ns, uint64_t *iterations, char *error,
-                      size_t error_size)
-{
-    const uint64_t most = (uint64_t)1 << 40;      /* a nanosecond each would be 18 minutes */
-    const uint64_t slow_enough_ns = 50000000;     /* an interruption is small beside it: no second look needed */
+                      size_t error_size) {
+    const uint64_t most = (uint64_t)1 << 40;  /* a nanosecond each would be 18 minutes */
+    const uint64_t slow_enough_ns = 50000000; /* an interruption is small beside it: no second look needed */
     uint64_t count = 1, wall = 0;
     for (;;) {
-        for (size_t i = 0; i < lane_count; i++)
+        for (size_t i = 0; i < lane_count; i++) {
             lanes[i].iterations = count;
+        }
         wall = time_round(lanes, lane_count);
         if (wall < slow_enough_ns) {
             uint64_t again = time_round(lanes, lane_count);
             wall = again < wall ? again : wall;
         }
-        if (wall >= target_ns / 2)
+        if (wall >= target_ns / 2) {
             break;
-        if (count >= most)
-            return dmx_refuse(error, error_size, DMX_REFUSED, "%llu operations took %llu ns: run does no work that can be timed",
+        }
+        if (count >= most) {
+            return dmx_refuse(error, error_size, DMX_REFUSED,
+                              "%llu operations took %llu ns: run does no work that can be timed",
                               (unsigned long long)count, (unsigned long long)wall);
+        }
         /* At least doubled, so that it ends; at most 16-fold, because the first, short times are mostly noise. */
         double factor = wall == 0 ? 16.0 : (double)target_ns / (double)wall;
         factor = factor < 2.0 ? 2.0 : factor > 16.0 ? 16.0 : factor;
@@ -96,25 +93,25 @@ int32_t dmx_calibrate(dmx_lane *lanes, size_t lane_count, uint64_t target_ns, ui
     return DM_OK;
 }
 
-void dmx_warm_up(dmx_lane *lanes, size_t lane_count, uint64_t duration_ns)
-{
+void dmx_warm_up(dmx_lane *lanes, size_t lane_count, uint64_t duration_ns) {
     uint64_t begin = dmx_now();
-    while (dmx_now() - begin < duration_ns) /* whole rounds: the arms stay at the same operation */
+    while (dmx_now() - begin < duration_ns) { /* whole rounds: the arms stay at the same operation */
         (void)time_round(lanes, lane_count);
+    }
 }
 
-static double difference(double a, double b)
-{
-    if (a == b || (isnan(a) && isnan(b)))
+static double difference(double a, double b) {
+    if (a == b || (isnan(a) && isnan(b))) {
         return 0.0;
+    }
     double relative = fabs(a - b) / fmax(1.0, fmax(fabs(a), fabs(b)));
     return isfinite(relative) ? relative : DBL_MAX;
 }
 
-double dmx_difference(const double *a, const double *b, size_t count)
-{
+double dmx_difference(const double *a, const double *b, size_t count) {
     double largest = 0.0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         largest = fmax(largest, difference(a[i], b[i]));
+    }
     return largest;
 }

@@ -4,12 +4,13 @@
 
 #include "answer.h"
 
-/* Moves the answer to a descriptor of its own and points standard output at standard error, so that nothing a library prints
- * can be taken for an event. Returns the descriptor, -1 on failure. */
+/* Moves the answer to a descriptor of its own and points standard output at standard error, so that nothing a library
+ * prints can be taken for an event. Returns the descriptor, -1 on failure. */
 int dmx_guard_output(void);
 
-/* From now on a fatal signal writes the `crash` event before the process dies of it, and exit() called by the library leaves
- * an `error` event behind. SIGTERM counts as fatal, so that a caller which ends a hanging worker learns the arm. */
+/* From now on a fatal signal writes the `crash` event before the process dies of it, and exit() called by the library
+ * leaves an `error` event behind. SIGTERM counts as fatal, so that a caller which ends a hanging worker learns the arm.
+ */
 void dmx_guard_install(const dmx_answer *answer);
 
 /* Emits the `phase` event and remembers it. arm: -1 for none. */

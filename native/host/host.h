@@ -19,8 +19,8 @@ enum { DMX_ERROR_SIZE = 1024 }; /* bytes of an error buffer that cut nothing so 
 
 typedef struct dmx_library dmx_library;
 
-/* Loads the shared object at the absolute `path` and checks its whole table before anything of it is used. Refuses a file that is
- * one of `others` (same inode): the loader would map it once and compare it with itself. */
+/* Loads the shared object at the absolute `path` and checks its whole table before anything of it is used. Refuses a
+ * file that is one of `others` (same inode): the loader would map it once and compare it with itself. */
 int32_t dmx_library_open(const char *path, dmx_library *const *others, size_t other_count, dmx_library **library,
                          char *error, size_t error_size);
 void dmx_library_close(dmx_library *library); /* accepts NULL; no arm of it may be open */
@@ -45,7 +45,8 @@ typedef struct dmx_file {
 int32_t dmx_file_map(const char *path, dmx_file *file, char *error, size_t error_size);
 void dmx_file_unmap(dmx_file *file); /* accepts one that is not mapped */
 
-/* Maps a matrix file (docs/reference/worker-protocol.md) and checks header and length. `matrix` points into the file. */
+/* Maps a matrix file (docs/reference/worker-protocol.md) and checks header and length. `matrix` points into the file.
+ */
 int32_t dmx_matrix_map(const char *path, dmx_file *file, dm_matrix *matrix, char *error, size_t error_size);
 
 /* ---- one arm: a kernel with its case and its state (arm.c) ---- */
@@ -75,15 +76,18 @@ typedef struct dmx_arm {
 
 /* Fills in the case and checks it against what the kernel declares. Calls nothing of the library. */
 int32_t dmx_arm_open(dmx_arm *arm, const dm_kernel *kernel, const dmx_inputs *inputs, char *error, size_t error_size);
-int32_t dmx_arm_prepare(dmx_arm *arm, const char *path, char *error, size_t error_size);     /* writes the file */
-int32_t dmx_arm_use_prepared(dmx_arm *arm, const char *path, char *error, size_t error_size); /* maps it, before setup */
+int32_t dmx_arm_prepare(dmx_arm *arm, const char *path, char *error, size_t error_size); /* writes the file */
+int32_t dmx_arm_use_prepared(dmx_arm *arm, const char *path, char *error,
+                             size_t error_size); /* maps it, before setup */
 int32_t dmx_arm_setup(dmx_arm *arm, char *error, size_t error_size);
 uint64_t dmx_arm_run(dmx_arm *arm, uint64_t iterations);
 
-/* What the last operations left behind. `values` is allocated here, freed with dmx_release; NULL and 0 without output. */
+/* What the last operations left behind. `values` is allocated here, freed with dmx_release; NULL and 0 without output.
+ */
 int32_t dmx_arm_output(dmx_arm *arm, double **values, size_t *count, char *error, size_t error_size);
-int32_t dmx_arm_metrics(dmx_arm *arm, double *values, char *error, size_t error_size); /* kernel->metric_count of them */
-void dmx_arm_close(dmx_arm *arm); /* tears down and frees; accepts a zeroed arm and a second call */
+int32_t dmx_arm_metrics(dmx_arm *arm, double *values, char *error,
+                        size_t error_size); /* kernel->metric_count of them */
+void dmx_arm_close(dmx_arm *arm);           /* tears down and frees; accepts a zeroed arm and a second call */
 void dmx_release(void *memory);
 
 /* ---- clocks (clock.c) ---- */

@@ -1,8 +1,8 @@
 /* latency.c: one clock pair per operation.
  *
- * The timed path only appends to an array that was touched before: 16 bytes per operation, written in order, so it displaces
- * next to nothing of the kernel's data. Histograms and minima are made from the array between the blocks, untimed; counting
- * straight into a histogram would cost the kernel up to three cache lines per operation. */
+ * The timed path only appends to an array that was touched before: 16 bytes per operation, written in order, so it
+ * displaces next to nothing of the kernel's data. Histograms and minima are made from the array between the blocks,
+ * untimed; counting straight into a histogram would cost the kernel up to three cache lines per operation. */
 #include "host.h"
 
 #include <stdlib.h>
@@ -33,58 +33,64 @@ typedef struct recorder {
     dmx_latency *latency;
 } recorder;
 
-static void record(dm_recorder *self, uint64_t item, uint64_t nanoseconds)
-{
+static void record(dm_recorder *self, uint64_t item, uint64_t nanoseconds) {
     dmx_latency *latency = ((recorder *)(void *)self)->latency;
-    if (latency->recorded < latency->capacity)
+    if (latency->recorded < latency->capacity) {
         latency->entries[latency->recorded] = (entry){item, nanoseconds};
+    }
     latency->recorded++; /* beyond the capacity: a mistake of the kernel, found after the block */
 }
 
-static entry *place_of(entry *places, size_t count, uint64_t item)
-{
+static entry *place_of(entry *places, size_t count, uint64_t item) {
     size_t at = (size_t)dmx_mix(0, item) & (count - 1); /* mixed: items may share all their low bits */
-    while (places[at].nanoseconds != NONE && places[at].item != item)
+    while (places[at].nanoseconds != NONE && places[at].item != item) {
         at = (at + 1) & (count - 1);
+    }
     return &places[at];
 }
 
-static int32_t grow(dmx_latency *latency, size_t places)
-{
+static int32_t grow(dmx_latency *latency, size_t places) {
     entry *larger = malloc(places * sizeof *larger);
-    if (larger == NULL)
+    if (larger == NULL) {
         return DM_ERROR_MEMORY;
-    for (size_t i = 0; i < places; i++)
+    }
+    for (size_t i = 0; i < places; i++) {
         larger[i] = (entry){0, NONE};
-    for (size_t i = 0; i < latency->places; i++)
-        if (latency->fastest[i].nanoseconds != NONE)
+    }
+    for (size_t i = 0; i < latency->places; i++) {
+        if (latency->fastest[i].nanoseconds != NONE) {
             *place_of(larger, places, latency->fastest[i].item) = latency->fastest[i];
+        }
+    }
     free(latency->fastest);
     latency->fastest = larger;
     latency->places = places;
     return DM_OK;
 }
 
-static int32_t fold(dmx_latency *latency, char *error, size_t error_size)
-{
+static int32_t fold(dmx_latency *latency, char *error, size_t error_size) {
     for (size_t i = 0; i < latency->recorded; i++) {
         entry new = latency->entries[i];
-        if (new.nanoseconds == NONE) /* a kernel's clock ran backwards by 1 ns */
+        if (new.nanoseconds == NONE) { /* a kernel's clock ran backwards by 1 ns */
             new.nanoseconds--;
+        }
         dmx_histogram_add(&latency->every, new.nanoseconds);
-        if (2 * (latency->used + 1) > latency->places && grow(latency, latency->places * 2) != DM_OK)
-            return dmx_refuse(error, error_size, DM_ERROR_MEMORY, "out of memory for the latencies of %zu items", latency->used);
+        if (2 * (latency->used + 1) > latency->places && grow(latency, latency->places * 2) != DM_OK) {
+            return dmx_refuse(error, error_size, DM_ERROR_MEMORY, "out of memory for the latencies of %zu items",
+                              latency->used);
+        }
         entry *place = place_of(latency->fastest, latency->places, new.item);
-        if (place->nanoseconds == NONE)
+        if (place->nanoseconds == NONE) {
             latency->used++;
-        if (new.nanoseconds < place->nanoseconds)
+        }
+        if (new.nanoseconds < place->nanoseconds) {
             *place = new;
+        }
     }
     return DM_OK;
 }
 
-int32_t dmx_latency_open(uint64_t operations, dmx_latency **latency, char *error, size_t error_size)
-{
+int32_t dmx_latency_open(uint64_t operations, dmx_latency **latency, char *error, size_t error_size) {
     *latency = NULL;
     dmx_latency *opened = calloc(1, sizeof *opened);
     if (opened != NULL) {
@@ -96,22 +102,22 @@ int32_t dmx_latency_open(uint64_t operations, dmx_latency **latency, char *error
         dmx_latency_close(opened);
         return dmx_refuse(error, error_size, DM_ERROR_MEMORY, "out of memory");
     }
-    memset(opened->entries, 0xff, opened->capacity * sizeof *opened->entries); /* touched now, not while the clock runs */
+    memset(opened->entries, 0xff,
+           opened->capacity * sizeof *opened->entries); /* touched now, not while the clock runs */
     *latency = opened;
     return DM_OK;
 }
 
-void dmx_latency_close(dmx_latency *latency)
-{
-    if (latency == NULL)
+void dmx_latency_close(dmx_latency *latency) {
+    if (latency == NULL) {
         return;
+    }
     free(latency->entries);
     free(latency->fastest);
     free(latency);
 }
 
-static void run_block(dmx_latency *latency, dmx_arm *arm, uint64_t operations)
-{
+static void run_block(dmx_latency *latency, dmx_arm *arm, uint64_t operations) {
     recorder own = {{sizeof(dm_recorder), dmx_now, record}, latency};
     latency->recorded = 0;
     if (arm->kernel->run_each != NULL) {
@@ -126,29 +132,32 @@ static void run_block(dmx_latency *latency, dmx_arm *arm, uint64_t operations)
     }
 }
 
-int32_t dmx_latency_pass(dmx_latency *latency, dmx_arm *arm, char *error, size_t error_size)
-{
+int32_t dmx_latency_pass(dmx_latency *latency, dmx_arm *arm, char *error, size_t error_size) {
     for (latency->done = 0; latency->done < latency->operations;) {
         uint64_t left = latency->operations - latency->done;
         uint64_t block = left < latency->capacity ? left : latency->capacity;
         run_block(latency, arm, block);
-        if (latency->recorded != block)
-            return dmx_refuse(error, error_size, DMX_REFUSED, "run_each of %s/%s recorded %zu latencies for %llu operations; it must call "
-                              "record once for each", arm->kernel->name, arm->kernel->variant, latency->recorded,
-                              (unsigned long long)block);
+        if (latency->recorded != block) {
+            return dmx_refuse(error, error_size, DMX_REFUSED,
+                              "run_each of %s/%s recorded %zu latencies for %llu operations; it must call "
+                              "record once for each",
+                              arm->kernel->name, arm->kernel->variant, latency->recorded, (unsigned long long)block);
+        }
         int32_t status = fold(latency, error, error_size);
-        if (status != DM_OK)
+        if (status != DM_OK) {
             return status;
+        }
         latency->done += block;
     }
     return DM_OK;
 }
 
-void dmx_latency_read(const dmx_latency *latency, dmx_histogram *every, dmx_histogram *fastest)
-{
+void dmx_latency_read(const dmx_latency *latency, dmx_histogram *every, dmx_histogram *fastest) {
     *every = latency->every;
     memset(fastest, 0, sizeof *fastest);
-    for (size_t i = 0; i < latency->places; i++)
-        if (latency->fastest[i].nanoseconds != NONE)
+    for (size_t i = 0; i < latency->places; i++) {
+        if (latency->fastest[i].nanoseconds != NONE) {
             dmx_histogram_add(fastest, latency->fastest[i].nanoseconds);
+        }
+    }
 }

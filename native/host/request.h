@@ -33,8 +33,8 @@ typedef struct dmx_request {
     const char *queries; /* NULL: none */
     bool pinned;
     size_t cpu;
-    size_t stack;     /* bytes */
-    size_t placement; /* bytes */
+    size_t stack;            /* bytes */
+    size_t placement;        /* bytes */
     uint8_t order[DMX_ARMS]; /* a permutation of the arms */
     uint64_t check;
     uint64_t warmup_ns;

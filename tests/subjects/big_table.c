@@ -1,11 +1,14 @@
 /* 256 kernels. */
 #include "table.h"
 
-#define KERNEL(number)                                                                                                     \
-    {                                                                                                                      \
-        .size = sizeof(dm_kernel), .name = "spin", .variant = "v" #number, .summary = "one count", .setup = table_setup,  \
-        .run = table_run, .teardown = table_teardown                                                                      \
-    }
+#define KERNEL(number)          \
+    {.size = sizeof(dm_kernel), \
+     .name = "spin",            \
+     .variant = "v" #number,    \
+     .summary = "one count",    \
+     .setup = table_setup,      \
+     .run = table_run,          \
+     .teardown = table_teardown}
 #define FOUR(n) KERNEL(n##0), KERNEL(n##1), KERNEL(n##2), KERNEL(n##3)
 #define SIXTEEN(n) FOUR(n##0), FOUR(n##1), FOUR(n##2), FOUR(n##3)
 #define SIXTY_FOUR(n) SIXTEEN(n##0), SIXTEEN(n##1), SIXTEEN(n##2), SIXTEEN(n##3)

@@ -1,7 +1,6 @@
 /* Recurses without end in run: the signal finds no stack to be handled on. */
 #include <stdint.h>
-static uint64_t overflow(volatile char *above)
-{
+static uint64_t overflow(volatile char *above) {
     volatile char frame[4096];
     frame[0] = (char)(above[0] + 1);
     return frame[0] == 0 && above[0] == 0 ? 0 : overflow(frame) + (uint64_t)frame[0];

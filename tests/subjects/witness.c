@@ -1,5 +1,5 @@
-/* Tells in its metrics what the host dealt it: the only way to see from outside that stack, placement, processor and the
- * order of set-up really change. The counter is mutable global data, which a real library must not have. */
+/* Tells in its metrics what the host dealt it: the only way to see from outside that stack, placement, processor and
+ * the order of set-up really change. The counter is mutable global data, which a real library must not have. */
 #include "table.h"
 
 #include <sched.h>
@@ -7,8 +7,7 @@
 
 static unsigned setups;
 
-static int32_t setup(const dm_case *work, dm_state **state, char *error, size_t error_size)
-{
+static int32_t setup(const dm_case *work, dm_state **state, char *error, size_t error_size) {
     int32_t status = table_setup(work, state, error, error_size);
     if (status == DM_OK) {
         (*state)->parameters[0] = (double)work->placement;
@@ -20,12 +19,21 @@ static int32_t setup(const dm_case *work, dm_state **state, char *error, size_t 
     return status;
 }
 
-#define METRIC(metric_name)                                                                                                \
-    {                                                                                                                      \
-        .size = sizeof(dm_metric), .name = metric_name, .unit = "1", .scope = DM_SCOPE_MACHINE, .meaning = "as seen in setup" \
-    }
+#define METRIC(metric_name)     \
+    {.size = sizeof(dm_metric), \
+     .name = metric_name,       \
+     .unit = "1",               \
+     .scope = DM_SCOPE_MACHINE, \
+     .meaning = "as seen in setup"}
 static const dm_metric metrics[] = {METRIC("placement"), METRIC("processor"), METRIC("rank"), METRIC("stack")};
-static const dm_kernel kernel = {.size = sizeof(dm_kernel), .name = "spin", .variant = "plain", .metrics = metrics, .metric_count = 4,
-                                 .setup = setup, .run = table_run, .read_metrics = table_read_metrics, .teardown = table_teardown};
+static const dm_kernel kernel = {.size = sizeof(dm_kernel),
+                                 .name = "spin",
+                                 .variant = "plain",
+                                 .metrics = metrics,
+                                 .metric_count = 4,
+                                 .setup = setup,
+                                 .run = table_run,
+                                 .read_metrics = table_read_metrics,
+                                 .teardown = table_teardown};
 static const dm_kernel *const kernels[] = {&kernel};
 TABLE_LIBRARY(0, kernels, 1)

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, TypeVar
 
 import dualmem_cli
 from dualmem_cli.errors import RecordError
+from dualmem_cli.judge.controls import control_findings, without_controls
 from dualmem_cli.measure.case import Bench, CaseSession
 from dualmem_cli.measure.data import Dataset, materialise
 from dualmem_cli.measure.runner import Runner
@@ -41,11 +42,18 @@ class Opened:
     """A run that has begun: its growing record, and the files it works on."""
 
     def __init__(
-        self, record: Record, *, datasets: dict[str, Dataset], links: tuple[tuple[str, ...], ...], scratch: Path
+        self,
+        record: Record,
+        *,
+        datasets: dict[str, Dataset],
+        links: tuple[tuple[str, ...], ...],
+        copies: tuple[str, ...],
+        scratch: Path,
     ) -> None:
         self.record = record
         self.datasets = datasets
         self.links = links
+        self.copies = copies  # byte copies of the first build's links
         self.scratch = scratch
         self.unsaved = ""  # why the record could not be saved
 
@@ -66,6 +74,12 @@ class Opened:
     def add_compare(self, run: CaseRun, finding: CompareFinding) -> None:
         self.record = replace(self.record, cases=(*self.record.cases, run))
         self.add_finding(finding)
+
+    def judge_controls(self) -> None:
+        """Pool the controls; where one did not hold, no verdict that was reached stands."""
+        controls = control_findings(self.record.cases, self.record.scenarios)
+        findings = tuple(without_controls(finding, controls) for finding in self.record.compare)
+        self.record = replace(self.record, controls=controls, compare=findings)
 
     def add_finding(self, finding: CompareFinding) -> None:
         self.record = replace(self.record, compare=(*self.record.compare, finding))
@@ -99,7 +113,8 @@ class Laboratory:
         with tempfile.TemporaryDirectory(prefix="dualmem-", ignore_cleanup_errors=True) as scratch:
             record = self._empty_record(kind, scenarios, builds, baseline)
             records.save(record, self.record_path)
-            opened = Opened(record, datasets={}, links=self._copies(builds, Path(scratch)), scratch=Path(scratch))
+            links = self._copies((*builds, builds[0]), Path(scratch))
+            opened = Opened(record, datasets={}, links=links[:-1], copies=links[-1], scratch=Path(scratch))
             try:
                 opened.datasets = self._datasets(scenarios)
                 opened.record = replace(record, data=tuple({d.facts.digest: d.facts for d in opened.datasets.values()}.values()))
@@ -125,6 +140,7 @@ class Laboratory:
         bench = Bench(
             runner=self.runner,
             links=opened.links,
+            copies=opened.copies,
             digests=tuple(build.digest for build in builds),
             cpus=self.cpus,
             scratch=opened.scratch,

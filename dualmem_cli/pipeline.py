@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 from dualmem_cli.judge.bench import bench_finding
 from dualmem_cli.judge.cautions import bench_cautions, build_cautions, compare_cautions
 from dualmem_cli.judge.compare import absent_finding, compare_finding, undecided
+from dualmem_cli.judge.controls import control_work, control_workers
 from dualmem_cli.laboratory import Laboratory, Opened
 from dualmem_cli.measure.case import CaseSession
 from dualmem_cli.model.kernel import Build, Kernel
 from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.record import CaseRun
+from dualmem_cli.model.samples import WorkerRun
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.model.verdict import Verdict
-from dualmem_cli.plan.cases import bench_arms, compare_arms, expand
+from dualmem_cli.plan.cases import bench_arms, compare_arms, control_arms, expand
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,11 @@ def compare(
         for plan in lab.progress.track(planned, label=_label):
             session = lab.session(opened, plan.case, plan.arms, plan.kernel, plan.scenario)
             run = _run(session, plan, _compare_workers(lab, session, plan, cases=len(planned), budget_s=budget_s))
+            run = replace(run, controls=_controls(session, plan, run, cases=len(planned)))
             opened.add_compare(run, compare_finding(plan.scenario, plan.kernel, run, builds, cases=len(planned)))
             opened.add_cautions(compare_cautions(run))
             lab.save(opened)
+        opened.judge_controls()
         opened.add_cautions(build_cautions(builds))
     return opened
 
@@ -91,12 +95,15 @@ def _on_both_sides(scenario: Scenario, builds: tuple[Build, Build], opened: Open
         elif not (old.supported and new.supported):
             reason = f"not supported here: {old.reason or new.reason}"
             opened.add_finding(absent_finding(label, Verdict.INCOMPARABLE, reason))
-        elif {p.name for p in old.parameters} != {p.name for p in new.parameters}:
-            opened.add_finding(absent_finding(label, Verdict.INCOMPARABLE, "its parameters differ between the builds"))
+        elif unknown := [name for name, _ in scenario.parameters if old.parameter(name) is None]:
+            reason = f"the baseline's {scenario.kernel} has no parameter {', '.join(unknown)}"
+            opened.add_finding(absent_finding(label, Verdict.INCOMPARABLE, reason))
         else:
             one = replace(scenario, variants=(variant,))
             for case in expand(one, builds[1].library, data=opened.digest(scenario)).cases:
-                yield Planned(scenario, case, new, compare_arms(case))
+                shared = tuple((name, value) for name, value in case.parameters if old.parameter(name) is not None)
+                both = replace(case, parameters=shared)  # one that is new has its default on the new side
+                yield Planned(scenario, both, new, compare_arms(both))
 
 
 def _run(session: CaseSession, plan: Planned, workers: Iterator[CaseRun]) -> CaseRun:
@@ -128,3 +135,12 @@ def _compare_workers(lab: Laboratory, session: CaseSession, plan: Planned, *, ca
     while not run.workers or (undecided(plan.scenario, plan.kernel, run, cases=cases) and lab.seconds() - began < budget_s):
         run = replace(run, workers=(*run.workers, session.worker(len(run.workers), latency=False)), recall=session.recall)
         yield run
+
+
+def _controls(session: CaseSession, plan: Planned, run: CaseRun, *, cases: int) -> tuple[WorkerRun, ...]:
+    """Control workers of one case: few, because they are pooled over the suite. None for a case that failed already."""
+    if run.failure is not None or any(worker.failure is not None for worker in run.workers):
+        return ()
+    arms = control_arms(plan.case, work=control_work(plan.scenario))
+    made = (session.control(len(run.workers) + index, arms) for index in range(control_workers(cases)))
+    return tuple(worker for worker in made if worker is not None)

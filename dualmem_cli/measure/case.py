@@ -15,18 +15,25 @@ from dualmem_cli.model.samples import Failure, WorkerRun
 from dualmem_cli.model.scenario import Measure, Mode
 from dualmem_cli.plan.draw import draw_worker
 from dualmem_cli.plan.schedule import mirrored
+from dualmem_cli.stats.pairs import per_operation
 
 # Operations that every arm runs before its output is compared. Enough for a checksum over several results.
 _CHECKED_OPERATIONS = 16
 _FEWEST_SAMPLES = 10
+# With fewer operations in a sample, the next whole number is more than 8 % more work.
+_CONTROL_ITERATIONS = 13
+_CONTROL_SAMPLES = 40
+_LONGEST_CONTROL_SAMPLE_NS = 50e6
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where a case is measured: the runner, the links of each build (absolute paths), the processors, and a scratch folder."""
+    """Where a case is measured: the runner, the links of each build (absolute paths), the processors, and a scratch folder. `copies` are
+    byte copies of the first build's links, for the controls of a compare; a bench has none."""
 
     runner: Runner
     links: tuple[tuple[str, ...], ...]
+    copies: tuple[str, ...]
     digests: tuple[str, ...]
     cpus: tuple[int, ...]
     scratch: Path
@@ -61,6 +68,7 @@ class CaseSession:
         self._seed = crc32(f"{seed}/{case.id}".encode())
         self._prepared: tuple[str, ...] = ("",) * len(arms)
         self._iterations = 0
+        self._operation_ns = 0.0
         self._samples = measure.samples
         self.recall: tuple[float | None, ...] = (None,) * len(arms)
 
@@ -83,6 +91,27 @@ class CaseSession:
         else:
             schedule = mirrored(arms=len(self._arms), samples=self._samples, seed=self._seed * 1_000_003 + index)
             request = replace(request, iterations=self._iterations, schedule=schedule)
+        return self._bench.runner.measure(request, draw, timeout_s=self._measure.timeout_s)
+
+    def control(self, index: int, arms: tuple[Arm, ...]) -> WorkerRun | None:
+        """Run a control worker (plan/cases.py, control_arms); None when one operation takes so long that more work would take minutes."""
+        iterations = max(self._iterations, _CONTROL_ITERATIONS)
+        if iterations * self._operation_ns > _LONGEST_CONTROL_SAMPLE_NS:
+            return None
+        draw = self._draw(index)
+        link = draw.links[0]
+        draw = replace(draw, links=(link, link), order=tuple(range(len(arms))))
+        plain = self._request(draw, Task.MEASURE)
+        request = replace(
+            plain,
+            libraries=(self._bench.links[0][link], self._bench.copies[link]),
+            arms=tuple(
+                WorkerArm(library=arm.build, kernel=arm.kernel, variant=arm.variant, work=arm.work, prepared=self._prepared[0])
+                for arm in arms
+            ),
+            iterations=iterations,
+            schedule=mirrored(arms=len(arms), samples=min(self._samples, _CONTROL_SAMPLES), seed=self._seed + index),
+        )
         return self._bench.runner.measure(request, draw, timeout_s=self._measure.timeout_s)
 
     @property
@@ -156,6 +185,7 @@ class CaseSession:
         if run.failure is not None or run.samples is None:
             return run.failure
         self._iterations = run.samples.iterations[0]
+        self._operation_ns = min(per_operation(run.samples, arm=0))
         mean_ns = sum(run.samples.wall_ns) / len(run.samples.wall_ns)
         fitting = int(self._measure.samples * self._measure.sample_ns / mean_ns)
         self._samples = max(_FEWEST_SAMPLES, min(self._measure.samples, fitting))

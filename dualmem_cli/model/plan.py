@@ -15,6 +15,8 @@ class Role(StrEnum):
     BESIDE = "beside"  # bench: a slower way, for the speed-up
     BASELINE = "baseline"  # compare
     CANDIDATE = "candidate"  # compare
+    COPY = "copy"  # control of a compare: a byte copy of the baseline
+    MORE = "more"  # control of a compare: the baseline with more work
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,15 @@ class DataFacts:
 @dataclass(frozen=True, slots=True)
 class CaseRun:
     """All workers of one case. `recall` is recall@k per arm against the exact float64 answer (None where it has no meaning).
-    `failure` is there when the case could not be measured at all."""
+    `failure` is there when the case could not be measured at all. `controls` (compare) are workers whose arms are the baseline, a byte
+    copy of it, and the baseline with more work."""
 
     case: Case
     arms: tuple[Arm, ...]
     workers: tuple[WorkerRun, ...]
     recall: tuple[float | None, ...]
     failure: Failure | None
+    controls: tuple[WorkerRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

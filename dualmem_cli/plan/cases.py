@@ -89,6 +89,16 @@ def compare_arms(case: Case) -> tuple[Arm, ...]:
     )
 
 
+def control_arms(case: Case, *, work: float) -> tuple[Arm, ...]:
+    """What a compare checks itself with: the baseline, a byte copy of it (build 1) that must be silent, and the baseline called `work`
+    times as often, which must be caught."""
+    return (
+        Arm(role=Role.BASELINE, build=0, kernel=case.kernel, variant=case.variant),
+        Arm(role=Role.COPY, build=1, kernel=case.kernel, variant=case.variant),
+        Arm(role=Role.MORE, build=0, kernel=case.kernel, variant=case.variant, work=work),
+    )
+
+
 def default_scenarios(library: Library) -> tuple[Scenario, ...]:
     """One scenario per kernel of a library that came without any: declared defaults, block mode. Kernels that need data are left to
     scenario files, because no default could say which data."""

@@ -285,6 +285,7 @@
   const panels = [...document.querySelectorAll("main > section")], tabs = [...document.querySelectorAll("[role=tab]")];
   document.querySelector(".bar").hidden = false;
   for (const graph of document.querySelectorAll(".graph")) graph.hidden = false;
+  for (const note of document.querySelectorAll(".scriptless")) note.hidden = true;
   const graphs = panels.map((panel, i) => new Graph(panel, data.graphs[i]));
   let current = 0;
 

@@ -8,6 +8,8 @@ from dualmem_cli.errors import DualmemError, ExitStatus
 from dualmem_cli.profile.folded import Profile
 from dualmem_cli.profile.target import Target
 
+TARGET_FAILED = "Run the case with dualmem bench: it fails the same way without a profiler."
+
 
 @dataclass(frozen=True, slots=True)
 class Available:

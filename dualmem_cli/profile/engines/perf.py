@@ -14,7 +14,7 @@ import signal
 import tempfile
 from pathlib import Path
 
-from dualmem_cli.profile.engines.engine import Available, Unavailable, refuse
+from dualmem_cli.profile.engines.engine import TARGET_FAILED, Available, Unavailable, refuse
 from dualmem_cli.profile.engines.perf_script import parse_script
 from dualmem_cli.profile.folded import Profile, fold
 from dualmem_cli.profile.process import Finished, run_child
@@ -126,7 +126,7 @@ class PerfEngine:
             return refuse(f"perf record failed ({_first_line(done)})", "Sample at a lower rate, or --with pyspy.")
         return refuse(
             f"the target failed under perf ({_target_failure(done)})",
-            f"Run it by itself to see why: {' '.join(target.native_argv)}",
+            TARGET_FAILED,
         )
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from dualmem_cli.profile.engines.engine import Available, Unavailable, refuse
+from dualmem_cli.profile.engines.engine import TARGET_FAILED, Available, Unavailable, refuse
 from dualmem_cli.profile.folded import Profile, fold
 from dualmem_cli.profile.frames import normalise, split_place
 from dualmem_cli.profile.process import Finished, run_child
@@ -60,7 +60,7 @@ class PyspyEngine:
         if seconds < target.seconds * 0.9:
             raise refuse(
                 f"the Python target ended after {seconds:.1f} of {target.seconds:g} s ({_target_words(done)})",
-                f"Run it by itself to see why: {' '.join(target.python_argv)}",
+                TARGET_FAILED,
             )
         return _profile(
             target, rate, state.detail, done, raw.read_text("utf-8", "replace"), int(totals[2]) if totals else 0, seconds

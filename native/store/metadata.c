@@ -74,6 +74,10 @@ uint32_t dm_store_version(const dm_store *store, uint32_t slot) {
     return store->single_type ? 0 : atomic_load_explicit(&dm_links_at(store, slot)->version, memory_order_acquire) / 2;
 }
 
+float dm_decay_factor_of(uint32_t fan) {
+    return (float)(1.0 / (1.0 + DM_DECAY_ALPHA * log(fan > 1 ? (double)fan : 1.0)));
+}
+
 int dm_decay_factor(dm_store *store, uint32_t concept_slot, float *factor) {
     _Atomic uint32_t *weight = &dm_node_at(store, concept_slot)->weight;
     *factor = dm_float_from_bits(atomic_load_explicit(weight, memory_order_acquire));
@@ -83,8 +87,7 @@ int dm_decay_factor(dm_store *store, uint32_t concept_slot, float *factor) {
     /* Under the lock: the fan cannot change between its being read and the factor's being kept. */
     dm_links *links = dm_links_at(store, concept_slot);
     dm_links_lock(links);
-    uint32_t fan = dm_fan_inline(store, concept_slot);
-    *factor = (float)(1.0 / (1.0 + DM_DECAY_ALPHA * log(fan > 1 ? (double)fan : 1.0)));
+    *factor = dm_decay_factor_of(dm_fan_inline(store, concept_slot));
     atomic_store_explicit(weight, dm_bits_from_float(*factor), memory_order_release);
     dm_links_unlock(links);
     return 0;

@@ -104,6 +104,13 @@ static inline float dm_weight_inline(const dm_store *store, uint32_t slot) {
     return dm_float_from_bits(atomic_load_explicit(&dm_node_at(store, slot)->weight, memory_order_relaxed));
 }
 
+/* The weight of a node through its type: an episode's strength, or a concept's decay factor, which is computed when it is
+ * not cached. Strengths are never negative, so one test serves both. */
+static inline float dm_typed_weight_inline(dm_store *store, uint32_t slot) {
+    float weight = dm_weight_inline(store, slot);
+    return __builtin_expect(weight < 0.0f, 0) ? dm_store_decay_factor(store, slot) : weight;
+}
+
 static inline uint32_t dm_fan_inline(const dm_store *store, uint32_t slot) {
     return atomic_load_explicit(&dm_links_at(store, slot)->fan, memory_order_relaxed);
 }
@@ -130,6 +137,9 @@ int32_t dm_fail(int32_t status, char *error, size_t error_size, const char *form
 
 /* bindings.c: removes all bindings of a node that no new ones can come to. */
 void dm_store_unbind_all(dm_store *store, uint32_t slot);
+
+/* metadata.c: 1 / (1 + 0.25 ln(max(fan, 1))). */
+float dm_decay_factor_of(uint32_t fan);
 
 /* metadata.c: *factor as dm_store_decay_factor; 1: it was cached. */
 int dm_decay_factor(dm_store *store, uint32_t concept_slot, float *factor);

@@ -377,7 +377,7 @@ static void awkward_ids_stay_apart(int family) {
     for (uint64_t i = 0; i < ids.bucket_count; i++) {
         overflowed += atomic_load(&ids.buckets[i].control) >> DM_OVERFLOW_SHIFT;
     }
-    CHECK(overflowed < TABLE_IDS / 8); /* 4.5 % for a random function */
+    CHECK(overflowed < TABLE_IDS / 8); /* 8.7 % for a random function */
     for (uint64_t i = 0; i < TABLE_IDS; i++) {
         CHECK_EQUAL(dm_ids_find(&ids, awkward_id(family, i)), i);
         CHECK_EQUAL(dm_ids_find(&ids, awkward_id(family, i + TABLE_IDS)), DM_SLOT_NONE);

@@ -1,0 +1,141 @@
+/* node_access.c: reading a node's last access, activation and weight, in a dual store and in its single-type control.
+ *
+ * The two stores hold the same nodes with the same values, so the two kernels return the same checksums. In the dual one
+ * half of the nodes are concepts, bound to eight episodes each; the weight is an episode's strength or a concept's cached
+ * decay factor, which may turn out not to be cached. That test and the sign of the slot are what having two types costs
+ * here. */
+#include "kernels/kernels.h"
+#include "kernels/workload.h"
+
+#include "store/poison.h"
+
+struct dm_state {
+    dm_workload workload;
+};
+
+enum { FAN = 8 };
+
+static const dm_parameter parameters[] = {
+    {.size = sizeof(dm_parameter), .name = "nodes", .default_value = 2000, .minimum = 2, .maximum = 1e7, .integer = 1,
+     .meaning = "nodes stored; in the dual store half of them (rounded down) are concepts"},
+};
+
+static void teardown(dm_state *state) {
+    if (state != NULL) {
+        dm_workload_destroy(&state->workload);
+        dm_workload_free_state(state, sizeof(*state));
+    }
+}
+
+static void set_values(dm_workload *workload, uint32_t fan) {
+    dm_store *store = workload->store;
+    for (uint32_t number = 0; number < workload->concepts + workload->episodes; number++) {
+        uint32_t slot = dm_workload_slot(workload, number);
+        (void)dm_store_activate(store, slot, (float)dm_workload_random(workload, 1025) / 1024.0f);
+        dm_store_touch(store, slot, UINT64_C(1700000000000000000) + dm_workload_random(workload, UINT64_C(1) << 40));
+        if (number >= workload->concepts) {
+            dm_store_set_strength(store, slot, (float)dm_workload_random(workload, 1025) / 1024.0f);
+        } else if (store->single_type) {
+            dm_store_set_strength(store, slot, dm_decay_factor_of(fan));
+        } else {
+            (void)dm_store_decay_factor(store, slot);
+        }
+    }
+}
+
+static int32_t bind_all(dm_workload *workload, uint32_t fan, char *error, size_t error_size) {
+    int32_t status = DM_OK;
+    for (uint32_t c = 0; status == DM_OK && c < workload->concepts; c++) {
+        for (uint32_t j = 0; status == DM_OK && j < fan; j++) {
+            status = dm_store_bind(workload->store, dm_workload_partner(workload, c, j), dm_concept_slot(c), 0.5f, NULL,
+                                   error, error_size);
+        }
+    }
+    return status;
+}
+
+static int32_t setup(const dm_case *work, dm_state **result, int32_t single_type, char *error, size_t error_size) {
+    uint32_t nodes = (uint32_t)work->parameters[0];
+    uint32_t concepts = nodes / 2;
+    uint32_t episodes = nodes - concepts;
+    uint32_t fan = episodes < FAN ? episodes : FAN;
+    *result = NULL;
+    dm_state *state = dm_workload_state(sizeof(*state), error, error_size);
+    if (state == NULL) {
+        return DM_ERROR_MEMORY;
+    }
+    dm_workload *workload = &state->workload;
+    int32_t status = dm_workload_create(workload, work, concepts, episodes, single_type, error, error_size);
+    if (status == DM_OK && !single_type) {
+        status = bind_all(workload, fan, error, error_size);
+    }
+    if (status == DM_OK) {
+        status = dm_workload_sequence(workload, nodes, error, error_size);
+    }
+    if (status != DM_OK) {
+        teardown(state);
+        return status;
+    }
+    set_values(workload, fan);
+    for (uint64_t i = 0; i < workload->length; i++) {
+        workload->sequence[i] = dm_workload_slot(workload, workload->sequence[i]);
+    }
+    *result = state;
+    return DM_OK;
+}
+
+static int32_t setup_dual(const dm_case *work, dm_state **state, char *error, size_t error_size) {
+    return setup(work, state, 0, error, error_size);
+}
+
+static int32_t setup_single(const dm_case *work, dm_state **state, char *error, size_t error_size) {
+    return setup(work, state, 1, error, error_size);
+}
+
+/* dual is a constant in the caller. */
+static inline uint64_t walk(dm_state *state, uint64_t iterations, int dual) {
+    dm_store *store = state->workload.store;
+    const uint32_t *slots = state->workload.sequence;
+    uint64_t mask = state->workload.length - 1;
+    uint64_t cursor = state->workload.cursor;
+    uint64_t checksum = 0;
+    for (uint64_t end = cursor + iterations; cursor < end; cursor++) {
+        uint32_t slot = slots[cursor & mask];
+        /* A store without types has plain indices: no sign to extend. */
+        const dm_node *node = dual ? dm_node_at(store, slot) : store->nodes + slot;
+        float weight = dual ? dm_typed_weight_inline(store, slot)
+                            : dm_float_from_bits(atomic_load_explicit(&node->weight, memory_order_relaxed));
+        checksum += atomic_load_explicit(&node->last_access_ns, memory_order_relaxed);
+        checksum += atomic_load_explicit(&node->activation, memory_order_relaxed);
+        checksum += dm_bits_from_float(weight);
+    }
+    state->workload.cursor = cursor;
+    return checksum;
+}
+
+static uint64_t run_dual(dm_state *state, uint64_t iterations) {
+    return walk(state, iterations, 1);
+}
+
+static uint64_t run_single(dm_state *state, uint64_t iterations) {
+    return walk(state, iterations, 0);
+}
+
+static int32_t read_metrics(dm_state *state, double *values, size_t count) {
+    return dm_workload_read_metrics(&state->workload, sizeof(dm_node), values, count);
+}
+
+#define NODE_KERNEL(NAME, SUMMARY, SETUP, RUN)                                                                          \
+    {.size = sizeof(dm_kernel), .name = NAME, .variant = "portable", .summary = SUMMARY, .tolerance = 0,               \
+     .output = DM_OUTPUT_NONE, .needs_data = 0, .parameters = parameters,                                              \
+     .parameter_count = sizeof(parameters) / sizeof(parameters[0]), .metrics = dm_workload_metrics,                    \
+     .metric_count = DM_WORKLOAD_METRICS, .setup = SETUP, .run = RUN, .read_metrics = read_metrics,                    \
+     .read_output = dm_workload_no_output, .teardown = teardown}
+
+static const dm_kernel node_access =
+    NODE_KERNEL("node_access", "read time, activation and weight of one node through its type", setup_dual, run_dual);
+static const dm_kernel node_access_single =
+    NODE_KERNEL("node_access_single", "the same of a node in a store without types", setup_single, run_single);
+
+const dm_kernel *const dm_node_access_kernels[] = {&node_access, &node_access_single};
+const size_t dm_node_access_kernel_count = sizeof(dm_node_access_kernels) / sizeof(dm_node_access_kernels[0]);

@@ -137,8 +137,11 @@ def machine_facts(record: Record) -> Facts:
 
 def workers_table(record: Record, run: CaseRun) -> Table:
     """What each worker was dealt and brought back, as facts."""
-    titles = ("worker", "cpu", "layouts", "placement", "stack", "set up", "iterations", "timed", "memory")
-    columns = (*(Column(t, numeric=t not in {"layouts", "set up"}) for t in titles), Column("outcome"))
+    titles = ("worker", "cpu", "layouts", "placement", "stack", "set up", "iterations", "timed", "memory", "outcome")
+    words, extra = {"layouts", "set up", "outcome"}, {"placement", "stack", "set up"}
+    columns = tuple(
+        Column(title, numeric=title not in words, level=Level.VERBOSE if title in extra else Level.QUIET) for title in titles
+    )
     rows = tuple(_worker_row(record, number, worker) for number, worker in enumerate(run.workers, 1))
     arms = ", ".join(f"{index} {_arm_text(run, index)}" for index in range(len(run.arms)))
     return Table(f"{counted(len(rows), 'worker')} in the order they ran; arms: {arms}", columns, rows, long=True)

@@ -17,6 +17,8 @@ OVERHEAD = "overhead"
 SPEEDUP = "speedup"
 LARGEST = "max"
 
+# Of the units that units.human chooses from; "" is a plain ratio.
+_FACTORS = {"": 1.0, "ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _PERCENTILE = re.compile(r"^(?P<before>fastest[ _-])?p(?P<share>\d+(?:\.\d+)?)(?P<after>[ _-]fastest)?$")
 
 
@@ -58,9 +60,8 @@ def amount(value: float, unit: Unit | str, name: str = "") -> str:
     if name == RECALL:
         return f"{value:.3f}"
     if unit in (Unit.NANOSECOND, Unit.RATIO) or (unit == Unit.BYTE and abs(value) >= 1024):
-        number, _, suffix = human(value, unit).partition(" ")
-        kept = three_digits(float(number)) if math.isfinite(value) else number
-        return f"{kept} {suffix}".rstrip()
+        suffix = human(value, unit).partition(" ")[2]
+        return f"{three_digits(value / _FACTORS[suffix])} {suffix}".rstrip()
     return human(value, unit).removesuffix(f" {Unit.COUNT}")
 
 
@@ -136,6 +137,8 @@ def plain_percent(fraction: float) -> str:
 
 def three_digits(value: float) -> str:
     """Three significant digits, zeros kept, never an exponent: 62.0, 0.410, 1370."""
+    if not math.isfinite(value):
+        return str(value)
     text = f"{value:#.3g}".rstrip(".")
     return significant(value) if "e" in text else text
 

@@ -63,7 +63,7 @@ svg.plot{display:block;width:100%;height:auto;overflow:visible}
 svg.plot *{stroke-linejoin:round;stroke-linecap:butt}
 svg.plot text{font-family:inherit}
 footer{margin-top:2.4rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--muted);font-size:.92rem}
-@media (min-width:56rem) and (max-width:86rem){.extra{display:none}}
+@media (min-width:56rem) and (max-width:86rem){table.main .extra{display:none}}
 @media (max-width:56rem){
 table.main thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 table.main,table.main tbody{display:block}

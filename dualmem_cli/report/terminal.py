@@ -132,10 +132,7 @@ def _table(table: Table, level: Level, width: int, indent: int) -> Iterator[Text
     if not rows or not kept:
         return
     remark = next((index for index in kept if table.columns[index].remark), None)
-    plain_columns = [index for index in kept if index != remark]
-    columns = [table.columns[index] for index in plain_columns]
-    grid = _grouped(rows, plain_columns, columns)
-    widths = _fitted(columns, grid, width - indent)
+    columns, grid, widths = _grid(table, rows, [index for index in kept if index != remark], width - indent)
     used = indent + sum(widths) + _GAP * len(widths)
     beside = remark is not None and width - used >= _REMARK_WIDTH
     if table.caption:
@@ -150,6 +147,19 @@ def _table(table: Table, level: Level, width: int, indent: int) -> Iterator[Text
         yield from _printed(columns, widths, folded, note if beside else [], indent)
         if not beside:
             yield from (_padded(line, below) for line in note)
+
+
+def _grid(
+    table: Table, rows: Sequence[Row], kept: Sequence[int], room: int
+) -> tuple[list[Column], list[list[list[Text]]], list[int]]:
+    """The columns that fit with their cells and widths; where not all do, those that are not always shown stay out."""
+    for chosen in (kept, [index for index in kept if table.columns[index].level <= Level.NORMAL]):
+        columns = [table.columns[index] for index in chosen]
+        grid = _grouped(rows, chosen, columns)
+        widths = _fitted(columns, grid, room)
+        if sum(widths) + _GAP * (len(widths) - 1) <= room:
+            break
+    return columns, grid, widths
 
 
 def _below(widths: Sequence[int], width: int, indent: int) -> int:
@@ -210,7 +220,11 @@ def _longest_word(title: str, texts: Iterator[str]) -> int:
 
 
 def _cell_lines(cell: Cell, width: int) -> list[Text]:
-    return [piece for line in cell.lines for piece in _folded(_text(line), max(width, 12)) if piece.plain]
+    """A remark stands back, but for the words that have a tone."""
+    lines = [piece for line in cell.lines for piece in _folded(_text(line), max(width, 12)) if piece.plain]
+    for line in lines:
+        line.stylize_before(Style(dim=True))
+    return lines
 
 
 def _folded(text: Text, width: int) -> list[Text]:

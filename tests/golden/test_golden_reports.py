@@ -1,0 +1,253 @@
+"""Every renderer on every record, word for word."""
+
+import io
+import json
+import re
+import sys
+from collections.abc import Callable
+from functools import cache
+from html.parser import HTMLParser
+
+import jsonschema
+import pytest
+from golden_records import HOSTILE, RECORDS
+from rich.cells import cell_len
+from rich.console import Console
+
+from dualmem_cli.errors import ExitStatus
+from dualmem_cli.model.record import Record
+from dualmem_cli.report import RENDERERS, Level, ReportContext
+from dualmem_cli.report.summary import json_schema
+from dualmem_cli.report.terminal import print_record
+
+STATUS = {
+    "bench": ExitStatus.MEASUREMENT_FAILED,
+    "compare": ExitStatus.REGRESSION,
+    "interrupted": ExitStatus.INTERRUPTED,
+    "hostile": ExitStatus.MEASUREMENT_FAILED,
+}
+SUFFIX = {"text": "txt", "json": "json", "markdown": "md", "html": "html"}
+SVG = re.compile(r'(<svg class="plot"[^>]*>).*?(</svg>)', re.DOTALL)
+VOID = {"meta", "br", "line", "circle", "path", "use", "rect"}
+
+
+def context(name: str) -> ReportContext:
+    return ReportContext(
+        record_path="reports/2026-11-22T10-14-03.json",
+        page_path="reports/2026-11-22T10-14-03.html",
+        exit_status=STATUS[name],
+        next_command="dualmem baseline save main" if name == "bench" else "",
+    )
+
+
+@cache
+def record_of(name: str) -> Record:
+    return RECORDS[name]()
+
+
+@cache
+def rendered(name: str, format_: str) -> str:
+    return RENDERERS[format_](record_of(name), context(name))
+
+
+def on_terminal(record: Record, name: str, *, width: int, level: Level, colour: bool = False, no_colour: bool = False) -> str:
+    stream = io.StringIO()
+    console = Console(
+        file=stream, width=width, force_terminal=colour, color_system="standard" if colour else None, no_color=no_colour or None
+    )
+    print_record(record, context(name), console=console, level=level)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("format_", ["text", "json", "markdown"])
+def test_renders_as_expected(name: str, format_: str, golden: Callable[[str, str], None]) -> None:
+    golden(f"{name}.{SUFFIX[format_]}", rendered(name, format_))
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_page_as_expected_but_for_the_drawings(name: str, golden: Callable[[str, str], None]) -> None:
+    # What is inside a drawing differs between versions of matplotlib; that it is there, and its label, does not.
+    page = SVG.sub(r"\1\2", rendered(name, "html"))
+    golden(f"{name}.html", re.sub(r"<style>.*?</style>", "<style></style>", page, flags=re.DOTALL))
+
+
+@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize(("level", "width"), [(Level.QUIET, 80), (Level.NORMAL, 80), (Level.VERBOSE, 200)])
+def test_terminal_as_expected(name: str, level: Level, width: int, golden: Callable[[str, str], None]) -> None:
+    golden(f"{name}-{level.name.lower()}-{width}.txt", on_terminal(record_of(name), name, width=width, level=level))
+
+
+@pytest.mark.parametrize("name", ["bench", "compare"])
+def test_colours_as_expected(name: str, golden: Callable[[str, str], None]) -> None:
+    golden(f"{name}-colour.ansi", on_terminal(record_of(name), name, width=120, level=Level.NORMAL, colour=True))
+
+
+def test_no_colour_on_request() -> None:
+    text = on_terminal(record_of("compare"), "compare", width=120, level=Level.NORMAL, colour=True, no_colour=True)
+    assert "\x1b[31m" not in text
+    assert "\x1b[32m" not in text
+
+
+@pytest.mark.parametrize("name", ["bench", "compare", "interrupted"])
+@pytest.mark.parametrize("width", [80, 100, 132, 240])
+@pytest.mark.parametrize("level", list(Level))
+def test_nothing_is_wider_than_the_terminal(name: str, width: int, level: Level) -> None:
+    for line in on_terminal(record_of(name), name, width=width, level=level).splitlines():
+        assert cell_len(line) <= width, line
+
+
+def test_a_colour_never_stands_alone() -> None:
+    """Without colour the words that fail are in capitals, and still there."""
+    text = rendered("compare", "text")
+    assert "REGRESSED" in text
+    assert "INVALID" in text
+    assert "MISSED" in rendered("bench", "text")
+
+
+def test_the_worst_comes_first() -> None:
+    text = rendered("compare", "text")
+    order = [
+        text.index(word) for word in ("REGRESSED", "INVALID", "inconclusive", "incomparable", "missing", "improved", "unchanged")
+    ]
+    assert order == sorted(order)
+
+
+@pytest.mark.parametrize("format_", ["text", "markdown", "html", "json"])
+def test_every_case_and_every_caution_is_told(format_: str) -> None:
+    for name in ("bench", "compare"):
+        record, text = record_of(name), rendered(name, format_)
+        for caution in record.cautions:
+            for part in (caution.what, caution.remedy):
+                assert _flat(part) in _flat(text), part
+        for absent in record.absent:
+            assert absent.reason in text
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_summary_keeps_its_schema(name: str) -> None:
+    text = rendered(name, "json")
+    assert text.isascii()
+    jsonschema.Draft202012Validator(json_schema()).validate(json.loads(text))
+
+
+def test_the_schema_refuses_what_is_not_a_summary() -> None:
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+    document = json.loads(rendered("compare", "json"))
+    changes: list[dict[str, object]] = [{"schema": 2}, {"kind": "profile"}, {"kind": "bench"}, {"surprise": 1}, {"counts": {}}]
+    for change in changes:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.Draft202012Validator(json_schema()).validate({**document, **change})
+
+
+class _Reader(HTMLParser):
+    """What a browser would see: elements, attributes, text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, (tag, self.open)
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def read(page: str) -> _Reader:
+    reader = _Reader()
+    reader.feed(page)
+    reader.close()
+    assert not reader.open
+    return reader
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_page_needs_nothing_but_itself(name: str) -> None:
+    for tag, attributes in read(rendered(name, "html")).seen:
+        assert tag not in {"script", "link", "img", "iframe", "object", "embed", "base"}
+        for attribute, value in attributes.items():
+            assert not attribute.startswith("on")
+            if attribute in {"href", "src", "xlink:href"}:
+                assert value is not None and value.startswith("#")
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_page_has_no_id_twice_and_no_broken_reference(name: str) -> None:
+    page = rendered(name, "html")
+    reader = read(page)
+    ids = [attributes["id"] for _, attributes in reader.seen if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    wanted = {value[1:] for _, a in reader.seen for key, value in a.items() if key in {"href", "xlink:href"} and value}
+    wanted |= set(re.findall(r"url\(#([^)]+)\)", page))
+    assert wanted <= set(ids)
+
+
+@pytest.mark.parametrize("name", ["bench", "compare"])
+def test_the_drawings_follow_the_scheme_and_can_be_read_aloud(name: str) -> None:
+    drawings = re.findall(r'<svg class="plot".*?</svg>', rendered(name, "html"), re.DOTALL)
+    assert drawings
+    for drawing in drawings:
+        assert 'role="img" aria-label="' in drawing
+        assert not re.search(r"#[0-9a-f]{6}", drawing), "a colour that does not follow light and dark"
+
+
+def test_the_page_is_the_same_every_time() -> None:
+    assert RENDERERS["html"](RECORDS["interrupted"](), context("interrupted")) == rendered("interrupted", "html")
+
+
+def test_hostile_strings_stay_text_on_the_page() -> None:
+    reader = read(rendered("hostile", "html"))
+    tags = [tag for tag, _ in reader.seen]
+    assert "script" not in tags
+    assert "bold" not in tags
+    text = "".join(reader.text)
+    for hostile in (HOSTILE[0], HOSTILE[4], HOSTILE[5]):
+        assert hostile in text
+
+
+@pytest.mark.parametrize("format_", ["text", "markdown", "html", "json"])
+def test_no_character_acts_behind_the_readers_back(format_: str) -> None:
+    text = rendered("hostile", format_)
+    text.encode("utf-8")
+    for character in "\x1b\x07\r\u202e\u202c\u200b\udcff":
+        assert character not in text, hex(ord(character))
+
+
+def test_hostile_strings_stay_in_their_markdown_cell() -> None:
+    lines = rendered("hostile", "markdown").splitlines()
+    for title in [line for line in lines if set(line) <= set("|-: ") and "---" in line]:
+        columns = len(re.findall(r"(?<!\\)\|", title))
+        row = lines.index(title) + 1
+        while row < len(lines) and lines[row].startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", lines[row])) == columns
+            row += 1
+
+
+def test_a_terminal_markup_is_no_markup() -> None:
+    assert HOSTILE[4] in rendered("hostile", "text")
+
+
+def test_light_commands_do_not_pay_for_drawing() -> None:
+    """Listing the formats must import neither matplotlib nor rich nor numpy."""
+    import subprocess
+
+    code = "import sys, dualmem_cli.report as r; list(r.RENDERERS); print([m for m in ('matplotlib','rich','numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def _flat(text: str) -> str:
+    """Words only: dialects break lines, use other signs and escape."""
+    return "".join(re.findall(r"[A-Za-z0-9]+", text.replace("&#x27;", "'")))

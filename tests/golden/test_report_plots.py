@@ -1,0 +1,96 @@
+"""The drawings: every case can be drawn, extreme records too, and a PNG is a PNG."""
+
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from golden_records import RECORDS
+
+from dualmem_cli.errors import ExitStatus
+from dualmem_cli.model.record import Record
+from dualmem_cli.report import ReportContext
+from dualmem_cli.report.compose import compose
+from dualmem_cli.report.layout import Figure, FigureKind
+from dualmem_cli.report.plots import MOST_PAIRS, PALETTE, save_png, svg
+from dualmem_cli.report.svg import page_svg
+
+CONTEXT = ReportContext(record_path="", page_path="", exit_status=ExitStatus.OK, next_command="")
+
+
+def figures(record: Record) -> list[Figure]:
+    return [block for detail in compose(record, CONTEXT).details for _, block in detail.blocks if isinstance(block, Figure)]
+
+
+def drawn(record: Record, figure: Figure) -> str:
+    return page_svg(svg(record, figure), palette=PALETTE, label="x")
+
+
+@pytest.fixture(scope="module")
+def compare() -> Record:
+    return RECORDS["compare"]()
+
+
+def test_every_kind_is_drawn() -> None:
+    kinds = {figure.kind for name in ("bench", "compare") for figure in figures(RECORDS[name]())}
+    assert kinds == set(FigureKind)
+
+
+def test_a_dot_for_every_pair(compare: Record) -> None:
+    figure = next(f for f in figures(compare) if f.kind is FigureKind.RATIOS)
+    text = drawn(compare, figure)
+    total, outside = re.search(r"([\d,]+) pairs of 24 workers(?:, (\d+) outside)?", text).groups()  # type: ignore[union-attr]
+    dots = re.findall(r'd="(M[^"]*)"[^>]*stroke-linecap: round', text)
+    assert sum(path.count("M") for path in dots) == int(total.replace(",", "")) - int(outside or 0)
+
+
+def test_many_pairs_are_thinned_and_it_is_said(compare: Record) -> None:
+    run = compare.cases[0]
+    many = replace(compare, cases=(replace(run, workers=run.workers * 4), *compare.cases[1:]))
+    text = drawn(many, next(f for f in figures(many) if f.kind is FigureKind.RATIOS))
+    shown, total = (int(n.replace(",", "")) for n in re.search(r"([\d,]+) of ([\d,]+) pairs drawn", text).groups())  # type: ignore[union-attr]
+    assert MOST_PAIRS / 2 <= shown <= MOST_PAIRS < total
+
+
+def test_an_interval_without_an_end_can_be_drawn(compare: Record) -> None:
+    finding = compare.compare[0]
+    assert finding.change is not None
+    for low, high in ((-1.0, math.inf), (-math.inf, math.inf)):
+        change = replace(finding.change, low=low, high=high, count=1)
+        run = replace(compare.cases[0], workers=compare.cases[0].workers[:1])
+        single = replace(compare, cases=(run,), compare=(replace(finding, change=change),))
+        for figure in figures(single):
+            assert "inf" not in re.sub(r'(?s)<text.*?</text>|font-family|"[^"]*definition[^"]*"', "", drawn(single, figure))
+
+
+def test_equal_samples_can_be_drawn(compare: Record) -> None:
+    """An axis over nothing at all must not end in an error."""
+    run = compare.cases[0]
+    workers = []
+    for worker in run.workers[:2]:
+        assert worker.samples is not None
+        count = len(worker.samples.wall_ns)
+        flat = replace(worker.samples, wall_ns=(100_000,) * count, cpu_ns=(100_000,) * count, switches=(0,) * count)
+        workers.append(replace(worker, samples=flat))
+    finding = replace(compare.compare[0], change=None)
+    flat_record = replace(compare, cases=(replace(run, workers=tuple(workers)),), compare=(finding,))
+    assert len([drawn(flat_record, figure) for figure in figures(flat_record)]) == 3
+
+
+def test_png(compare: Record, tmp_path: Path) -> None:
+    path = tmp_path / "ratios.png"
+    save_png(compare, figures(compare)[0], path=path, dots_per_inch=100)
+    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert path.stat().st_size > 10_000
+
+
+def test_coordinates_keep_a_tenth_of_a_unit(compare: Record) -> None:
+    figure = next(f for f in figures(compare) if f.kind is FigureKind.SIDES)
+    raw, small = svg(compare, figure), drawn(compare, figure)
+    assert len(small) < 0.7 * len(raw)
+    paths = [re.findall(r'd="([^"]*)"', text) for text in (raw, small)]
+    longest = [max(found, key=len) for found in paths]
+    numbers = [[float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", path)] for path in longest]
+    assert len(numbers[0]) == len(numbers[1]) > 100
+    assert max(abs(a - b) for a, b in zip(*numbers, strict=True)) <= 0.0501

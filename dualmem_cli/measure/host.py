@@ -37,8 +37,8 @@ def _extension() -> Any:
         spec = importlib.util.spec_from_file_location("dualmem_cli._native._host", path)
         if spec is None or spec.loader is None:
             raise BuildError(f"{path} is not an extension module", hint="Run `make build` again.")
-        module = importlib.util.module_from_spec(spec)
         try:
+            module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
         except ImportError as error:
             raise BuildError(f"{path} does not load: {error}", hint="Run `make build` again.") from None

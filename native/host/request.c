@@ -447,11 +447,11 @@ int32_t dmx_request_parse(dmx_request *request, char *text, size_t size, char *e
     if (!seen[0]) {
         return refuse_whole(&in, "no `task`");
     }
-    int32_t status = check_arms(&in);
+    int32_t status = check_task(&in);
     if (status == DM_OK) {
-        status = check_order(&in);
+        status = check_arms(&in);
     }
-    return status == DM_OK ? check_task(&in) : status;
+    return status == DM_OK ? check_order(&in) : status;
 }
 
 /* Whether the line `end` is there: only what came with the last read is looked at, and 4 bytes before it. */

@@ -30,6 +30,12 @@ $(VENV)/ready: pyproject.toml
 # The Python package, editable, with the worker and the cffi module built from native/host.
 $(VENV)/installed: $(VENV)/ready $(NATIVE_HOST)
 	@echo "install   dualmem with the worker and the cffi module"
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[build]'
+	@touch $@
+
+# What only the tests need.
+$(VENV)/tested: $(VENV)/installed
+	@echo "install   test tools"
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[dev]'
 	@touch $@
 
@@ -41,7 +47,7 @@ bench: build ## run every shipped scenario; figures beside their budgets
 ab: build ## judge the working tree against a baseline: make ab BASE=main
 	@$(RUN) compare --baseline $(BASE) $(SCENARIO)
 
-lint: build ## formatting, lint, types, import contracts
+lint: $(VENV)/tested ## formatting, lint, types, import contracts
 	@$(BIN)/ruff check dualmem_cli tests
 	@$(BIN)/ruff format --check dualmem_cli tests
 	@$(BIN)/mypy
@@ -65,7 +71,7 @@ sanitize: build ## the C tests under address and undefined-behaviour sanitizers,
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/tsan -j $(JOBS)
 	@PATH="$(abspath $(BIN)):$$PATH" ctest --test-dir build/tsan --output-on-failure --no-tests=error -R 'store|bindings|memory'
 
-py-test: c-test ## the Python tests
+py-test: $(VENV)/tested c-test ## the Python tests
 	@DUALMEM_TEST_BUILD=$(abspath $(TEST_BUILD)) $(BIN)/python -m pytest
 
 check: lint ## the quick checks only

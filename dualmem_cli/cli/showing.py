@@ -8,6 +8,8 @@ from dualmem_cli.errors import ExitStatus
 from dualmem_cli.model.record import Record
 from dualmem_cli.report import RENDERERS, Level, ReportContext
 
+_PIPE_WIDTH = 120
+
 
 def show(
     record: Record, *, record_path: Path, status: ExitStatus, next_command: str, json: bool, verbose: bool, unsaved: str
@@ -36,4 +38,6 @@ def print_table(record: Record, context: ReportContext, *, verbose: bool) -> Non
 
     from dualmem_cli.report.terminal import print_record
 
-    print_record(record, context, console=Console(highlight=False), level=Level.VERBOSE if verbose else Level.NORMAL)
+    # A pipe has no width; 80 columns, which rich assumes, would break rows that a log can show whole.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    print_record(record, context, console=console, level=Level.VERBOSE if verbose else Level.NORMAL)

@@ -8,11 +8,9 @@ from dualmem_cli.model.kernel import Kernel, Library, Output
 from dualmem_cli.model.plan import Arm, Case, Role
 from dualmem_cli.model.record import Absent
 from dualmem_cli.model.scenario import Gate, Measure, Mode, Scenario
+from dualmem_cli.plan.limits import BLOCK_QUANTITIES, LATENCY_QUANTITIES
 from dualmem_cli.plan.scenario import line_of
 from dualmem_cli.plan.spelling import did_you_mean
-
-BLOCK_QUANTITIES = ("time",)
-LATENCY_QUANTITIES = ("p50", "p95", "p99", "p99.9", "max", "p50_fastest", "p99_fastest")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,19 @@
 """Budgets as people write them: "<= 50 us", ">= 0.95", "< 5 %"."""
 
 import re
+from fractions import Fraction
 
 from dualmem_cli.model.scenario import Budget
 
-_SCALES = {
-    "": 1.0, "%": 0.01,
-    "ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9,
-    "B": 1.0, "KiB": 1024.0, "MiB": 1024.0**2, "GiB": 1024.0**3,
-    "/s": 1.0,
-}  # fmt: skip
+# Exact, because 95 times the float 0.01 is more than 0.95 and a recall of 0.95 would miss it.
+_TIMES = {"ns": Fraction(1), "us": Fraction(10**3), "ms": Fraction(10**6), "s": Fraction(10**9)}
+_RATIOS = {"": Fraction(1), "%": Fraction(1, 100)}
+_SIZES = {"B": Fraction(1), "KiB": Fraction(1 << 10), "MiB": Fraction(1 << 20), "GiB": Fraction(1 << 30)}
+_SCALES = {**_RATIOS, **_TIMES, **_SIZES, "/s": Fraction(1)}
+# What every scenario may measure; the unit of a declared metric is its library's, and only the number is known here.
+BLOCK_QUANTITIES = ("time",)
+LATENCY_QUANTITIES = ("p50", "p95", "p99", "p99.9", "max", "p50_fastest", "p99_fastest")
+_COMPARED = ("recall", "overhead", "speedup")
 _LIMIT = re.compile(r"^\s*(<=|<|>=|>)\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z/%]*)\s*$")
 
 
@@ -19,4 +23,8 @@ def parse_limit(quantity: str, text: str) -> Budget:
     if match is None or match[3] not in _SCALES:
         units = ", ".join(unit for unit in _SCALES if unit)
         raise ValueError(f'"{text}" is not a limit; write a comparison, a number and a unit, such as "<= 50 us" (units: {units})')
-    return Budget(quantity=quantity, limit=float(match[2]) * _SCALES[match[3]], minimum=match[1].startswith(">"))
+    fitting = _TIMES if quantity in (*BLOCK_QUANTITIES, *LATENCY_QUANTITIES) else _RATIOS if quantity in _COMPARED else _SCALES
+    if match[3] not in fitting:
+        wanted = ", ".join(unit or "none" for unit in fitting)
+        raise ValueError(f'"{text}" has the unit {match[3] or "none"}, and {quantity} is limited in one of: {wanted}')
+    return Budget(quantity=quantity, limit=float(Fraction(match[2]) * _SCALES[match[3]]), minimum=match[1].startswith(">"))

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from dualmem_cli.errors import ScenarioError
 from dualmem_cli.model.scenario import (
+    Budget,
     ClusteredData,
     Data,
     FileData,
@@ -23,31 +24,41 @@ from dualmem_cli.plan.limits import parse_limit
 from dualmem_cli.plan.spelling import did_you_mean
 
 _Fraction = Annotated[float, Field(gt=0, lt=10)]
+_Name = Annotated[str, Field(min_length=1)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
+    # Strict: TOML has types, and "60" or true where a number belongs is a mistake. A NaN would pass every comparison with a limit.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class SyntheticTable(_Table):
-    """[data] that is generated: seeded, and checked against what it promises."""
+class GaussianTable(_Table):
+    """[data] that is generated without any structure."""
 
-    synthetic: Literal["gaussian", "clustered"]
+    synthetic: Literal["gaussian"]
     rows: int = Field(ge=1, le=100_000_000)
     queries: int = Field(default=200, ge=1, le=1_000_000)
     dim: int = Field(default=768, ge=1, le=4096)
-    clusters: int = Field(default=100, ge=1, description="clustered: number of centres")
-    intrinsic: int = Field(default=32, ge=1, description="clustered: dimensions of the subspace that the data fills")
-    similarity: float = Field(
-        default=0.7, gt=0, lt=1, description="clustered: promised mean cosine of two rows of one cluster; verified"
-    )
+    seed: int = Field(default=1, ge=0)
+
+
+class ClusteredTable(_Table):
+    """[data] that is generated in clusters, and checked against what it promises."""
+
+    synthetic: Literal["clustered"]
+    rows: int = Field(ge=1, le=100_000_000)
+    queries: int = Field(default=200, ge=1, le=1_000_000)
+    dim: int = Field(default=768, ge=1, le=4096)
+    clusters: int = Field(default=100, ge=1, description="number of centres")
+    intrinsic: int = Field(default=32, ge=1, description="dimensions of the subspace that the data fills")
+    similarity: float = Field(default=0.7, gt=0, lt=1, description="promised mean cosine of two rows of one cluster; verified")
     seed: int = Field(default=1, ge=0)
 
 
 class FileTable(_Table):
     """[data] from a file: .npy, .fvecs, or .hdf5 in the ann-benchmarks layout. Paths are relative to the scenario file."""
 
-    file: str
+    file: _Name
     queries_file: str = Field(default="", description="vectors to look up; default: the last `queries` rows, held out")
     rows: int = Field(default=0, ge=0, description="take the first so many rows; 0: all")
     queries: int = Field(default=200, ge=1)
@@ -73,13 +84,15 @@ class GateTable(_Table):
 
     time: _Fraction = 0.05
     recall_floor: float = Field(default=0.0, ge=0, le=1)
-    metrics: dict[str, float] = Field(default_factory=dict, description="declared metric -> allowed worsening")
+    metrics: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict, description="declared metric -> allowed worsening"
+    )
 
 
 class ControlTable(_Table):
     """The single-type twin: overhead = dual / single - 1."""
 
-    kernel: str
+    kernel: _Name
     variant: str = ""
     limit: _Fraction = 0.05
 
@@ -87,7 +100,7 @@ class ControlTable(_Table):
 class BesideTable(_Table):
     """A slower way of the same, run interleaved: the speed-up is reported."""
 
-    variant: str
+    variant: _Name
     kernel: str = ""
     speedup: float = Field(gt=0, description="the smallest wanted")
 
@@ -97,9 +110,11 @@ class ScenarioFile(_Table):
 
     question: str = Field(min_length=1)
     kernel: str = Field(min_length=1)
-    variants: list[str] = Field(default_factory=lambda: ["auto"], min_length=1)
-    data: SyntheticTable | FileTable | None = None
-    params: dict[str, float | list[float]] = Field(default_factory=dict, description="kernel parameters; lists are swept")
+    variants: list[_Name] = Field(default_factory=lambda: ["auto"], min_length=1)
+    data: GaussianTable | ClusteredTable | FileTable | None = None
+    params: dict[str, float | Annotated[list[float], Field(min_length=1)]] = Field(
+        default_factory=dict, description="kernel parameters; lists are swept"
+    )
     measure: MeasureTable = MeasureTable()
     budget: dict[str, str] = Field(default_factory=dict, description='quantity -> limit, such as time = "<= 50 us"')
     gate: GateTable = GateTable()
@@ -110,18 +125,33 @@ class ScenarioFile(_Table):
     @classmethod
     def _choose_data(cls, raw: Any) -> Any:
         """Validate [data] as the one kind that it is, so that an error names this kind's keys."""
-        if isinstance(raw, dict) and isinstance(raw.get("data"), dict):
-            table = SyntheticTable if "synthetic" in raw["data"] else FileTable
-            raw = {**raw, "data": _nested(table, raw["data"])}
-        return raw
+        if not isinstance(raw, dict) or "data" not in raw:
+            return raw
+        data = raw["data"]
+        if not isinstance(data, dict):
+            raise _BadKeyError(("data",), "dict_type", "a table is wanted: [data]", ())
+        kind = data.get("synthetic")
+        if "synthetic" in data and (not isinstance(kind, str) or kind not in _SYNTHETIC):
+            raise _BadKeyError(("data", "synthetic"), "literal", f"one of {', '.join(map(repr, _SYNTHETIC))} is wanted", ())
+        return {**raw, "data": _nested(_SYNTHETIC[kind] if isinstance(kind, str) else FileTable, data)}
+
+
+_SYNTHETIC: dict[str, type[_Table]] = {"gaussian": GaussianTable, "clustered": ClusteredTable}
 
 
 def _nested(table: type[_Table], raw: dict[str, Any]) -> _Table:
     try:
         return table.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = _first(error)
         raise _BadKeyError(("data", *first["loc"]), first["type"], first["msg"], tuple(table.model_fields)) from None
+
+
+def _first(error: ValidationError) -> Any:
+    """The mistake to name: a key that does not exist before one that is missing, which is often the same one misspelt."""
+    mistakes = error.errors()
+    telling = ("extra_forbidden", "too_short", "finite_number")  # before "not a number", which an empty list is not either
+    return next((mistake for mistake in mistakes if mistake["type"] in telling), mistakes[0])
 
 
 class _BadKeyError(Exception):
@@ -141,20 +171,15 @@ def parse_scenario(text: str, *, path: str, name: str) -> Scenario:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"{path}: {_with_line(str(error))}", hint="Mend the TOML syntax there.") from None
+        raise ScenarioError(f"{path}:{_with_line(str(error), text)}", hint="Mend the TOML syntax there.") from None
     try:
         table = ScenarioFile.model_validate(raw)
     except _BadKeyError as error:
         location, kind, message, known = error.args
         raise _scenario_error(text, path, location, kind, message, known) from None
     except ValidationError as error:
-        first = error.errors()[0]
+        first = _first(error)
         raise _scenario_error(text, path, first["loc"], first["type"], first["msg"], _known_keys(first["loc"])) from None
-    try:
-        budgets = tuple(parse_limit(quantity, limit) for quantity, limit in table.budget.items())
-    except ValueError as error:
-        culprit = next(q for q, limit in table.budget.items() if f'"{limit}"' in str(error))
-        raise ScenarioError(f"{path}:{line_of(text, ('budget', culprit))}: [budget] {culprit}: {error}") from None
     return Scenario(
         name=name,
         question=table.question,
@@ -165,7 +190,7 @@ def parse_scenario(text: str, *, path: str, name: str) -> Scenario:
             (key, tuple(dict.fromkeys(value if isinstance(value, list) else [value]))) for key, value in table.params.items()
         ),
         measure=_measure(table.measure),
-        budgets=budgets,
+        budgets=tuple(_budget(quantity, limit, text, path) for quantity, limit in table.budget.items()),
         gate=Gate(time=table.gate.time, recall_floor=table.gate.recall_floor, metrics=tuple(table.gate.metrics.items())),
         control=Reference(table.control.kernel, table.control.variant, table.control.limit) if table.control else None,
         beside=Reference(table.beside.kernel or table.kernel, table.beside.variant, table.beside.speedup)
@@ -177,15 +202,22 @@ def parse_scenario(text: str, *, path: str, name: str) -> Scenario:
     )
 
 
-def _data(table: SyntheticTable | FileTable | None) -> Data | None:
+def _budget(quantity: str, limit: str, text: str, path: str) -> Budget:
+    try:
+        return parse_limit(quantity, limit)
+    except ValueError as error:
+        raise ScenarioError(f'{path}:{line_of(text, ("budget", quantity))}: [budget] "{quantity}": {error}') from None
+
+
+def _data(table: GaussianTable | ClusteredTable | FileTable | None) -> Data | None:
     match table:
         case None:
             return None
         case FileTable():
             return FileData(kind="file", **table.model_dump())
-        case SyntheticTable(synthetic="gaussian"):
-            return GaussianData(kind="gaussian", rows=table.rows, queries=table.queries, dim=table.dim, seed=table.seed)
-        case SyntheticTable():
+        case GaussianTable():
+            return GaussianData(kind="gaussian", **table.model_dump(exclude={"synthetic"}))
+        case ClusteredTable():
             return ClusteredData(kind="clustered", **table.model_dump(exclude={"synthetic"}))
 
 
@@ -231,20 +263,27 @@ def _scenario_error(
 
 
 def line_of(text: str, keys: tuple[str, ...]) -> int:
-    """The line on which a key stands, as far as it can be found in the text: the table's line, else 1."""
+    """The line on which a key stands, as far as it can be found in the text: else its table's line, else 1. Tables may be
+    written as [headers] or inline, key = { ... }."""
     found, table = 1, ""
     for number, line in enumerate(text.splitlines(), start=1):
         header = re.match(r"\s*\[+\s*([\w.\-]+)\s*\]+", line)
         if header:
             table = header[1]
-            if keys and table == keys[0]:
+            if keys and (table == keys[0] or table == ".".join(keys)):
                 found = number
-        assignment = re.match(r"\s*\"?([\w\-]+)\"?\s*=", line)
-        if assignment and keys and assignment[1] == keys[-1] and table == ".".join(keys[:-1]):
+        assignment = re.match(r"\s*[\"']?([\w.\-]+)[\"']?\s*=", line)
+        if not assignment or not keys:
+            continue
+        if assignment[1] == keys[-1] and table == ".".join(keys[:-1]):
             return number
+        if not table and assignment[1] == keys[0]:
+            found = number
     return found
 
 
-def _with_line(message: str) -> str:
-    match = re.search(r"\(at line (\d+), column (\d+)\)", message)
-    return f"line {match[1]}: {message[: match.start()].strip()}" if match else message
+def _with_line(message: str, text: str) -> str:
+    """The parser's "... (at line 3, column 4)" as "3: ...", like every other message."""
+    match = re.search(r"\(at line (\d+), column \d+\)", message)
+    line, said = (int(match[1]), message[: match.start()]) if match else (len(text.splitlines()) or 1, message)
+    return f"{line}: {said.strip()}"

@@ -12,9 +12,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from dualmem_cli.errors import DualmemError, ExitStatus
+
+if TYPE_CHECKING:
+    import psutil
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ def run_child(
 ) -> Finished:
     """Run a command to its end. Raises DualmemError (MEASUREMENT_FAILED) when it cannot start or takes longer than `timeout_s`.
 
-    However this returns or raises, KeyboardInterrupt included, no process of the child's session and no descendant is left.
+    However this returns or raises, KeyboardInterrupt included, no process of the child's session and no descendant is left. Only a
+    daemon that left both, its session and its parent, is out of reach.
     """
     started = time.monotonic()
     try:
@@ -56,11 +60,13 @@ def run_child(
             status=ExitStatus.MEASUREMENT_FAILED,
         ) from None
     lines: list[tuple[float, str]] = []
-    threads = [threading.Thread(target=_read, args=(pipe, lines), daemon=True) for pipe in (child.stdout, child.stderr) if pipe]
-    threads.append(threading.Thread(target=_write, args=(child.stdin, stdin), daemon=True))
+    readers: list[threading.Thread] = []
     try:
-        for thread in threads:
-            thread.start()
+        for pipe in (child.stdout, child.stderr):
+            if pipe:
+                readers.append(threading.Thread(target=_read, args=(pipe, lines), daemon=True))
+                readers[-1].start()
+        threading.Thread(target=_write, args=(child.stdin, stdin), daemon=True).start()
         status = child.wait(timeout_s)
     except subprocess.TimeoutExpired:
         raise DualmemError(
@@ -70,18 +76,15 @@ def run_child(
         ) from None
     finally:
         _end_session(child)
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join(5.0)
-        for pipe in (child.stdout, child.stderr):
-            if pipe:
-                pipe.close()
-    return Finished(status, tuple(sorted(lines, key=lambda entry: entry[0])), time.monotonic() - started)
+        for reader in readers:
+            reader.join(2.0)  # not for ever: a daemon out of reach may hold the other end of the pipe
+    return Finished(status, tuple(sorted(lines.copy(), key=lambda entry: entry[0])), time.monotonic() - started)
 
 
 def _read(pipe: IO[bytes], lines: list[tuple[float, str]]) -> None:
-    for line in pipe:
-        lines.append((time.monotonic(), line.decode("utf-8", "replace").rstrip("\r\n")))
+    with pipe:
+        for line in pipe:
+            lines.append((time.monotonic(), line.decode("utf-8", "replace").rstrip("\r\n")))
 
 
 def _write(pipe: IO[bytes] | None, text: str) -> None:
@@ -103,21 +106,30 @@ def _end_session(child: subprocess.Popen[bytes]) -> None:
 
     for _ in range(5):
         found = {pid for pid in psutil.pids() if _session_of(pid) == child.pid}
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found.update(process.pid for process in psutil.Process(child.pid).children(recursive=True))
-        alive = []
-        for pid in found:
-            try:
-                process = psutil.Process(pid)
-                if process.status() != psutil.STATUS_ZOMBIE:
-                    process.kill()
-                    alive.append(process)
-            except psutil.NoSuchProcess:
-                pass
-        if not alive:
+        for pid in {child.pid, *found}:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.update(process.pid for process in psutil.Process(pid).children(recursive=True))
+        killed = [process for process in map(_running, found) if process]
+        for process in killed:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        if not killed:
             break
-        psutil.wait_procs([process for process in alive if process.pid != child.pid], timeout=2.0)
+        # Zombies count as gone: whose children they have become reaps them, or never does (the first process of some containers).
+        deadline = time.monotonic() + 2.0
+        while any(_running(process.pid) for process in killed) and time.monotonic() < deadline:
+            time.sleep(0.005)
     child.wait()
+
+
+def _running(pid: int) -> "psutil.Process | None":
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return process if process.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _session_of(pid: int) -> int | None:

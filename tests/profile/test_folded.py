@@ -41,6 +41,11 @@ def test_random_nasty_names_survive_the_text(profile: Profile) -> None:
             assert line.rpartition(" ")[2] == str(count)
 
 
+def test_spaces_at_the_ends_of_a_name_survive_readers_that_strip(profile: Profile) -> None:
+    text = write_folded(replace(profile, stacks=(((" a b ", "c;d%"), 4),), samples=4))
+    assert text.splitlines()[1] == "%20a b%20;c%3Bd%25 4"
+
+
 def test_other_readers_pass_over_the_facts(profile: Profile) -> None:
     """They take a line for a stack when a number follows its last space."""
     assert not write_folded(profile).splitlines()[0].rpartition(" ")[2].isdigit()

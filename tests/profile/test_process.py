@@ -81,6 +81,17 @@ def test_a_child_that_leaves_others_behind(mark: str) -> None:
     assert alive(mark) == []
 
 
+def test_a_daemon_out_of_reach_does_not_hold_us_up(mark: str) -> None:
+    """Orphaned and in a session of its own, it is nobody's; all it shares with us is the pipe."""
+    script = "echo said; setsid sh -c 'sleep 300 & echo $! >&2' & wait"
+    started = time.monotonic()
+    done = run_child(["sh", "-c", script], stdin="", environment={"DUALMEM_MARK": mark}, timeout_s=60.0)
+    assert time.monotonic() - started < 60.0
+    assert "said" in done.text
+    for pid in alive(mark):
+        os.kill(pid, signal.SIGKILL)
+
+
 def test_ctrl_c_leaves_nothing(mark: str) -> None:
     program = (
         "from dualmem_cli.profile.process import run_child\n"

@@ -21,6 +21,11 @@ def test_tree_by_hand(profile: Profile) -> None:
     ]
 
 
+def test_siblings_stand_heaviest_first_then_by_name(profile: Profile) -> None:
+    names = call_tree(replace(profile, stacks=((("a",), 1), (("b",), 3), (("c",), 1), (("d",), 2)), samples=7)).names
+    assert names == ("all", "b", "d", "a", "c")
+
+
 def test_recursion_counts_once(profile: Profile) -> None:
     shares = {share.name: (share.self_samples, share.samples) for share in function_shares(profile)}
     assert shares["fold (loop.py)"] == (20, 20)

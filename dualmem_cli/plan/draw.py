@@ -5,6 +5,7 @@ wrong", ASPLOS 2009), and none of them averages out inside one process. So every
 possible: processors and links take turns, the rest is drawn at random.
 """
 
+from math import lcm
 from random import Random
 
 from dualmem_cli.model.plan import Draw
@@ -13,24 +14,25 @@ from dualmem_cli.model.plan import Draw
 def draw_worker(*, index: int, seed: int, arms: int, cpus: tuple[int, ...], links: tuple[int, ...]) -> Draw:
     """The draw of worker `index` of a case.
 
-    `links` holds the number of links per build. The first build's link is `index` modulo its count; the second one's runs through a
-    Latin square, so that after max(links) workers every link of every build ran about equally often, and after their
-    product every pair did. `cpus` are the processors this process may use (empty: do not pin); workers take turns.
+    `links` holds the number of links per build. Every build's link is `index` modulo its count; whenever all have come round
+    together, the second build's moves on by one (a Latin square). So every link of a build runs equally often, and after the
+    product of two counts every pair of links ran once. `cpus` are the processors this process may use (empty: do not pin); pairs of
+    workers take turns, shifted likewise, so that no link stays on one processor.
     """
     random = Random(f"{seed}/worker/{index}")
     shuffle = Random(f"{seed}/links")
-    widest = max(links, default=1)
-    turn, step = index // widest, index % widest
+    together = lcm(*links)
     chosen = []
     for build, count in enumerate(links):
         order = shuffle.sample(range(count), count)
-        chosen.append(order[(step + (turn if build > 0 else 0)) % count])
+        chosen.append(order[(index + (index // together if build > 0 else 0)) % count])
     # Workers come in pairs that set the arms up in opposite orders.
     order = list(range(arms))
     Random(f"{seed}/order/{index // 2}").shuffle(order)
     first_cpu = Random(f"{seed}/cpu").randrange(len(cpus)) if cpus else 0
+    cpu_turn = first_cpu + index // 2 + index // lcm(together, 2 * max(1, len(cpus)))
     return Draw(
-        cpu=cpus[(first_cpu + index // 2) % len(cpus)] if cpus else None,
+        cpu=cpus[cpu_turn % len(cpus)] if cpus else None,
         stack=16 * random.randrange(256),
         environment=random.randrange(4096),
         placement=64 * random.randrange(64),

@@ -1,0 +1,92 @@
+"""From the samples of one worker to its one number."""
+
+import math
+import statistics
+from random import Random
+
+import pytest
+from fabricated import samples
+
+from dualmem_cli.plan.schedule import mirrored
+from dualmem_cli.stats.pairs import dropped_share, paired_ratios, per_operation, undisturbed
+
+
+def test_the_value_is_the_median_log_ratio() -> None:
+    made = samples("01101001", [100_000, 108_000, 109_000, 100_000, 300_000, 100_000, 100_000, 110_000])
+    found = paired_ratios(made, arm=1, reference=0)
+    assert found.logs == tuple(math.log(x) for x in (1.08, 1.09, 3.0, 1.1))
+    assert found.value == pytest.approx(statistics.median(found.logs))
+    assert found.dropped == 0
+
+
+def test_exchanging_the_arms_changes_the_sign() -> None:
+    random = Random(1)
+    schedule = mirrored(arms=2, samples=20, seed=5)
+    made = samples(schedule, [random.randint(90_000, 130_000) for _ in schedule])
+    there, back = paired_ratios(made, arm=1, reference=0).value, paired_ratios(made, arm=0, reference=1).value
+    assert there == pytest.approx(-back, abs=1e-12)
+    assert abs(there) > 0.01
+
+
+@pytest.mark.parametrize("arms", [2, 3, 4])
+@pytest.mark.parametrize("drift", [1e-4, -3e-3, 0.02])
+def test_a_drift_that_is_linear_in_the_logarithm_cancels_exactly(arms: int, drift: float) -> None:
+    schedule = mirrored(arms=arms, samples=12, seed=7)
+    cost = [1e9 * (1 + 0.05 * arm) for arm in range(arms)]
+    wall = [round(cost[int(digit)] * math.exp(drift * index)) for index, digit in enumerate(schedule)]
+    made = samples(schedule, wall, iterations=(1,) * arms)
+    for arm in range(1, arms):
+        assert paired_ratios(made, arm=arm, reference=0).value == pytest.approx(math.log(1 + 0.05 * arm), abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    "disturbance",
+    [
+        pytest.param({"switches": (0, 0, 0, 0, 0, 1, 0, 0)}, id="switched away"),
+        pytest.param({"cpu_ns": (100_000,) * 8}, id="stolen"),
+    ],
+)
+@pytest.mark.parametrize("arm", [0, 1])
+def test_a_disturbed_pair_is_dropped_whichever_side_lost_the_processor(disturbance: dict[str, tuple[int, ...]], arm: int) -> None:
+    wall = [100_000, 100_000, 100_000, 100_000, 100_000, 900_000, 100_000, 100_000]
+    schedule = "01101001" if arm == 0 else "10010110"
+    made = samples(schedule, wall, **disturbance)  # type: ignore[arg-type]
+    found = paired_ratios(made, arm=1, reference=0)
+    assert schedule[5] == str(arm)
+    assert (found.dropped, len(found.logs)) == (1, 3)
+    assert set(found.logs) == {0.0}
+    assert dropped_share(made) == 1 / 8
+    assert 9000.0 not in per_operation(made, arm=arm)
+
+
+def test_where_the_line_between_noise_and_theft_lies() -> None:
+    """10 % of the processor time and 5 us for the clocks: a sample on the line counts, one nanosecond more does not."""
+    made = samples("01", [115_000, 115_001], cpu_ns=[100_000, 100_000])
+    assert undisturbed(made, 0)
+    assert not undisturbed(made, 1)
+
+
+def test_when_every_pair_was_disturbed_all_are_taken_and_counted() -> None:
+    made = samples("0110", [100_000, 120_000, 120_000, 100_000], switches=[1, 0, 1, 1])
+    found = paired_ratios(made, arm=1, reference=0)
+    assert (found.dropped, found.value) == (2, pytest.approx(math.log(1.2)))
+    assert per_operation(made, arm=0) == (1000.0, 1000.0)
+    assert dropped_share(made) == 0.75
+
+
+def test_a_control_keeps_its_work_in_the_ratio_but_not_in_its_time_per_operation() -> None:
+    made = samples("0110", [100_000, 108_000, 108_000, 100_000], iterations=(100, 108))
+    assert paired_ratios(made, arm=1, reference=0).value == pytest.approx(math.log(1.08))
+    assert per_operation(made, arm=1) == per_operation(made, arm=0) == (1000.0, 1000.0)
+
+
+def test_a_third_arm_is_left_alone() -> None:
+    made = samples("021120", [100, 999, 110, 110, 999, 100], iterations=(1, 1, 1))
+    assert paired_ratios(made, arm=1, reference=0).value == pytest.approx(math.log(1.1))
+
+
+def test_half_of_the_pairs_may_be_wild() -> None:
+    random = Random(4)
+    schedule = mirrored(arms=2, samples=100, seed=1)
+    wall = [round((1.06 if digit == "1" else 1.0) * 1e6 * (1 if random.random() > 0.2 else 5)) for digit in schedule]
+    assert paired_ratios(samples(schedule, wall), arm=1, reference=0).value == pytest.approx(math.log(1.06), abs=1e-6)

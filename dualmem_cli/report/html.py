@@ -43,6 +43,7 @@ _TYPOGRAPHY = (
     (re.compile(r"(?<![\w.\-/])-(?=\d)"), "\N{MINUS SIGN}"),
     (re.compile("(?<=\\d) (?=(?:%|ns|µs|ms|s|\N{MULTIPLICATION SIGN}|B|KiB|MiB|GiB)(?:\\W|$))"), "\N{NO-BREAK SPACE}"),
 )
+_LONG_WORD = 24  # characters; a longer one may be broken anywhere, or it would push the table out of the page
 _RANGE_WIDTH, _RANGE_HEIGHT = 160, 24
 
 
@@ -161,16 +162,18 @@ def _cell(table: Table, row: Row, before: Row | None, index: int, *, named: int,
     elif index == named and row.target in anchors:
         inside = f'<a href="#{anchors[row.target]}">{inside}</a>'
     again = column.group and before is not None and before.cells[index].text == cell.text
-    classes = _class(column, again="again" if again else "", blank="" if _filled(cell) else "blank")
+    long = any(len(word) > _LONG_WORD for word in cell.text.split())
+    state = "again" if again else "" if _filled(cell) else "blank"
+    classes = _class(column, state, "long" if long else "")
     value = f'<div class="value">{inside}</div>'
     label = f' data-label="{_text(column.title)}"'
     return f'<th scope="row"{classes}{label}>{value}</th>' if index == named else f"<td{classes}{label}>{value}</td>"
 
 
-def _class(column: Column, *, again: str = "", blank: str = "") -> str:
+def _class(column: Column, *more: str) -> str:
     number = "number" if column.numeric else ""
     kind = "drawing" if column.drawing else "remark" if column.remark else "extra" if column.level > Level.NORMAL else ""
-    names = " ".join(name for name in (number, kind, again, blank) if name)
+    names = " ".join(name for name in (number, kind, *more) if name)
     return f' class="{names}"' if names else ""
 
 

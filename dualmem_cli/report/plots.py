@@ -62,6 +62,8 @@ _STYLE: dict[Any, Any] = {
     "text.color": PALETTE["ink"],
     "text.parse_math": False,
 }
+# Behind a label that may lie on the data.
+_PLATE: dict[str, Any] = {"facecolor": PALETTE["paper"], "edgecolor": "none", "alpha": 0.8, "pad": 1}
 _ROLE_COLOURS = {
     Role.SUBJECT: PALETTE["new"],
     Role.EMPTY: PALETTE["muted"],
@@ -247,7 +249,7 @@ def _change_lines(axes: "Axes", finding: CompareFinding, *, low: float, high: fl
         textcoords="offset points",
         ha="right",
         fontsize=10,
-        bbox={"facecolor": PALETTE["paper"], "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        bbox=_PLATE,
     )
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.yaxis.set_major_formatter(
@@ -297,7 +299,15 @@ def _time_axis(
 def _vertical(axes: "Axes", value: float, name: str) -> None:
     axes.axvline(value, color=PALETTE["ink"], linewidth=1.2, linestyle=(0, (4, 3)))
     axes.annotate(
-        name, (value, 0.04), (-4, 0), xycoords=("data", "axes fraction"), textcoords="offset points", ha="right", fontsize=10
+        name,
+        (value, 0.93),
+        (-4, 0),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=10,
+        bbox=_PLATE,
     )
 
 

@@ -29,14 +29,14 @@ white-space:pre-wrap;margin:.4rem 0 1rem}
 b,strong{font-weight:600}
 .scroll{overflow-x:auto;margin:.3rem 0 1rem}
 table{border-collapse:collapse;font-size:.92rem}
-table.main{width:100%}
+table.main{width:100%}td.long,th.long,td.remark{overflow-wrap:anywhere}
 caption{text-align:left;color:var(--muted);font-size:.88rem;padding:.2rem 0 .4rem}
 th,td{text-align:left;vertical-align:baseline;padding:.42rem 1.1rem .42rem 0;border-bottom:1px solid var(--line)}
 th:last-child,td:last-child{padding-right:0}
 thead th{font-weight:500;color:var(--muted);font-size:.85rem;white-space:nowrap;border-bottom-color:var(--muted)}
 tbody th{font-weight:500}
 .number{text-align:right;white-space:nowrap}
-td.remark{color:var(--muted);min-width:13rem;width:38%}
+td.remark{color:var(--muted);min-width:11rem;width:34%}
 .again{color:var(--muted)}
 td.drawing{vertical-align:top}
 .range{display:block;width:10rem;height:1.5rem}
@@ -57,14 +57,14 @@ details.long{border:0;margin:.2rem 0 .6rem}details.long>summary{padding:.3rem .2
 details.long[open]>summary{border:0}
 .gap{display:inline-block;width:.8em}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,21rem),1fr));gap:1rem 2rem;margin:.9rem 0 1rem}
-figure{margin:0;max-width:36rem}
+figure{margin:0;max-width:30rem}
 figcaption{color:var(--muted);font-size:.85rem;line-height:1.4;margin-top:.1rem}
 svg.plot{display:block;width:100%;height:auto;overflow:visible}
 svg.plot *{stroke-linejoin:round;stroke-linecap:butt}
 svg.plot text{font-family:inherit}
 footer{margin-top:2.4rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--muted);font-size:.92rem}
-@media (min-width:56rem) and (max-width:86rem){table.main .extra{display:none}}
-@media (max-width:56rem){
+@media (min-width:64rem) and (max-width:86rem){table.main .extra{display:none}}
+@media (max-width:64rem){
 table.main thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 table.main,table.main tbody{display:block}
 table.main tr{display:grid;grid-template-columns:minmax(5.5rem,max-content) minmax(0,1fr);gap:.1rem 1rem;

@@ -98,7 +98,7 @@ def bench_record() -> Record:
         run_of(
             case_of(similarity, count=1000, dim=768),
             (subject, beside),
-            tuple(block_worker(2, per_op=(48_700.0, 621_000.0), index=i, builds=1, blocks=12) for i in range(8)),
+            tuple(block_worker(2, per_op=(48_700.0, 94_000.0), index=i, builds=1, blocks=12) for i in range(8)),
         ),
         run_of(
             case_of(lookup, variant="graph", rows=10_000),
@@ -163,7 +163,7 @@ def bench_record() -> Record:
             ids[1],
             (
                 time(48_712.0, 0.0042, limit=50_000.0),
-                Quantity("speedup", estimate(12.75, 0.09, ratio), limit=2.0, minimum=True, met=True),
+                Quantity("speedup", estimate(1.93, 0.02, ratio), limit=2.0, minimum=True, met=False),
             ),
             "",
         ),

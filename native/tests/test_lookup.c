@@ -237,23 +237,43 @@ static void test_outliers(void) {
     }
 }
 
-/* The row that wins hides its advantage in what its codes leave out: a query along the residual of row 0. */
+/* The row that wins has all of its advantage in what its codes leave out: 0.45 of a step in every component, all along the
+ * query, while the codes of the others are exact and their cosines lie between a half and three quarters of the winner's. A
+ * radius that is an estimate, or half the true one, loses the winner. */
 static void test_hidden_winner(void) {
     test_random random = {25};
     for (uint32_t trial = 0; trial < 20; trial++) {
-        field made = make_field(120, 64);
-        for (uint32_t row = 0; row < 120; row++) {
-            for (uint32_t i = 0; i < 64; i++) { /* codes near 127 or 0; the residual is what rounding leaves */
-                double whole = (double)test_random_below(&random, 255) - 127.0;
-                row_of(&made, row)[i] = (float)(whole + test_random_uniform(&random, -0.49, 0.49));
+        field made = make_field(400, 64);
+        uint32_t winner = (uint32_t)test_random_below(&random, 400);
+        for (uint32_t i = 1; i < 64; i++) {
+            made.query[i] = test_random_below(&random, 2) == 0 ? 1.0f : -1.0f;
+        }
+        for (uint32_t row = 0; row < 400; row++) {
+            uint32_t steps = 16 + row % 5; /* of 63 x 0.45 = 28.4 */
+            row_of(&made, row)[0] = 127.0f;
+            for (uint32_t i = 1; i < 64; i++) {
+                float share = row == winner ? 0.45f : i <= steps ? 1.0f : 0.0f;
+                row_of(&made, row)[i] = share * made.query[i];
             }
-            row_of(&made, row)[row % 64] = 127.0f;
         }
-        for (uint32_t i = 0; i < 64; i++) {
-            float value = row_of(&made, 0)[i];
-            made.query[i] = value - rintf(value);
+        check_field(&made);
+        free_field(&made);
+    }
+}
+
+/* One component dwarfs the rest of the query, so its codes keep next to nothing of what orders the rows, while those of the
+ * rows, all plus or minus one, are exact: the query's radius alone keeps the search honest. */
+static void test_coarse_query(void) {
+    test_random random = {31};
+    for (uint32_t trial = 0; trial < 10; trial++) {
+        field made = make_field(300, 64);
+        test_random_fill(&random, made.query, 64);
+        made.query[0] = trial % 2 == 0 ? 50.0f : -300.0f;
+        for (uint32_t row = 0; row < 300; row++) {
+            for (uint32_t i = 0; i < 64; i++) {
+                row_of(&made, row)[i] = i == 0 || test_random_below(&random, 2) == 0 ? 1.0f : -1.0f;
+            }
         }
-        made.query[1] += 1e-3f;
         check_field(&made);
         free_field(&made);
     }
@@ -398,6 +418,7 @@ int main(void) {
     test_duplicates();
     test_outliers();
     test_hidden_winner();
+    test_coarse_query();
     test_small_norms();
     test_unused_rows();
     test_sorted_rows();

@@ -35,9 +35,9 @@ from dualmem_cli.report.svg import page_svg
 # default-src 'none': even a string that escaped its escaping could load and run nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _TYPOGRAPHY = (
-    (re.compile(r"\+- (?=\d)"), "± "),
-    (re.compile(r"<= (?=[\d-])"), "≤ "),
-    (re.compile(r">= (?=[\d-])"), "≥ "),
+    (re.compile(r"\+- (?=\d)"), "±\N{NO-BREAK SPACE}"),
+    (re.compile(r"<= (?=[\d-])"), "≤\N{NO-BREAK SPACE}"),
+    (re.compile(r">= (?=[\d-])"), "≥\N{NO-BREAK SPACE}"),
     (re.compile(r"(?<=\d )us\b"), "µs"),
     (re.compile(r"(?<=\d )x\b"), "\N{MULTIPLICATION SIGN}"),
     (re.compile(r"(?<![\w.\-/])-(?=\d)"), "\N{MINUS SIGN}"),
@@ -172,7 +172,17 @@ def _cell(table: Table, row: Row, before: Row | None, index: int, *, named: int,
 
 def _class(column: Column, *more: str) -> str:
     number = "number" if column.numeric else ""
-    kind = "drawing" if column.drawing else "remark" if column.remark else "extra" if column.level > Level.NORMAL else ""
+    kind = (
+        "drawing"
+        if column.drawing
+        else "remark"
+        if column.remark
+        else "name"
+        if column.name
+        else "extra"
+        if column.level > Level.NORMAL
+        else ""
+    )
     names = " ".join(name for name in (number, kind, *more) if name)
     return f' class="{names}"' if names else ""
 

@@ -36,7 +36,8 @@ th:last-child,td:last-child{padding-right:0}
 thead th{font-weight:500;color:var(--muted);font-size:.85rem;white-space:nowrap;border-bottom-color:var(--muted)}
 tbody th{font-weight:500}
 .number{text-align:right;white-space:nowrap}
-td.remark{color:var(--muted);min-width:11rem;width:34%}
+td.remark{color:var(--muted);min-width:11rem;width:30%}
+table.main .name{min-width:12.5rem}
 .again{color:var(--muted)}
 td.drawing{vertical-align:top}
 .range{display:block;width:10rem;height:1.5rem}
@@ -74,7 +75,7 @@ table.main td,table.main th{display:contents;border:0}
 table.main [data-label]::before{content:attr(data-label);color:var(--muted);font-size:.85rem;font-weight:400;text-align:left}
 table.main td>.value,table.main th>.value{text-align:left;overflow-wrap:anywhere;min-width:0}
 table.main .blank{display:none}
-main{padding-top:1.2rem}dl{gap:.2rem .8rem}
+table.main .name{min-width:0}main{padding-top:1.2rem}dl{gap:.2rem .8rem}
 details>.inside{padding:.6rem .7rem .4rem}
 }
 @media (max-width:34rem){dl.facts{grid-template-columns:minmax(0,1fr)}dl.facts dd{margin-bottom:.35rem}}

@@ -126,6 +126,6 @@ def print_checks(checks: list[Check]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     width = max(len(check.name) for check in checks)
     for check in checks:
-        mark = {True: "[green]ok     [/green]", False: "[yellow]missing[/yellow]", None: "       "}[check.ok]
+        mark = {True: "[green]ok     [/green]", False: "[yellow]look at[/yellow]", None: "       "}[check.ok]
         remedy = f"\n{' ' * (width + 11)}Remedy: {escape(check.remedy)}" if check.remedy else ""
         console.print(f"{mark}  {check.name:<{width}}  {escape(check.detail)}{remedy}")

@@ -118,6 +118,7 @@ def test_structs_that_grew_are_walked_with_their_own_size(worker: Worker) -> Non
         ("no_run", "kernel spin/plain has no run"),
         ("no_size", "dm_kernel.size is 0"),
         ("bad_range", "parameter k has the default 500 outside of its range 1 to 100"),
+        ("bad_tolerance", "kernel spin/plain: the tolerance must be 0 or a positive number"),
         ("twice", "kernel spin/plain is twice in the table"),
     ],
 )
@@ -274,7 +275,13 @@ def test_a_liar_is_found(worker: Worker) -> None:
 
 @pytest.mark.parametrize(
     ("subject", "low", "high"),
-    [("ok", 0, 0), ("rounds_differently", 1e-16, 1e-6), ("wrong_output", 1e-4, 2), ("nan_output", 1e308, 1.8e308)],
+    [
+        ("ok", 0, 0),
+        ("rounds_differently", 1e-16, 1e-6),
+        ("wrong_output", 1e-4, 2),
+        ("nan_output", 1e308, 1.8e308),
+        ("silent_output", 1e308, 1.8e308),
+    ],
 )
 def test_differences_of_outputs(worker: Worker, subject: str, low: float, high: float, tmp_path: Path) -> None:
     other = shutil.copy(worker.library(subject), tmp_path / "other.so")
@@ -290,7 +297,7 @@ def test_differences_of_outputs(worker: Worker, subject: str, low: float, high: 
     assert checked["outputs"] == [8, 8]
     assert checked["differences"][0] == 0
     assert low <= checked["differences"][1] <= high
-    if subject != "nan_output":
+    if subject not in {"nan_output", "silent_output"}:
         a, b = (np.fromfile(tmp_path / f"out {arm}", dtype="<f8") for arm in (0, 1))
         expected = np.max(np.abs(a - b) / np.maximum(1, np.maximum(np.abs(a), np.abs(b))))
         assert checked["differences"][1] == pytest.approx(expected, rel=1e-12)
@@ -417,6 +424,11 @@ def test_the_same_file_twice(worker: Worker, tmp_path: Path) -> None:
     assert [event["values"][2] for event in ranks.all("metrics")] == [0, 0]  # two images, each with a counter of its own
 
 
+def test_libraries_do_not_see_each_other(worker: Worker) -> None:
+    answer = worker.measure(["global_1", "global_2"], [SPIN, "1 spin plain 1.0"], "iterations 3", "schedule 01")
+    assert [event["values"] for event in answer.all("metrics")] == [[1], [2]]
+
+
 def test_no_such_kernel(worker: Worker) -> None:
     worker.measure(["ok"], ["0 spin fast 1.0"], *FIXED).refused("open", 0, "has no kernel spin/fast")
 
@@ -444,6 +456,7 @@ def test_a_parameter_is_for_the_arms_that_declare_it(worker: Worker, matrices: A
     arms = ["0 dot plain 1.0", "0 nearest plain 1.0"]
     answer = worker.measure(["vectors"], arms, "iterations 1", "schedule 01", "check 7", *matrices[2], "parameter k 3")
     assert answer.one("checked")["outputs"] == [50, 21]
+    assert answer.one("checked")["differences"] == [0, None]
 
 
 # ---- data
@@ -622,6 +635,13 @@ def test_spin(worker: Worker) -> None:
     spun = answer.one("spun")
     assert spun["operations"] > 0 and spun["wall_ns"] > 10_000_000 and spun["cpu_ns"] > 0
     assert ("spin", 0) in answer.phases
+
+
+def test_spin_touches_arm_0_alone(worker: Worker) -> None:
+    request = worker.request("spin", ["crashes_in_setup", "ok"], ["1 spin plain 1.0", SPIN], "order 1 0", "duration 1000000")
+    answer = worker.say(request)
+    assert answer.returncode == 0
+    assert {arm for _, arm in answer.phases} == {None, 0}
 
 
 # ---- requests

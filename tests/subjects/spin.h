@@ -9,6 +9,7 @@
  *   SPIN_EXTRA_PERCENT   more steps per operation (exact when `work` is a multiple of 100)
  *   SPIN_CHECKSUM_ERROR  added to every checksum
  *   SPIN_OUTPUT_ERROR    added to every output value
+ *   SPIN_OUTPUT_WRITTEN  how many output values are written of those announced
  *   SPIN_POPULATION      what the metric says was stored
  *   SPIN_SUPPORTED, SPIN_IN_SETUP, SPIN_IN_RUN, SPIN_IN_OPERATION   statements; the last two see `state`
  *   SPIN_AFTER           declares the parameter `after`: SPIN_IN_OPERATION happens from that operation on
@@ -28,6 +29,9 @@
 #endif
 #ifndef SPIN_OUTPUT_ERROR
 #define SPIN_OUTPUT_ERROR 0.0
+#endif
+#ifndef SPIN_OUTPUT_WRITTEN
+#define SPIN_OUTPUT_WRITTEN SPIN_OUTPUTS
 #endif
 #ifndef SPIN_POPULATION
 #define SPIN_POPULATION 1.0
@@ -123,7 +127,7 @@ static int32_t spin_read_metrics(dm_state *state, double *values, size_t count) 
 
 static int32_t spin_read_output(dm_state *state, double *values, size_t count, size_t *needed) {
     *needed = SPIN_OUTPUTS;
-    for (size_t i = 0; i < count && i < SPIN_OUTPUTS; i++) {
+    for (size_t i = 0; i < count && i < SPIN_OUTPUT_WRITTEN; i++) {
         values[i] = (double)(spin_result(state->seed, state->position + i) >> 40) / 1e6 + SPIN_OUTPUT_ERROR;
     }
     return DM_OK;

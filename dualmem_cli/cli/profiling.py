@@ -61,6 +61,7 @@ def target_for(scenario: Scenario, case: Case, *, link: Path, seconds: float) ->
         native_stdin=encode(request),
         environment=(),
         seconds=seconds,
+        focus=("spin", "dmx_timed_run"),  # where the kernel is called: in measure/loop.py, and in the worker
     )
 
 

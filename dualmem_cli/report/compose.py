@@ -21,7 +21,7 @@ def compose(record: Record, context: ReportContext) -> Layout:
         verdict = joined((strong("interrupted"), verdict), ": ")
     return Layout(
         title=f"dualmem {record.kind}",
-        created=record.created.replace("T", " ").replace("Z", " UTC"),
+        created=_moment(record.created),
         header=tuple(header),
         verdict=verdict,
         sections=(*sections, *absent_section(record), *cautions_section(record)),
@@ -30,6 +30,11 @@ def compose(record: Record, context: ReportContext) -> Layout:
         closing=_closing(record, context),
         next_command=context.next_command,
     )
+
+
+def _moment(created: str) -> str:
+    """ISO 8601 as people read it: '2026-11-22 10:14:03 UTC'."""
+    return created.replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC")
 
 
 def status_text(context: ReportContext) -> str:

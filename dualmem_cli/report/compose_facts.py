@@ -65,7 +65,9 @@ def clock_text(record: Record) -> str:
 
 def build_text(build: Build) -> str:
     """A build in a few words: '3f2a91c (gcc 12.2.0, 4 layouts)'."""
-    return f"{build.short} ({build.library.compiler}, {counted(len(build.links), 'layout')})"
+    compiler = build.library.compiler
+    named = f"compiler {compiler}" if compiler[:1].isdigit() else compiler or "compiler not known"
+    return f"{build.short} ({named}, {counted(len(build.links), 'layout')})"
 
 
 def cautions_section(record: Record) -> tuple[Section, ...]:

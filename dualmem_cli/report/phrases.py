@@ -114,10 +114,11 @@ def change_text(change: Estimate) -> str:
 
 
 def change_interval(change: Estimate) -> str:
-    """The interval of a change, in per cent: '[+7.4, +8.3]'."""
+    """The interval of a change, in per cent: '[+7.4, +8.3]', with a digit more where it is narrow: '[+5.98, +6.03]'."""
     if not math.isfinite(half_width(change)):
         return "unknown"
-    return f"[{_points(change.low)}, {_points(change.high)}]"
+    digits = 1 if change.high - change.low >= 0.003 else 2
+    return f"[{_points(change.low, digits)}, {_points(change.high, digits)}]"
 
 
 def half_width(estimate: Estimate) -> float:
@@ -171,5 +172,5 @@ def confidence_text(confidence: float) -> str:
     return f"{significant(confidence * 100, 6)} %"
 
 
-def _points(fraction: float) -> str:
-    return f"{fraction * 100:+.1f}"
+def _points(fraction: float, digits: int) -> str:
+    return f"{fraction * 100:+.{digits}f}"

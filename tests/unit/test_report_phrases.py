@@ -92,6 +92,7 @@ def test_intervals() -> None:
     assert interval_text(quantity("hits", 12.0, 12.0, 12.0)) == "exact"
     assert interval_text(quantity("time", 1.0, -math.inf, math.inf)) == "unknown: one unit"
     assert change_interval(Estimate(0.079, 0.0741, 0.0834, 0.999, Unit.RATIO, 24, "m")) == "[+7.4, +8.3]"
+    assert change_interval(Estimate(0.06, 0.0598, 0.0603, 0.999, Unit.RATIO, 24, "m")) == "[+5.98, +6.03]"
     assert change_interval(Estimate(0.0, -1.0, math.inf, 0.999, Unit.RATIO, 1, "m")) == "unknown"
 
 

@@ -29,6 +29,12 @@ def bench_finding(scenario: Scenario, kernel: Kernel, run: CaseRun) -> BenchFind
         return BenchFinding(case=run.case.id, quantities=(), problem=problem)
     estimates = {**_times(run), **_latencies(run), **_ratios(run), **_recall(run), **_metrics(run, kernel)}
     budgets = _budgets(scenario)
+    if _arm(run, Role.BESIDE) is None:
+        budgets.pop("speedup", None)  # this case is the slower way itself
+    unmeasured = next((name for name in budgets if name not in estimates), None)
+    if unmeasured is not None:  # a limit on nothing would always be met
+        hint = f"; it takes {LATENCIES_FOR_P999:,} latencies" if unmeasured == "p99.9" else ""
+        return BenchFinding(case=run.case.id, quantities=(), problem=f"{unmeasured} has a budget and was not measured{hint}")
     return BenchFinding(
         case=run.case.id,
         quantities=tuple(_beside_budget(name, estimate, budgets.get(name)) for name, estimate in estimates.items()),

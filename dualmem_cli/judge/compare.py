@@ -19,6 +19,8 @@ from dualmem_cli.stats.pairs import paired_ratios, per_operation
 SUITE_ERROR = 0.001
 # A recall that fell by more than this is a regression even above its floor.
 RECALL_ALLOWANCE = 0.005
+# 0.99 - 0.985 is more than 0.005 in binary; a change of exactly the allowance is allowed.
+_EXACTLY = 1 + 1e-9
 
 
 def rule_for(scenario: Scenario, *, cases: int) -> Rule:
@@ -42,14 +44,15 @@ def undecided(scenario: Scenario, kernel: Kernel, run: CaseRun, *, cases: int) -
 def compare_finding(scenario: Scenario, kernel: Kernel, run: CaseRun, builds: tuple[Build, ...], *, cases: int) -> CompareFinding:
     """The verdict of one case from all its workers."""
     rule = rule_for(scenario, cases=cases)
-    problem = problem_of(run, kernel, recall_floor=scenario.gate.recall_floor)
+    kernels = tuple(builds[arm.build].library.kernel(arm.kernel, arm.variant) or kernel for arm in run.arms)
+    problem = problem_of(run, kernel, recall_floor=scenario.gate.recall_floor) or _unknown_metric(scenario, kernels, run)
     if problem:
         return _without_change(run, Verdict.INVALID, rule, problem)
     logs = worker_logs(run)
     decision = decide(logs, rule)
     change = decision.change if decision else interval(logs, rule)
     verdict = (decision.verdict if decision else None) or Verdict.INCONCLUSIVE
-    metrics = _metric_changes(scenario, kernel, run)
+    metrics = _metric_changes(scenario, kernels, run)
     worse = [metric for metric in metrics if metric.worsened]
     reason = _reason(verdict, change, rule, run, by_estimate=decision is not None and decision.by_estimate)
     if worse:
@@ -129,34 +132,47 @@ def _layouts(run: CaseRun, builds: tuple[Build, ...], logs: Sequence[float]) -> 
         LayoutCell(
             baseline=builds[0].links[first].layout,
             candidate=builds[1].links[second].layout,
-            change=fmean(values),
+            change=math.expm1(fmean(values)),
             workers=len(values),
         )
         for (first, second), values in sorted(cells.items())
     )
 
 
-def _metric_changes(scenario: Scenario, kernel: Kernel, run: CaseRun) -> tuple[MetricChange, ...]:
-    """Declared metrics that the scenario gates, and recall. These are counted, so they are compared as they are."""
+def _unknown_metric(scenario: Scenario, kernels: Sequence[Kernel], run: CaseRun) -> str:
+    """What of the metrics forbids a verdict: an empty store on either side, or a gated metric that a build declares and does not know."""
+    for index, kernel in enumerate(kernels):
+        for metric in kernel.metrics:
+            value = _metric(run, index, kernel, metric.name)
+            if metric.name == "population" and value == 0:
+                return f"{run.arms[index].role} {kernel.name}/{kernel.variant} ran on an empty store (population 0)"
+            if metric.name in dict(scenario.gate.metrics) and value is None:
+                return f"{metric.name} is gated and the {run.arms[index].role} does not know it"
+    return ""
+
+
+def _metric_changes(scenario: Scenario, kernels: Sequence[Kernel], run: CaseRun) -> tuple[MetricChange, ...]:
+    """Declared metrics that the scenario gates, and recall. These are counted, so they are compared as they are. A metric is found by its
+    name in each build's own table: two builds need not declare the same ones in the same order."""
     changes = []
     allowed = dict(scenario.gate.metrics)
-    for index, metric in enumerate(kernel.metrics):
+    for metric in kernels[1].metrics:
         if metric.name not in allowed:
             continue
-        first, second = (_metric(run, arm, index) for arm in (0, 1))
+        first, second = (_metric(run, arm, kernels[arm], metric.name) for arm in (0, 1))
         if first is None or second is None:
-            continue
+            continue  # new: the baseline does not declare it
         sign = -1.0 if metric.better is Better.HIGHER else 1.0
-        worsened = sign * (second - first) > allowed[metric.name] * abs(first)
+        worsened = sign * (second - first) > allowed[metric.name] * abs(first) * _EXACTLY
         changes.append(MetricChange(metric.name, metric.unit, first, second, allowed[metric.name], worsened))
     if len(run.recall) > 1 and run.recall[0] is not None and run.recall[1] is not None:
         first, second = run.recall[0], run.recall[1]
-        changes.append(MetricChange("recall", "1", first, second, RECALL_ALLOWANCE, first - second > RECALL_ALLOWANCE))
+        changes.append(MetricChange("recall", "1", first, second, RECALL_ALLOWANCE, first - second > RECALL_ALLOWANCE * _EXACTLY))
     return tuple(changes)
 
 
-def _metric(run: CaseRun, arm: int, index: int) -> float | None:
-    for worker in run.workers:
-        if arm < len(worker.metrics) and index < len(worker.metrics[arm]):
-            return worker.metrics[arm][index]
-    return None
+def _metric(run: CaseRun, arm: int, kernel: Kernel, name: str) -> float | None:
+    """A metric of one arm, from the first worker that read it."""
+    index = next((position for position, metric in enumerate(kernel.metrics) if metric.name == name), None)
+    values = (worker.metrics[arm] for worker in run.workers if arm < len(worker.metrics))
+    return next((found[index] for found in values if index is not None and index < len(found)), None)

@@ -32,9 +32,9 @@ def _worker_problem(worker: WorkerRun, arms: tuple[Arm, ...], kernel: Kernel) ->
         return f"{where}{worker.failure.message}"
     if worker.samples is None and not worker.latency:
         return "the worker answered without samples"
-    problem = _empty_store(worker, arms, kernel)
-    if not problem and worker.check is not None:
-        problem = _outputs_differ(worker.check, arms, kernel)
+    if worker.check is None:
+        return "the worker answered without comparing the outputs"
+    problem = _empty_store(worker, arms, kernel) or _outputs_differ(worker.check, arms, kernel)
     if not problem and worker.samples is not None:
         problem = _checksums_differ(worker.samples, arms, kernel) or _clock_problem(worker, worker.samples)
     return problem
@@ -53,7 +53,7 @@ def _empty_store(worker: WorkerRun, arms: tuple[Arm, ...], kernel: Kernel) -> st
 
 def _outputs_differ(check: Check, arms: tuple[Arm, ...], kernel: Kernel) -> str:
     """Arms that claim to do the same operation must return the same, else one of them is measured doing something else."""
-    for index, arm in enumerate(arms):
+    for index, arm in enumerate(arms[: len(check.checksums)]):  # a latency worker runs the first arm only
         if index == 0 or not _same_operation(arm, arms[0]):
             continue
         match kernel.output:
@@ -90,6 +90,8 @@ def _checksums_differ(samples: Samples, arms: tuple[Arm, ...], kernel: Kernel) -
 
 def _clock_problem(worker: WorkerRun, samples: Samples) -> str:
     middle = median(samples.wall_ns)
+    if min(samples.wall_ns) <= 0:
+        return "clock too coarse: a sample took no time at all; make [measure] sample_us larger"
     if worker.clock is not None and middle < _GRAINS_PER_SAMPLE * worker.clock.resolution_ns:
         return (
             f"clock too coarse: a sample of {significant(middle)} ns spans fewer than {_GRAINS_PER_SAMPLE} "
@@ -104,7 +106,7 @@ def _recall_problem(run: CaseRun, *, recall_floor: float) -> str:
     for arm, recall in zip(run.arms, run.recall, strict=False):
         if recall_floor and recall is None and arm.role in (Role.SUBJECT, Role.BASELINE, Role.CANDIDATE):
             return f"{_name(arm)} has no recall, and its floor is {recall_floor:g}"
-        if recall is not None and recall < recall_floor:
+        if recall is not None and not recall >= recall_floor:
             return f"recall {recall:.4f} of {_name(arm)} is below its floor {recall_floor:g}"
     return ""
 

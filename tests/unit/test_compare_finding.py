@@ -1,0 +1,193 @@
+"""One verdict per case, with the sentence that says what was proved."""
+
+from dataclasses import replace
+
+import pytest
+from fabricated import COMPARE_ARMS, KERNEL, MEMORY, POPULATION, build, case_run, library, paired, samples, scenario, worker
+
+from dualmem_cli.judge.cautions import build_cautions, compare_cautions
+from dualmem_cli.judge.compare import absent_finding, compare_finding, rule_for, undecided, worker_logs
+from dualmem_cli.model.caution import CautionKind
+from dualmem_cli.model.kernel import Build, Kernel, Output
+from dualmem_cli.model.metric import Better
+from dualmem_cli.model.record import CaseRun
+from dualmem_cli.model.samples import WorkerRun
+from dualmem_cli.model.verdict import CompareFinding, Verdict
+
+BUILDS = (build(library(), digest="a" * 64), build(library(), digest="b" * 64))
+
+
+def workers(ratio: float, count: int = 6) -> tuple[WorkerRun, ...]:
+    """Workers round `ratio` with a tenth of a per cent of scatter."""
+    return tuple(paired(ratio * (1 + 0.001 * (index % 3 - 1))) for index in range(count))
+
+
+def find(
+    run: CaseRun, *, text: str = "", kernel: Kernel = KERNEL, builds: tuple[Build, Build] = BUILDS, cases: int = 1
+) -> CompareFinding:
+    return compare_finding(scenario(text), kernel, run, builds, cases=cases)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict", "reason"),
+    [
+        (1.08, Verdict.REGRESSED, "more than 5 % slower (99.97 %)"),
+        (1.0, Verdict.UNCHANGED, "less than 5 % slower (99.97 %)"),
+        (0.8, Verdict.IMPROVED, "faster"),
+        (1.0502, Verdict.REGRESSED, "the estimate is above it"),
+        (1.0498, Verdict.UNCHANGED, "the estimate is not above it"),
+    ],
+)
+def test_verdict_and_what_it_proved(ratio: float, verdict: Verdict, reason: str) -> None:
+    found = find(case_run(*workers(ratio)))
+    assert (found.verdict, found.threshold) == (verdict, 0.05)
+    assert reason in found.reason
+    assert found.reason.endswith("6 workers")
+    assert found.change is not None
+    assert found.change.value == pytest.approx(ratio - 1, abs=1e-4)
+    assert found.change.low < found.change.value < found.change.high
+    assert found.baseline_ns is not None
+    assert found.candidate_ns is not None
+    assert found.candidate_ns / found.baseline_ns == pytest.approx(ratio, rel=1e-3)
+
+
+def test_the_published_confidence_is_one_sided_at_most_what_was_spent() -> None:
+    rule = rule_for(scenario(), cases=20)
+    assert rule.error == pytest.approx(0.001 / 20), "Bonferroni: twenty cases together err as rarely as one"
+    assert rule_for(scenario("[gate]\ntime = 0.1"), cases=0).threshold == 0.1
+
+
+@pytest.mark.parametrize("count", [1, 3, 5, 7])
+def test_too_few_workers_or_between_looks_is_inconclusive_with_what_it_would_take(count: int) -> None:
+    found = find(case_run(*workers(1.0, count)))
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert f"straddles 5 % after {count} workers; about" in found.reason
+    assert "--budget " in found.reason
+    assert found.change is not None
+    assert found.change.count == count
+
+
+def test_noise_is_inconclusive() -> None:
+    found = find(case_run(*(paired(1.0 + 0.2 * (index % 2)) for index in range(6))))
+    assert found.verdict is Verdict.INCONCLUSIVE
+
+
+def test_undecided_wants_more_until_decided_or_wrong() -> None:
+    def more(*given: WorkerRun) -> bool:
+        return undecided(scenario(), KERNEL, case_run(*given), cases=1)
+
+    assert [more(*workers(1.0, count)) for count in (1, 5, 6)] == [True, True, False]
+    assert not more(replace(paired(1.0), check=None)), "a problem ends the case"
+    assert more(*(paired(1.0 + 0.2 * (index % 2)) for index in range(6)))
+
+
+def test_a_problem_takes_every_number_away() -> None:
+    lying = replace(workers(1.5)[0], check=None)
+    found = find(case_run(lying, *workers(1.5)))
+    assert (found.verdict, found.change, found.baseline_ns, found.candidate_ns) == (Verdict.INVALID, None, None, None)
+
+
+def test_the_slowest_of_the_pair_does_not_matter_when_the_processor_was_lost() -> None:
+    """Twenty percent slower in exactly the disturbed samples: nothing remains."""
+    schedule = "0110" * 5
+    wall = [200_000 + 7 * (index // 4) for index in range(20)]
+    switches = [0] * 20
+    for index in (1, 5, 9, 13, 2, 6):
+        wall[index], switches[index] = 400_000, 1
+    run = case_run(*(worker(samples(schedule, wall, switches=switches)) for _ in range(6)))
+    assert worker_logs(run) == (0.0,) * 6
+    assert find(run).verdict is Verdict.UNCHANGED
+    (caution,) = compare_cautions(run)
+    assert (caution.kind, caution.what) == (CautionKind.PREEMPTED, "30 % of the samples lost the processor and were left out")
+
+
+def test_layouts_are_averaged_over_and_listed() -> None:
+    builds = (build(library(), links=2), build(library(), links=2))
+    made = [replace(one, draw=replace(one.draw, links=(index % 2, index // 2 % 2))) for index, one in enumerate(workers(1.08, 8))]
+    found = find(case_run(*made), builds=builds)
+    assert [(cell.baseline, cell.candidate, cell.workers) for cell in found.layouts] == [
+        ("0", "0", 2), ("0", "1", 2), ("1", "0", 2), ("1", "1", 2),
+    ]  # fmt: skip
+    assert all(cell.change == pytest.approx(0.08, abs=0.002) for cell in found.layouts)
+
+
+GATED = "[gate.metrics]\nmemory_bytes = 0.1"
+
+
+@pytest.mark.parametrize(
+    ("candidate", "verdict"), [(64.0, "unchanged"), (70.4, "unchanged"), (70.5, "regressed"), (1.0, "unchanged")]
+)
+def test_a_gated_metric_fails_the_gate_by_itself(candidate: float, verdict: str) -> None:
+    made = [replace(one, metrics=((9.0, 64.0), (9.0, candidate))) for one in workers(1.0)]
+    found = find(case_run(*made), text=GATED)
+    assert found.verdict == verdict
+    (metric,) = found.metrics
+    assert (metric.baseline, metric.candidate, metric.worsened) == (64.0, candidate, verdict == "regressed")
+    if metric.worsened:
+        assert found.reason.startswith("memory_bytes 64 -> 70.5: worse than allowed; time: less than 5 % slower")
+    assert find(case_run(*made)).metrics == (), "a metric that is not gated is not judged"
+
+
+def test_a_metric_that_should_be_high_worsens_when_it_falls() -> None:
+    kernel = replace(KERNEL, metrics=(replace(MEMORY, name="hits", better=Better.HIGHER),))
+    builds = (build(library(kernel)), build(library(kernel)))
+    for after, worse in ((80.0, True), (120.0, False)):
+        made = [replace(one, metrics=((100.0,), (after,))) for one in workers(1.0)]
+        found = find(case_run(*made), text="[gate.metrics]\nhits = 0.1", kernel=kernel, builds=builds)
+        assert found.metrics[0].worsened is worse
+
+
+def test_metrics_are_found_by_name_in_either_builds_own_table() -> None:
+    """The candidate declares one metric more, before the gated one."""
+    new = replace(KERNEL, metrics=(replace(MEMORY, name="cache_bytes"), POPULATION, MEMORY))
+    builds = (build(library()), build(library(new)))
+    made = [replace(one, metrics=((9.0, 64.0), (1e6, 9.0, 64.0))) for one in workers(1.0)]
+    found = find(case_run(*made), text=GATED, kernel=new, builds=builds)
+    assert found.verdict is Verdict.UNCHANGED
+    assert (found.metrics[0].baseline, found.metrics[0].candidate) == (64.0, 64.0)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_an_empty_store_is_seen_whatever_else_a_build_declares(side: int) -> None:
+    other = replace(KERNEL, metrics=(replace(MEMORY, name="cache_bytes"), POPULATION, MEMORY))
+    kernels = (KERNEL, other) if side else (other, KERNEL)
+    values = {id(KERNEL): (0.0, 64.0), id(other): (5.0, 0.0, 64.0)}
+    full = {id(KERNEL): (7.0, 64.0), id(other): (5.0, 7.0, 64.0)}
+    metrics = tuple((values if index == side else full)[id(kernel)] for index, kernel in enumerate(kernels))
+    made = [replace(one, metrics=metrics) for one in workers(1.0)]
+    found = find(case_run(*made), kernel=kernels[1], builds=(build(library(kernels[0])), build(library(kernels[1]))))
+    assert found.verdict is Verdict.INVALID
+    assert found.reason.startswith(f"{COMPARE_ARMS[side].role} spin/plain ran on an empty store (population 0)")
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_gated_metric_that_a_build_does_not_know_is_no_pass(side: int) -> None:
+    known, unknown = (9.0, 64.0), (9.0, None)
+    metrics = (unknown, known) if side == 0 else (known, unknown)
+    found = find(case_run(*(replace(one, metrics=metrics) for one in workers(1.0))), text=GATED)
+    assert found.verdict is Verdict.INVALID
+    assert found.reason == f"memory_bytes is gated and the {COMPARE_ARMS[side].role} does not know it"
+
+
+def test_a_gated_metric_that_is_new_has_nothing_to_be_compared_with() -> None:
+    builds = (build(library(replace(KERNEL, metrics=(POPULATION,)))), build(library()))
+    made = [replace(one, metrics=((9.0,), (9.0, 64.0))) for one in workers(1.0)]
+    found = find(case_run(*made), text=GATED, builds=builds)
+    assert (found.verdict, found.metrics) == (Verdict.UNCHANGED, ())
+
+
+@pytest.mark.parametrize(
+    ("after", "verdict"),
+    [(0.99, "unchanged"), (0.986, "unchanged"), (0.985, "unchanged"), (0.984, "regressed"), (1.0, "unchanged")],
+)
+def test_a_recall_that_fell_is_a_regression_above_its_floor(after: float, verdict: str) -> None:
+    kernel = replace(KERNEL, output=Output.NEIGHBOURS)
+    found = find(case_run(*workers(1.0), recall=(0.99, after)), kernel=kernel)
+    assert found.verdict == verdict
+
+
+def test_absent_findings_and_one_layout() -> None:
+    found = absent_finding("s/plain", Verdict.MISSING, "gone")
+    assert (found.case, found.verdict, found.change, found.reason) == ("s/plain", Verdict.MISSING, None, "gone")
+    assert [caution.kind for caution in build_cautions(BUILDS)] == [CautionKind.ONE_LAYOUT] * 2
+    assert build_cautions((build(library(), links=4), build(library(), links=2))) == ()

@@ -32,17 +32,17 @@ static void test_strings(void) {
         {"plain", "plain"},
         {"a\"b\\c/d", "a\\\"b\\\\c/d"},
         {"\n\r\t\b\x01\x1f\x7f", "\\u000a\\u000d\\u0009\\u0008\\u0001\\u001f\\u007f"},
-        {"\xc3\xa4", "\\u00e4"},                          /* 2 bytes */
-        {"\xe2\x80\xa8", "\\u2028"},                      /* 3 bytes; a line break to some readers */
-        {"\xf0\x9f\x98\x80", "\\ud83d\\ude00"},           /* 4 bytes: a surrogate pair */
-        {"\xf4\x8f\xbf\xbf", "\\udbff\\udfff"},           /* the last code point */
+        {"\xc3\xa4", "\\u00e4"},                              /* 2 bytes */
+        {"\xe2\x80\xa8", "\\u2028"},                          /* 3 bytes; a line break to some readers */
+        {"\xf0\x9f\x98\x80", "\\ud83d\\ude00"},               /* 4 bytes: a surrogate pair */
+        {"\xf4\x8f\xbf\xbf", "\\udbff\\udfff"},               /* the last code point */
         {"\xf4\x90\x80\x80", "\\ufffd\\ufffd\\ufffd\\ufffd"}, /* one beyond */
-        {"\xff|\x80|\xc3", "\\ufffd|\\ufffd|\\ufffd"},    /* never, continuation alone, cut off */
-        {"\xe2\x80", "\\ufffd\\ufffd"},                   /* cut off after two of three */
-        {"\xc0\xaf", "\\ufffd\\ufffd"},                   /* overlong '/' */
-        {"\xe0\x80\xaf", "\\ufffd\\ufffd\\ufffd"},        /* overlong in three */
-        {"\xed\xa0\x80", "\\ufffd\\ufffd\\ufffd"},        /* a surrogate as UTF-8 */
-        {"\xc3\"", "\\ufffd\\\""},                        /* the quote is not swallowed */
+        {"\xff|\x80|\xc3", "\\ufffd|\\ufffd|\\ufffd"},        /* never, continuation alone, cut off */
+        {"\xe2\x80", "\\ufffd\\ufffd"},                       /* cut off after two of three */
+        {"\xc0\xaf", "\\ufffd\\ufffd"},                       /* overlong '/' */
+        {"\xe0\x80\xaf", "\\ufffd\\ufffd\\ufffd"},            /* overlong in three */
+        {"\xed\xa0\x80", "\\ufffd\\ufffd\\ufffd"},            /* a surrogate as UTF-8 */
+        {"\xc3\"", "\\ufffd\\\""},                            /* the quote is not swallowed */
         {NULL, ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

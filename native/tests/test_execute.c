@@ -135,7 +135,8 @@ static void test_calibrate_slow(void) {
     dm_state state = {.id = 1};
     dmx_lane lane = {.run = working_run, .state = &state};
     uint64_t iterations = 0;
-    CHECK_STATUS(dmx_calibrate(&lane, 1, 1, &iterations, error, sizeof error), DM_OK, error); /* nothing is that short */
+    CHECK_STATUS(dmx_calibrate(&lane, 1, 1, &iterations, error, sizeof error), DM_OK,
+                 error); /* nothing is that short */
     CHECK_EQUAL(iterations, 1);
     CHECK_EQUAL(state.operations, 2); /* and no more was run than that takes to see */
 }
@@ -155,7 +156,8 @@ static uint64_t known_run_each(dm_state *state, uint64_t iterations, dm_recorder
     return 0;
 }
 
-static const dm_kernel known_kernel = {.size = sizeof(dm_kernel), .name = "k", .variant = "v", .run_each = known_run_each};
+static const dm_kernel known_kernel = {
+    .size = sizeof(dm_kernel), .name = "k", .variant = "v", .run_each = known_run_each};
 static const dm_kernel plain_kernel = {.size = sizeof(dm_kernel), .name = "k", .variant = "v", .run = logged_run};
 static dmx_histogram every, fastest;
 
@@ -173,7 +175,8 @@ static int32_t passes(const dm_kernel *kernel, dm_state *state, uint64_t operati
 }
 
 static void test_latency(void) {
-    for (item_shift = 0; item_shift <= 40; item_shift += 20) { /* items that share their low bits must not be slow or lost */
+    for (item_shift = 0; item_shift <= 40;
+         item_shift += 20) { /* items that share their low bits must not be slow or lost */
         dm_state state = {.id = 1};
         CHECK_STATUS(passes(&known_kernel, &state, 5000, 3), DM_OK, error);
         CHECK_EQUAL(every.count, 15000);

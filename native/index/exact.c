@@ -2,8 +2,8 @@
  *
  * Let b(r) be the number that the scan gave row r, with cos(r) <= b(r) + slack. Any k rows, rescored, have a k-th best
  * cosine t, and a row with b(r) + slack < t has k rows before it, so it is not among the k best. What is left is rescored;
- * t only rises on the way. The k rows to begin with are those with the largest b, because t is then close to its end and
- * about half the rows are left that the two-sided test "b + slack >= k-th best (b - slack)" would leave. */
+ * t only rises on the way. The rows to begin with are the k, or a few more, with the largest b, because t is then close to
+ * its end and about half the rows are left that the two-sided test "b + slack >= k-th best (b - slack)" would leave. */
 #include "index/exact.h"
 
 #include <float.h>
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "simd/choose.h"
 #include "simd/codes.h"
 #include "simd/query.h"
 #include "simd/similarity.h"
@@ -30,22 +31,29 @@ struct dm_exact {
     dm_rows rows;
     const dm_query_variant *query;
     const dm_similarity_variant *similarity;
+    const dm_choose_variant *choose;
     const dm_codes_variant *coder; /* NULL: scan the float32 rows */
     dm_codes codes;
-    double slack; /* how far a cosine can lie above what the scan says */
+    double slack;     /* how far a cosine can lie above what the scan says */
+    uint32_t *unused; /* rows without a node */
+    uint32_t unused_count;
 };
 
 struct dm_exact_scratch {
     dm_query query;
     int8_t *query_codes;
-    float *bounds;        /* per row, as scanned; RESCORED once the row's cosine is known */
+    float *bounds;        /* per row, as scanned; OUT for rows that are not in use or whose cosine is known */
     uint32_t *candidates; /* as many as there are rows */
+    float *peaks;         /* PEAKS_MAX */
     int32_t direction;
     uint32_t rescored;
 };
 
-/* Below every number that a scan can give. */
-#define RESCORED (-FLT_MAX)
+/* A scan gives a row in use a number that is not below its cosine, so above LEAST. */
+#define LEAST (-2.0f)
+#define OUT (-FLT_MAX)
+
+enum { PEAKS_MAX = 512 }; /* a power of two, at least 4 x DM_EXACT_K_MAX */
 
 /* --- variants ------------------------------------------------------------------------------------------------------ */
 
@@ -144,6 +152,24 @@ static int32_t check_norms(const dm_rows *rows, char *error, size_t error_size) 
     return DM_OK;
 }
 
+/* Lists the rows that are not in use. 1: done; 0: no memory. */
+static int list_unused(dm_exact *index, dm_memory *account) {
+    for (uint32_t row = 0; row < index->rows.count; row++) {
+        index->unused_count += !is_used(&index->rows, row);
+    }
+    index->unused = dm_memory_allocate(account, index->unused_count * sizeof(uint32_t), DM_CACHE_LINE, 0);
+    if (index->unused == NULL) {
+        return 0;
+    }
+    uint32_t listed = 0;
+    for (uint32_t row = 0; row < index->rows.count; row++) {
+        if (!is_used(&index->rows, row)) {
+            index->unused[listed++] = row;
+        }
+    }
+    return 1;
+}
+
 int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, size_t placement, dm_memory *account,
                         dm_exact **index, char *error, size_t error_size) {
     int32_t status = DM_OK;
@@ -155,7 +181,10 @@ int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, si
     made->rows = *rows;
     made->query = dm_query_find(variant->simd);
     made->similarity = dm_similarity_find(variant->simd);
-    if (variant->codes) {
+    made->choose = dm_choose_find(variant->simd);
+    if (!list_unused(made, account)) {
+        status = no_memory(error, error_size, "the rows not in use", rows->count);
+    } else if (variant->codes) {
         made->coder = dm_codes_find(variant->simd);
         if (!make_codes(made, placement, account)) {
             status = no_memory(error, error_size, "the codes", rows->count);
@@ -180,6 +209,7 @@ void dm_exact_destroy(dm_exact *index, dm_memory *account) {
     dm_memory_free(account, (void *)(uintptr_t)index->codes.values);
     dm_memory_free(account, (void *)(uintptr_t)index->codes.scales);
     dm_memory_free(account, (void *)(uintptr_t)index->codes.radii);
+    dm_memory_free(account, index->unused);
     dm_memory_free(account, index);
 }
 
@@ -195,7 +225,9 @@ int32_t dm_exact_scratch_create(const dm_exact *index, dm_memory *account, dm_ex
     made->query_codes = dm_memory_allocate(account, dm_code_stride(index->rows.dim), DM_CACHE_LINE, 0);
     made->bounds = dm_memory_allocate(account, count * sizeof(float), DM_CACHE_LINE, 0);
     made->candidates = dm_memory_allocate(account, count * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    if (!complete || made->query_codes == NULL || made->bounds == NULL || made->candidates == NULL) {
+    made->peaks = dm_memory_allocate(account, PEAKS_MAX * sizeof(float), DM_CACHE_LINE, 0);
+    if (!complete || made->query_codes == NULL || made->bounds == NULL || made->candidates == NULL ||
+        made->peaks == NULL) {
         dm_exact_scratch_destroy(made, account);
         return no_memory(error, error_size, "the scratch", count);
     }
@@ -211,6 +243,7 @@ void dm_exact_scratch_destroy(dm_exact_scratch *scratch, dm_memory *account) {
     dm_memory_free(account, scratch->query_codes);
     dm_memory_free(account, scratch->bounds);
     dm_memory_free(account, scratch->candidates);
+    dm_memory_free(account, scratch->peaks);
     dm_memory_free(account, scratch);
 }
 
@@ -220,53 +253,49 @@ uint32_t dm_exact_rescored(const dm_exact_scratch *scratch) {
 
 /* --- choosing -------------------------------------------------------------------------------------------------------- */
 
-/* A heap of rows with the smallest bound on top. */
-static void sift_down(uint32_t *heap, uint32_t size, const float *bounds, uint32_t place) {
-    uint32_t row = heap[place];
+/* The k-th largest of `count` numbers, count >= k, which end up in another order: a heap of the k largest so far with the
+ * smallest on top. */
+static void sift_down(float *heap, uint32_t size, uint32_t place) {
+    float value = heap[place];
     for (uint32_t child = 2 * place + 1; child < size; child = 2 * place + 1) {
-        child += child + 1 < size && bounds[heap[child + 1]] < bounds[heap[child]];
-        if (!(bounds[heap[child]] < bounds[row])) {
+        child += child + 1 < size && heap[child + 1] < heap[child];
+        if (!(heap[child] < value)) {
             break;
         }
         heap[place] = heap[child];
         place = child;
     }
-    heap[place] = row;
+    heap[place] = value;
 }
 
-/* The k rows in use with the largest bounds, in no order, or all if there are fewer. Returns their number. */
-static uint32_t choose_largest(const dm_rows *rows, const float *bounds, uint32_t k, uint32_t *heap) {
-    uint32_t size = 0;
-    uint32_t row = 0;
-    for (; row < rows->count && size < k; row++) {
-        if (is_used(rows, row)) {
-            heap[size++] = row;
+static float kth_largest(float *values, uint32_t count, uint32_t k) {
+    for (uint32_t place = k / 2; place > 0; place--) {
+        sift_down(values, k, place - 1);
+    }
+    for (uint32_t i = k; i < count; i++) {
+        if (values[i] > values[0]) {
+            values[0] = values[i];
+            sift_down(values, k, 0);
         }
     }
-    for (uint32_t place = size / 2; place > 0; place--) {
-        sift_down(heap, size, bounds, place - 1);
-    }
-    for (; row < rows->count; row++) {
-        if (bounds[row] > bounds[heap[0]] && is_used(rows, row)) {
-            heap[0] = row;
-            sift_down(heap, size, bounds, 0);
-        }
-    }
-    return size;
+    return values[0];
 }
 
-/* Rows not rescored whose bound is at least `least`. Returns their number. */
-static uint32_t choose_from(const dm_rows *rows, const float *bounds, float least, uint32_t *candidates) {
-    uint32_t size = 0;
-    for (uint32_t row = 0; row < rows->count; row++) {
-        if (bounds[row] >= least && is_used(rows, row)) {
-            candidates[size++] = row;
-        }
+/* A number that at least k bounds reach, and not many more: the k-th largest of the peaks of interleaved groups of rows.
+ * With at least 4 groups per neighbour about 1.1 k bounds reach it, if the best rows are spread over the groups; if they
+ * are not, more do, and that costs time only. Fewer than k rows in use: LEAST, which all reach. */
+static float reached_by(const dm_exact *index, dm_exact_scratch *scratch, uint32_t k) {
+    uint32_t groups = 64;
+    while (groups < 4 * k) {
+        groups *= 2;
     }
-    return size;
+    index->choose->peaks(scratch->bounds, index->rows.count, LEAST, scratch->peaks, groups);
+    return kth_largest(scratch->peaks, groups, k);
 }
 
 /* --- rescoring -------------------------------------------------------------------------------------------------------- */
+
+enum { AHEAD = 2 }; /* rows asked for before they are rescored */
 
 static void prefetch_row(const dm_rows *rows, uint32_t row) {
     const char *begin = (const char *)(rows->values + row * rows->stride);
@@ -277,7 +306,7 @@ static void prefetch_row(const dm_rows *rows, uint32_t row) {
 
 static double rescore(const dm_exact *index, dm_exact_scratch *scratch, uint32_t row) {
     scratch->rescored++;
-    scratch->bounds[row] = RESCORED;
+    scratch->bounds[row] = OUT;
     if (!(index->rows.inverse_norms[row] > 0.0f)) {
         return 0.0;
     }
@@ -302,13 +331,16 @@ static uint32_t insert(dm_neighbour *best, uint32_t size, uint32_t k, dm_neighbo
     return size;
 }
 
-/* Rescores those candidates that can still be among the k best. */
+/* Rescores those candidates that can still be among the k best, of which `size` are there already. */
 static uint32_t rescore_all(const dm_exact *index, dm_exact_scratch *scratch, uint32_t candidate_count, uint32_t k,
                             dm_neighbour *best, uint32_t size) {
+    for (uint32_t i = 0; i < AHEAD && i < candidate_count; i++) {
+        prefetch_row(&index->rows, scratch->candidates[i]);
+    }
     for (uint32_t i = 0; i < candidate_count; i++) {
         uint32_t row = scratch->candidates[i];
-        if (i + 1 < candidate_count) {
-            prefetch_row(&index->rows, scratch->candidates[i + 1]);
+        if (i + AHEAD < candidate_count) {
+            prefetch_row(&index->rows, scratch->candidates[i + AHEAD]);
         }
         if (size < k || (double)scratch->bounds[row] + index->slack >= best[k - 1].cosine) {
             size = insert(best, size, k, (dm_neighbour){.cosine = rescore(index, scratch, row), .row = row});
@@ -326,22 +358,26 @@ static void scan(const dm_exact *index, dm_exact_scratch *scratch, const float *
     } else {
         index->similarity->scan(&index->rows, scratch->query.unit, scratch->bounds, scratch->direction);
     }
+    for (uint32_t i = 0; i < index->unused_count; i++) {
+        scratch->bounds[index->unused[i]] = OUT;
+    }
     /* The next search begins with the rows that this one read last: they are still in the cache. */
     scratch->direction = DM_SCAN_FORWARD + DM_SCAN_BACKWARD - scratch->direction;
 }
 
 uint32_t dm_exact_search(const dm_exact *index, dm_exact_scratch *scratch, const float *query, uint32_t k,
                          dm_neighbour *neighbours) {
-    const dm_rows *rows = &index->rows;
+    const uint32_t count = index->rows.count;
     scan(index, scratch, query);
     scratch->rescored = 0;
-    uint32_t chosen = choose_largest(rows, scratch->bounds, k, scratch->candidates);
+    float least = reached_by(index, scratch, k);
+    uint32_t chosen = index->choose->at_least(scratch->bounds, count, least, scratch->candidates);
     uint32_t found = rescore_all(index, scratch, chosen, k, neighbours, 0);
     if (found < k) {
         return found; /* these were all */
     }
     /* The next float below the rounded one: a comparison of floats may let a row too many pass, never one too few. */
-    float least = nextafterf((float)(neighbours[k - 1].cosine - index->slack), -FLT_MAX);
-    uint32_t left = choose_from(rows, scratch->bounds, least, scratch->candidates);
-    return rescore_all(index, scratch, left, k, neighbours, found);
+    least = nextafterf((float)(neighbours[k - 1].cosine - index->slack), LEAST);
+    chosen = index->choose->at_least(scratch->bounds, count, least, scratch->candidates);
+    return rescore_all(index, scratch, chosen, k, neighbours, found);
 }

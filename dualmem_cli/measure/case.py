@@ -139,14 +139,9 @@ class CaseSession:
             environment=draw.environment,
             placement=draw.placement,
             order=draw.order,
-            check=self._checked_operations(),
+            check=_CHECKED_OPERATIONS,
             warmup_ns=int(self._measure.warmup_ns),
         )
-
-    def _checked_operations(self) -> int:
-        if self._kernel.output is Output.NEIGHBOURS and self._dataset is not None:
-            return self._dataset.facts.queries
-        return _CHECKED_OPERATIONS
 
     def _prepare(self, index: int) -> Failure | None:
         """Write the prepared file of one arm, unless the same build and case wrote it before."""
@@ -177,6 +172,7 @@ class CaseSession:
         outputs = [self._bench.scratch / f"output.{index}" if neighbours else None for index in range(len(self._arms))]
         request = replace(
             request,
+            check=self._dataset.facts.queries if neighbours and self._dataset else _CHECKED_OPERATIONS,
             target_ns=int(self._measure.sample_ns),
             schedule=mirrored(arms=len(self._arms), samples=4, seed=self._seed),
             arms=tuple(replace(arm, output=str(path or "")) for arm, path in zip(request.arms, outputs, strict=True)),

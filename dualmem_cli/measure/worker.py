@@ -15,6 +15,7 @@ from dualmem_cli.model.plan import Draw, Task, WorkerRequest
 from dualmem_cli.model.samples import Failure, WorkerRun
 
 _DESCRIBE_TIMEOUT_S = 20.0
+_LAST_WORDS_S = 0.5
 
 
 def native_path(name: str) -> Path:
@@ -71,6 +72,9 @@ class WorkerProcesses:
                 process.wait(timeout=timeout_s)
             except subprocess.TimeoutExpired:
                 timed_out = True
+                process.terminate()  # the worker's last words name the arm that hangs
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=_LAST_WORDS_S)
             finally:
                 _end(process)
             answered.seek(0)

@@ -192,7 +192,7 @@
       const total = this.total[node], own = this.self[node];
       const parts = [`total ${share(total, this.samples)} (${total.toLocaleString("en")} of ${this.samples.toLocaleString("en")} samples)`];
       if (node) parts.push(`self ${share(own, this.samples)}`);
-      if (this.zoomed && this.start[node] >= this.start[this.zoomed] && this.end(node) <= this.end(this.zoomed) && this.depth[node] > this.depth[this.zoomed])
+      if (this.zoomed && this.depth[node] > this.depth[this.zoomed]) // what is in sight and deeper was called from there
         parts.push(`${share(total, this.total[this.zoomed])} of ${this.names[this.name[this.zoomed]]}`);
       this.detail.replaceChildren(heading, parts.join(" · "));
     }
@@ -233,15 +233,9 @@
     /** The neighbour in the direction of an arrow key: callees, the caller, or the next box of the row; the node itself at an edge. */
     neighbour(key) {
       const node = this.selected, deeper = key === (this.icicle ? "ArrowDown" : "ArrowUp");
-      const from = Math.max(this.start[node], this.from), to = Math.min(this.end(node), this.to);
-      if (deeper) {
-        const row = this.rows[this.depth[node] + 1] ?? [];
-        let best = node, most = 0;
-        for (let i = this.first(row, from); i < row.length && this.start[row[i]] < to; i++) {
-          const overlap = Math.min(this.end(row[i]), to) - Math.max(this.start[row[i]], from);
-          if (overlap > most) [best, most] = [row[i], overlap];
-        }
-        return best;
+      if (deeper) { // the first in sight is the heaviest, or the only one, towards the zoomed box
+        const row = this.rows[this.depth[node] + 1] ?? [], child = row[this.first(row, Math.max(this.start[node], this.from))];
+        return this.parent[child] === node && this.start[child] < this.to ? child : node;
       }
       if (key === "ArrowUp" || key === "ArrowDown") return node ? this.parent[node] : 0;
       const row = this.rows[this.depth[node]], next = row[this.first(row, this.start[node]) + (key === "ArrowRight" ? 1 : -1)];

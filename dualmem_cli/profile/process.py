@@ -119,7 +119,8 @@ def _end_session(child: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + 2.0
         while any(_running(process.pid) for process in killed) and time.monotonic() < deadline:
             time.sleep(0.005)
-    child.wait()
+    with contextlib.suppress(subprocess.TimeoutExpired):  # a process stuck in the kernel dies when the kernel lets it
+        child.wait(5.0)
 
 
 def _running(pid: int) -> "psutil.Process | None":

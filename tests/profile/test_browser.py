@@ -161,6 +161,8 @@ def test_keyboard_walks(driver: Driver) -> None:
     assert driver.page.locator("#reset").is_enabled()
     driver.press("ArrowLeft")
     assert driver.text(".detail").startswith("write libc.so.6")  # its neighbour is out of sight
+    driver.press("ArrowDown", "ArrowDown", "ArrowUp", "ArrowUp")
+    assert driver.text(".detail").startswith("write libc.so.6")  # back towards the zoomed box, not into its heavier brothers
     driver.press("Home")
     assert driver.page.locator("#reset").is_disabled()
 

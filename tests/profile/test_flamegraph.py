@@ -17,6 +17,8 @@ HOSTILE = [
     "<img src=x onerror=window.owned=1> (a.so)",
     '" onmouseover="window.owned=1',
     "<!--<script>",
+    "</script x",
+    "</script/",
     "]]> &amp; &lt;b&gt;",
     "@@SCRIPT@@ @@DATA@@",
     "\u2028line\u2029",
@@ -57,7 +59,11 @@ class Page(HTMLParser):
 
 def hostile(profile: Profile) -> Profile:
     return replace(
-        profile, title=HOSTILE[0], notes=tuple(HOSTILE), stacks=tuple(sorted(((name, name), 10) for name in HOSTILE)), samples=70
+        profile,
+        title=HOSTILE[0],
+        notes=tuple(HOSTILE),
+        stacks=tuple(sorted(((name, name), 10) for name in HOSTILE)),
+        samples=10 * len(HOSTILE),
     )
 
 

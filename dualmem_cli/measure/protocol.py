@@ -60,14 +60,15 @@ def encode(request: WorkerRequest) -> str:
 
 
 def parse_events(text: str) -> list[Event]:
-    """All complete events. A last line that was cut off by a crash is dropped."""
+    """All complete events. A last line that was cut off by a crash is dropped. Lines end at \\n only: a library's own words may hold
+    any of the other characters that str.splitlines breaks at, such as U+2028."""
     events: list[Event] = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         try:
             event = json.loads(line)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(event, dict) and "event" in event:
+        if isinstance(event, dict) and isinstance(event.get("event"), str):
             events.append(event)
     return events
 
@@ -112,7 +113,17 @@ def _kernel(raw: dict[str, Any]) -> Kernel:
 
 
 def worker_run(events: list[Event], draw: Draw, schedule: str, failure: Failure | None) -> WorkerRun:
-    """What a worker answered, as far as it got."""
+    """What a worker answered, as far as it got. An answer that is not the protocol's is a failure of the worker, not of the run."""
+    try:
+        return _worker_run(events, draw, schedule, failure)
+    except (KeyError, TypeError, ValueError):
+        broken = Failure(FailureKind.BROKEN, "answer", None, "the worker's answer is not in the protocol of this dualmem")
+        return WorkerRun(
+            draw=draw, clock=None, check=None, samples=None, latency=(), metrics=(), resources=None, failure=failure or broken
+        )
+
+
+def _worker_run(events: list[Event], draw: Draw, schedule: str, failure: Failure | None) -> WorkerRun:
     return WorkerRun(
         draw=draw,
         clock=_clock(first(events, "hello")),
@@ -138,6 +149,8 @@ def _check(event: Event | None) -> Check | None:
 def _samples(event: Event | None, schedule: str) -> Samples | None:
     if event is None:
         return None
+    if any(len(event[key]) != len(schedule) for key in ("wall_ns", "cpu_ns", "switches")):
+        raise ValueError("a sample per entry of the schedule is wanted")
     return Samples(
         schedule=schedule,
         iterations=tuple(event["iterations"]),
@@ -173,17 +186,17 @@ def _resources(event: Event | None) -> Resources | None:
 def failure_of(events: list[Event], *, returncode: int, timed_out: bool, timeout_s: float, stderr: str) -> Failure | None:
     """Why the worker failed, from its own last words, or None when it finished."""
     phases = [event for event in events if event["event"] == "phase"]
-    phase, arm = (phases[-1]["phase"], phases[-1]["arm"]) if phases else ("start", None)
     crash, error = first(events, "crash"), first(events, "error")
-    if crash:
-        phase, arm = crash["phase"], crash["arm"]
+    last = crash or (phases[-1] if phases else {})
+    phase, arm = last.get("phase", "start"), last.get("arm")
     if timed_out:
         message = f"no answer within {timeout_s:g} s, stopped in {phase}; raise [measure] timeout_s if it needs longer"
         return Failure(FailureKind.TIMED_OUT, phase, arm, message)
     if error:
-        return Failure(FailureKind.REFUSED, error["phase"], error["arm"], f"{error['phase']}: {error['message']}")
+        refused = error.get("phase", phase)
+        return Failure(FailureKind.REFUSED, refused, error.get("arm"), f"{refused}: {error.get('message', 'without a word')}")
     if returncode < 0 or crash:
-        name = signal_name(crash["signal"] if crash else -returncode)
+        name = signal_name(crash.get("signal", -returncode) if crash else -returncode)
         return Failure(FailureKind.CRASHED, phase, arm, f"the worker died of {name} in {phase}")
     if first(events, "done") is None or returncode != 0:
         said = f": {stderr.strip().splitlines()[-1][:200]}" if stderr.strip() else ""

@@ -50,15 +50,21 @@ def _read(path: Path) -> "tuple[Any, Any]":
                 return _read_fvecs(path), None
             case ".hdf5" | ".h5":
                 return _read_hdf5(path)
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: {str(error).splitlines()[0]}", hint="The file is damaged or not what its name says.") from None
+    except (OSError, ValueError, KeyError, MemoryError) as error:  # MemoryError: a damaged header that asks for 10^18 rows
+        said = (str(error).splitlines() or ["more than fits into memory"])[0]
+        raise DataError(f"{path}: {said}", hint="The file is damaged or not what its name says.") from None
     raise DataError(f"{path}: unknown kind of file", hint=f"Known: {', '.join(_SUFFIXES)}.")
 
 
 def _read_npy(path: Path) -> Any:
     import numpy as np
 
-    array = np.load(path, allow_pickle=False)
+    with path.open("rb") as file:
+        # Not np.load: for a file that is no .npy it may return an archive, or raise EOFError or BadZipFile.
+        return _matrix(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def _matrix(array: Any) -> Any:
     if array.ndim != 2 or array.dtype.kind not in "fiu" or 0 in array.shape:
         raise ValueError(f"an array of shape {array.shape} and type {array.dtype} is not a matrix of numbers")
     return array
@@ -80,18 +86,22 @@ def _read_fvecs(path: Path) -> Any:
 
 def _read_hdf5(path: Path) -> "tuple[Any, Any]":
     import h5py
+    import numpy as np
 
     with h5py.File(path, "r") as file:
-        if "train" not in file or "test" not in file:
+        sets = [file.get(name) for name in ("train", "test")]
+        if not all(isinstance(found, h5py.Dataset) for found in sets):
             raise ValueError("it has no 'train' and 'test' (the ann-benchmarks layout)")
-        return file["train"][:], file["test"][:]
+        train, test = (_matrix(np.asarray(found)) for found in sets)
+        return train, test
 
 
 def _checked(array: Any, path: Path, *, normalise: bool) -> "Vectors":
     """float32, finite, 1..4096 columns, rows of unit length when asked for (a zero row stays zero)."""
     import numpy as np
 
-    matrix = np.ascontiguousarray(array, dtype=np.float32)
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes an infinity, which is reported below
+        matrix = np.ascontiguousarray(array, dtype=np.float32)
     if not 1 <= matrix.shape[1] <= 4096:
         raise DataError(f"{path}: {matrix.shape[1]} columns; embeddings have 1 to 4096")
     bad = ~np.isfinite(matrix).all(axis=1)

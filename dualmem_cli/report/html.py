@@ -28,7 +28,8 @@ from dualmem_cli.report.layout import (
     Tone,
     visible,
 )
-from dualmem_cli.report.plots import PALETTE, svg
+from dualmem_cli.report.plane import PALETTE
+from dualmem_cli.report.plots import svg
 from dualmem_cli.report.stylesheet import STYLE
 from dualmem_cli.report.svg import page_svg
 

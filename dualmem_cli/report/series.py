@@ -77,8 +77,7 @@ def percentile_curves(run: CaseRun) -> tuple[PercentileCurve, ...]:
         for fastest in (False, True):
             histogram = merge(latency.fastest if fastest else latency.every for latency in found)
             if histogram.count:
-                name = f"{_arm_name(run, index)}{', fastest pass' if fastest else ''}"
-                curves.append(_curve(histogram, name=name, role=arm.role, fastest=fastest))
+                curves.append(_curve(histogram, name=_arm_name(run, index), role=arm.role, fastest=fastest))
     return tuple(curves)
 
 

@@ -5,13 +5,10 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))
-from golden_records import RECORDS
+from golden.records import RECORDS
 
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.report import RENDERERS, ReportContext

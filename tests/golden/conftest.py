@@ -1,13 +1,9 @@
 """Golden files: what a renderer writes for a record made by hand, word for word. `pytest tests/golden --update-golden` writes them."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-# The records are plain modules beside the tests; importlib mode puts no folder on the path by itself.
-sys.path.insert(0, str(Path(__file__).parent))
 
 Golden = Callable[[str, str], None]
 

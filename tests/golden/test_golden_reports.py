@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import jsonschema
 import pytest
-from golden_records import HOSTILE, RECORDS
+from golden.records import HOSTILE, RECORDS
 from rich.cells import cell_len
 from rich.console import Console
 

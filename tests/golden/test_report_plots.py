@@ -6,14 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from golden_records import RECORDS
+from golden.records import RECORDS
 
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.model.record import Record
 from dualmem_cli.report import ReportContext
 from dualmem_cli.report.compose import compose
 from dualmem_cli.report.layout import Figure, FigureKind
-from dualmem_cli.report.plots import MOST_PAIRS, PALETTE, save_png, svg
+from dualmem_cli.report.plane import PALETTE
+from dualmem_cli.report.plots import MOST_PAIRS, save_png, svg
 from dualmem_cli.report.svg import page_svg
 
 CONTEXT = ReportContext(record_path="", page_path="", exit_status=ExitStatus.OK, next_command="")
@@ -94,3 +95,17 @@ def test_coordinates_keep_a_tenth_of_a_unit(compare: Record) -> None:
     numbers = [[float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", path)] for path in longest]
     assert len(numbers[0]) == len(numbers[1]) > 100
     assert max(abs(a - b) for a, b in zip(*numbers, strict=True)) <= 0.0501
+
+
+def test_a_png_has_its_dots(compare: Record, tmp_path: Path) -> None:
+    """Agg draws no stroke without length, and snaps the strokes of short paths to whole pixels."""
+    from matplotlib.image import imread
+
+    for figure in [f for f in figures(compare) if f.kind is FigureKind.WORKERS]:
+        path = tmp_path / "workers.png"
+        save_png(compare, figure, path=path, dots_per_inch=72)
+        pixels = imread(path)[:, :, :3]
+        ink = tuple(int(PALETTE["ink"][i : i + 2], 16) / 255 for i in (1, 3, 5))
+        plane = pixels[35:185, 60:365]
+        rows = (abs(plane - ink).max(axis=2) < 0.05).sum(axis=1)
+        assert sum(0 < row < 100 for row in rows) >= 3, figure.case

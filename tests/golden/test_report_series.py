@@ -5,8 +5,8 @@ import statistics
 from dataclasses import replace
 
 import pytest
-from golden_parts import CLOCK, block_worker, latency_worker, run_of
-from golden_records import RECORDS
+from golden.parts import CLOCK, block_worker, latency_worker, run_of
+from golden.records import RECORDS
 
 from dualmem_cli.model.plan import Arm, Case, Role
 from dualmem_cli.model.record import CaseRun

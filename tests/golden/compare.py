@@ -1,6 +1,6 @@
 """A compare of nine cases that were never run: every verdict once."""
 
-from golden_parts import (
+from golden.parts import (
     LAYOUTS,
     MACHINE,
     block_worker,

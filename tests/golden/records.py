@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from golden_bench import bench_record
-from golden_compare import compare_record
-from golden_parts import (
+from golden.bench import bench_record
+from golden.compare import compare_record
+from golden.parts import (
     MACHINE,
     block_worker,
     build,

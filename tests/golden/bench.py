@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from golden_parts import (
+from golden.parts import (
     MACHINE,
     block_worker,
     build,

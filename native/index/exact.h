@@ -6,7 +6,7 @@
  * how many bytes are read. Order: the higher cosine first; of equal cosines the smaller row.
  *
  * The price: data that the bound cannot tell apart (all rows equal, or one component that dwarfs the others in every row)
- * is rescored as a whole, 1.5 to 3 times the cost of scanning float32. The answer stays exact.
+ * is rescored as a whole: 2 to 3 times the cost of scanning float32 (1,000 and 10,000 x 768). The answer stays exact.
  *
  * Threads: an index is constant once made; every thread that searches needs a scratch of its own. The rows must neither
  * move nor change while the index lives. */

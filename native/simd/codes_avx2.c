@@ -76,19 +76,17 @@ static inline __m128i dot_four(const uint8_t *const row[4], const int8_t *query,
     for (int r = 0; r < 4; r++) {
         sums[r] = _mm256_setzero_si256();
     }
-    for (size_t line = 0; line < stride; line += 64) {
-        if (ahead != 0) {
+    for (size_t i = 0; i < stride; i += 32) {
+        if (ahead != 0 && i % 64 == 0) {
             for (int r = 0; r < 4; r++) {
-                _mm_prefetch((const char *)(row[r] + line) + ahead, _MM_HINT_T0);
+                _mm_prefetch((const char *)(row[r] + i) + ahead, _MM_HINT_T0);
             }
         }
-        for (size_t i = line; i < line + 64; i += 32) {
-            __m256i weights = _mm256_load_si256((const __m256i *)(const void *)(query + i));
-            for (int r = 0; r < 4; r++) {
-                __m256i values = _mm256_load_si256((const __m256i *)(const void *)(row[r] + i));
-                __m256i pairs = _mm256_maddubs_epi16(values, weights);
-                sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(pairs, ones));
-            }
+        __m256i weights = _mm256_load_si256((const __m256i *)(const void *)(query + i));
+        for (int r = 0; r < 4; r++) {
+            __m256i values = _mm256_load_si256((const __m256i *)(const void *)(row[r] + i));
+            __m256i pairs = _mm256_maddubs_epi16(values, weights);
+            sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(pairs, ones));
         }
     }
     __m256i all = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));

@@ -130,20 +130,11 @@ def _row(record: Record, finding: CompareFinding) -> Row:
             Cell((), drawing),
             cell(_time(finding.baseline_ns)),
             cell(_time(finding.candidate_ns)),
-            cell(_why(finding)),
+            cell(finding.reason),
         ),
         _LEVELS.get(finding.verdict, Level.QUIET),
         finding.case,
     )
-
-
-def _why(finding: CompareFinding) -> str:
-    """The reason, without the change and interval that it begins with: they have columns of their own."""
-    change = finding.change
-    if change is None:
-        return finding.reason
-    begin = f"{percent(change.value)} [{percent(change.low)}, {percent(change.high)}]"
-    return finding.reason.removeprefix(begin).lstrip(" :,")
 
 
 def _folded(findings: list[CompareFinding]) -> tuple[Row, ...]:
@@ -194,7 +185,7 @@ def _detail(record: Record, finding: CompareFinding) -> Detail:
 
 
 def _about(record: Record, finding: CompareFinding, run: CaseRun | None) -> Facts:
-    pairs = [("why", plain(_why(finding)))]
+    pairs = [("why", plain(finding.reason))]
     if finding.change is not None:
         change = finding.change
         interval = f"{change_text(change)}, {confidence_text(change.confidence)} interval {change_interval(change)}"

@@ -97,7 +97,7 @@ def compare_record() -> Record:
             change(0.0788, 0.0741, 0.0834, count=24),
             412.0,
             444.5,
-            "+7.9 % [+7.4 %, +8.3 %]: more than 5 % slower (99.9 %); 24 workers",
+            "more than 5 % slower (99.9 %); 24 workers",
             layout_cells(0.0788, 0.0011),
             (
                 MetricChange("instructions", "count", 1_018_032.0, 1_099_475.0, 0.02, True),
@@ -125,7 +125,7 @@ def compare_record() -> Record:
             change(0.011, -0.0294, 0.0531, count=10),
             3_900_000.0,
             3_940_000.0,
-            "+1.1 % [-2.9 %, +5.3 %] straddles 5 % after 10 workers; about 9.2 s more would decide: --budget 11",
+            "the interval straddles 5 % after 10 workers; about 9.2 s more would decide: --budget 11",
         ),
         CompareFinding(
             ids[4],
@@ -145,7 +145,7 @@ def compare_record() -> Record:
             change(-0.1242, -0.1361, -0.1118, count=8),
             0.74,
             0.648,
-            "-12.4 % [-13.6 %, -11.2 %]: faster (99.9 %); 8 workers",
+            "faster by about 12.4 % (99.9 % that it is faster); 8 workers",
             layout_cells(-0.1242, 0.02),
         ),
         CompareFinding(ids[6], Verdict.UNCHANGED, 0.05, change(-0.0031, -0.0081, 0.0022, count=5), 3.4, 3.39, proved),

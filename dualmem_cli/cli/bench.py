@@ -37,6 +37,6 @@ def bench(
         status=bench_status(opened.record, enforce_budgets=enforce_budgets),
         next_command="dualmem baseline save main",
         json=json,
-        verbose=verbose,
+        level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
     )

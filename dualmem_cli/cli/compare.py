@@ -48,7 +48,7 @@ def compare(
         status=status,
         next_command=_next(status, chosen=scenarios),
         json=json,
-        verbose=verbose,
+        level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
     )
 

@@ -37,9 +37,9 @@ def show_record(record: Record, *, path: Path, format_: str, output: Path | None
         record_path=str(path), page_path=str(page) if page.is_file() else "", exit_status=status, next_command=""
     )
     if format_ == "text" and output is None:
-        from dualmem_cli.cli.showing import print_table
+        from dualmem_cli.cli.showing import level_of, print_table
 
-        print_table(record, context, verbose=verbose)
+        print_table(record, context, level=level_of(quiet=False, verbose=verbose))
         return 0
     text = RENDERERS[format_](record, context)
     if output is None:

@@ -1,7 +1,6 @@
 """Shows a finished run: the table or the JSON on stdout, the page beside the record, warnings on stderr."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from dualmem_cli.errors import ExitStatus
@@ -12,27 +11,40 @@ _PIPE_WIDTH = 120
 
 
 def show(
-    record: Record, *, record_path: Path, status: ExitStatus, next_command: str, json: bool, verbose: bool, unsaved: str
+    record: Record,
+    *,
+    record_path: Path,
+    status: ExitStatus,
+    next_command: str,
+    json: bool,
+    level: Level,
+    unsaved: str,
 ) -> int:
-    """Print the run and write its page. Returns the exit status: a record that could not be saved is a failure."""
+    """Print the run, then write its page, which takes longer. Returns the exit status: what could not be saved is a failure."""
     page = record_path.with_suffix(".html")
     context = ReportContext(record_path=str(record_path), page_path=str(page), exit_status=status, next_command=next_command)
+    if json:
+        print(RENDERERS["json"](record, context), flush=True)
+    else:
+        print_table(record, context, level=level)
     try:
         page.write_text(RENDERERS["html"](record, context), encoding="utf-8")
     except OSError as error:
         unsaved = unsaved or f"{page}: {error.strerror}"
-        context = replace(context, page_path="")
-    if json:
-        print(RENDERERS["json"](record, context))
-    else:
-        print_table(record, context, verbose=verbose)
     if unsaved:
         print(f"dualmem: not everything could be saved: {unsaved}", file=sys.stderr)
         return status or ExitStatus.MEASUREMENT_FAILED
     return status
 
 
-def print_table(record: Record, context: ReportContext, *, verbose: bool) -> None:
+def level_of(*, quiet: bool, verbose: bool) -> Level:
+    """How much of a table is shown."""
+    if verbose:
+        return Level.VERBOSE
+    return Level.QUIET if quiet else Level.NORMAL
+
+
+def print_table(record: Record, context: ReportContext, *, level: Level) -> None:
     """The record as a table on stdout, as wide as the terminal; without colour where that is not wanted."""
     from rich.console import Console
 
@@ -40,4 +52,4 @@ def print_table(record: Record, context: ReportContext, *, verbose: bool) -> Non
 
     # A pipe has no width; 80 columns, which rich assumes, would break rows that a log can show whole.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-    print_record(record, context, console=console, level=Level.VERBOSE if verbose else Level.NORMAL)
+    print_record(record, context, console=console, level=level)

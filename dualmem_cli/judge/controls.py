@@ -5,13 +5,13 @@ caught. They are pooled over the suite, and where one fails, the run has not ear
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from statistics import fmean
+from statistics import fmean, stdev
 
 from dualmem_cli.model.record import CaseRun
 from dualmem_cli.model.scenario import Scenario
-from dualmem_cli.model.units import percent
+from dualmem_cli.model.units import Unit, percent
 from dualmem_cli.model.verdict import CompareFinding, ControlFinding, Verdict
-from dualmem_cli.stats.interval import log_ratio_interval, mean_interval
+from dualmem_cli.stats.interval import change_of, weighted_interval
 from dualmem_cli.stats.pairs import paired_ratios
 
 # Of a whole suite; in a small one, cases get more than one each.
@@ -20,6 +20,9 @@ _CONFIDENCE = 0.999
 # How much more than the threshold the second control works: 8 % for 5 %.
 _MORE = 1.6
 _COPY_ARM, _MORE_ARM = 1, 2
+_SMALLEST_SPREAD = 0.001  # a smaller one, from a handful of workers, would be luck
+_UNKNOWN_SPREAD = 0.02
+_METHOD = "pooled over the suite, weighted by precision"
 
 
 def control_work(scenario: Scenario) -> float:
@@ -62,23 +65,35 @@ def without_controls(finding: CompareFinding, controls: Sequence[ControlFinding]
 def _pooled(
     name: str, controlled: Sequence[tuple[CaseRun, float]], *, arm: int, held: Callable[[float, float], bool]
 ) -> ControlFinding:
-    """Workers' log ratios, judged in units of their case's threshold, so that scenarios with other thresholds can be pooled."""
+    """Workers' log ratios, judged in units of their case's threshold, so that scenarios with other thresholds can be pooled.
+
+    A case counts by how well it can be measured here, which its judged workers have shown: one memory-bound kernel with 10 % of noise
+    must not speak for twenty others.
+    """
     logs: list[float] = []
     units: list[float] = []
+    weights: list[float] = []
     passed = 0
     for run, threshold in controlled:
         own = [paired_ratios(worker.samples, arm=arm, reference=0).value for worker in run.controls if worker.samples is not None]
         logs += own
         units += [log / threshold for log in own]
+        weights += [1.0 / _spread(run) ** 2] * len(own)
         passed += bool(own) and held(fmean(own) / threshold, fmean(own) / threshold)
     complete = len(logs) == sum(len(run.controls) for run, _ in controlled)
     if len(logs) < 2:
         return ControlFinding(name=name, held=False, passed=passed, cases=len(controlled), change=None)
-    pooled = mean_interval(units, confidence=_CONFIDENCE, unit="1", method="pooled over the suite")
+    pooled = weighted_interval(units, weights, confidence=_CONFIDENCE, unit=Unit.RATIO, method=_METHOD)
     return ControlFinding(
         name=name,
         held=complete and held(pooled.low, pooled.high),
         passed=passed,
         cases=len(controlled),
-        change=log_ratio_interval(logs, confidence=_CONFIDENCE, method="pooled over the suite"),
+        change=change_of(weighted_interval(logs, weights, confidence=_CONFIDENCE, unit=Unit.RATIO, method=_METHOD)),
     )
+
+
+def _spread(run: CaseRun) -> float:
+    """The standard deviation between the judged workers of a case, as a log ratio."""
+    logs = [paired_ratios(worker.samples, arm=1, reference=0).value for worker in run.workers if worker.samples is not None]
+    return max(_SMALLEST_SPREAD, stdev(logs)) if len(logs) > 1 else _UNKNOWN_SPREAD

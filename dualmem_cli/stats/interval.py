@@ -6,6 +6,7 @@ are: each is a fresh process with its own draw. So the unit is the worker, and a
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean, stdev
 
 from dualmem_cli.model.estimate import Estimate
@@ -26,17 +27,36 @@ def mean_interval(values: Sequence[float], *, confidence: float, unit: Unit | st
     )
 
 
+def weighted_interval(
+    values: Sequence[float], weights: Sequence[float], *, confidence: float, unit: Unit | str, method: str
+) -> Estimate:
+    """The mean of two or more values weighted by their precision (1 / variance), with its two-sided Student interval.
+
+    The standard error is the one that the weights promise, or larger when the values scatter more than that (the Birge ratio,
+    Phys. Rev. 40, 207, 1932): a weight that was too optimistic widens the interval instead of narrowing it.
+    """
+    total = math.fsum(weights)
+    centre = math.fsum(w * v for w, v in zip(weights, values, strict=True)) / total
+    freedom = len(values) - 1
+    birge = math.fsum(w * (v - centre) ** 2 for w, v in zip(weights, values, strict=True)) / freedom
+    half = quantile((1.0 - confidence) / 2.0, freedom) * math.sqrt(max(1.0, birge) / total)
+    return Estimate(
+        value=centre, low=centre - half, high=centre + half, confidence=confidence, unit=unit, count=len(values), method=method
+    )
+
+
 def log_ratio_interval(values: Sequence[float], *, confidence: float, method: str) -> Estimate:
     """From one log ratio per worker to the change exp(mean) - 1 with its interval: 0.08 is 8 % slower."""
-    logs = mean_interval(values, confidence=confidence, unit=Unit.RATIO, method=method)
-    return Estimate(
+    return change_of(mean_interval(values, confidence=confidence, unit=Unit.RATIO, method=method))
+
+
+def change_of(logs: Estimate) -> Estimate:
+    """A mean log ratio as a change: 0.08 is 8 % slower."""
+    return replace(
+        logs,
         value=math.expm1(logs.value),
         low=math.expm1(logs.low),
         high=math.expm1(logs.high) if logs.high < 700 else math.inf,
-        confidence=confidence,
-        unit=Unit.RATIO,
-        count=logs.count,
-        method=method,
     )
 
 

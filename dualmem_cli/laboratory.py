@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 import dualmem_cli
-from dualmem_cli.errors import RecordError
+from dualmem_cli.errors import DualmemError, RecordError
 from dualmem_cli.judge.controls import control_findings, without_controls
 from dualmem_cli.measure.case import Bench, CaseSession
 from dualmem_cli.measure.data import Dataset, materialise
@@ -112,7 +112,7 @@ class Laboratory:
         began = self.seconds()
         with tempfile.TemporaryDirectory(prefix="dualmem-", ignore_cleanup_errors=True) as scratch:
             record = self._empty_record(kind, scenarios, builds, baseline)
-            records.save(record, self.record_path)
+            records.save(replace(record, interrupted=True), self.record_path)
             links = self._copies((*builds, builds[0]), Path(scratch))
             opened = Opened(record, datasets={}, links=links[:-1], copies=links[-1], scratch=Path(scratch))
             try:
@@ -122,13 +122,18 @@ class Laboratory:
             except KeyboardInterrupt:
                 opened.record = replace(opened.record, interrupted=True)
                 opened.add_cautions((_INTERRUPTED,))
+            except DualmemError:
+                if not opened.record.cases:  # a scenario or its data cannot be used: nothing was measured, nothing is left behind
+                    self.record_path.unlink(missing_ok=True)
+                raise
             opened.record = replace(opened.record, seconds=self.seconds() - began)
-            self.save(opened)
+            self.save(opened, finished=True)
 
-    def save(self, opened: Opened) -> None:
-        """Save the record as it is. A failure is remembered and said at the end: it must not cost the measurements still to come."""
+    def save(self, opened: Opened, *, finished: bool = False) -> None:
+        """Save the record as it is; until the run has finished, as an interrupted one, which it will be if it is killed. A failure is
+        remembered and said at the end: it must not cost the measurements still to come."""
         try:
-            records.save(opened.record, self.record_path)
+            records.save(opened.record if finished else replace(opened.record, interrupted=True), self.record_path)
             opened.unsaved = ""
         except RecordError as error:
             opened.unsaved = str(error)

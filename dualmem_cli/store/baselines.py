@@ -11,7 +11,7 @@ from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.record import Record
 from dualmem_cli.store import builds, records
 
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Baseline:
 
 def save(folder: Path, *, name: str, record: Record, build_folder: Path) -> Baseline:
     """Promote a record and its build. An older baseline of that name is replaced in one step, or kept if anything fails."""
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise BaselineError(
             f'"{name}" is not a name for a baseline', hint="Use letters, digits, dot, dash and underscore, 64 at most."
         )
@@ -33,6 +33,8 @@ def save(folder: Path, *, name: str, record: Record, build_folder: Path) -> Base
         raise BaselineError("a compare record cannot become a baseline", hint="Run `dualmem bench` and save its record.")
     if record.interrupted:
         raise BaselineError("the record was interrupted and is not whole", hint="Run `dualmem bench` to its end first.")
+    if not any(finding.problem == "" for finding in record.bench):
+        raise BaselineError("the record has no case that was measured", hint="See what it says: dualmem report RECORD.")
     build = builds.load(build_folder)
     target = folder / name
     try:
@@ -67,7 +69,7 @@ def load(folder: Path, name: str) -> Baseline:
         build = builds.load(home / "build")
     except (RecordError, BuildError) as error:
         raise BaselineError(f'baseline "{name}" cannot be used: {error.what}', hint=again) from None
-    if build.digest != record.builds[0].digest:
+    if [build.digest] != [made_with.digest for made_with in record.builds]:
         raise BaselineError(f'baseline "{name}" cannot be used: its record was made with another build', hint=again)
     return Baseline(name=name, record=record, build=build)
 

@@ -1,8 +1,8 @@
 """Builds kept on disk, content-addressed: a folder named by the build's digest holds its links, each named by its own, and a
 manifest. What was measured can so be measured again, whatever became of the working tree."""
 
+import contextlib
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,27 +15,39 @@ Copy = Callable[[Path, Path], None]
 
 
 def keep(links: Sequence[Path], *, origin: str, describe: Callable[[str], Library], copy: Copy, folder: Path) -> Build:
-    """Copy `links` into `folder`/<digest> with `copy` (which may strip them) unless the same build is there already. The returned
+    """Copy `links` into `folder`/<digest> with `copy` (which may strip them) unless the same build is there already, whole. The returned
     links have absolute paths in there."""
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".keeping-") as scratch:
+        made = Path(scratch) / "made"
+        made.mkdir()
         kept: list[Link] = []
         for source in links:
             unnamed = Path(scratch) / "link"
             copy(source, unnamed)
             digest = digest_of(unnamed)
-            unnamed.rename(Path(scratch) / f"{digest}.so")
+            unnamed.rename(made / f"{digest}.so")
             kept.append(Link(layout=_layout(source), path=f"{digest}.so", sha256=digest))
         total = build_digest(kept)
-        target = folder / total
-        library = describe(str(Path(scratch) / kept[0].path))
+        library = describe(str(made / kept[0].path))
         build = Build(digest=total, origin=origin, library=_portable(library), links=tuple(kept))
-        Path(scratch, MANIFEST).write_bytes(_to_json(build))
-        if not (target / MANIFEST).is_file():
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(scratch, target)
-    return located(build, target)
+        (made / MANIFEST).write_bytes(_to_json(build))
+        try:
+            load(folder / total)
+        except BuildError:
+            _put(made, folder / total, aside=Path(scratch) / "damaged")
+    return located(build, folder / total)
+
+
+def _put(made: Path, target: Path, *, aside: Path) -> None:
+    """Rename a build into place, whole. Of two runs at once one is too late, and takes what the other put there."""
+    with contextlib.suppress(FileNotFoundError):
+        target.rename(aside)
+    try:
+        made.rename(target)
+    except OSError:
+        load(target)
 
 
 def load(folder: Path) -> Build:

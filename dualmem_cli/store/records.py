@@ -1,7 +1,9 @@
 """Records as JSON files. The JSON Schema is made from the model, so file and code cannot disagree."""
 
+import contextlib
 import json
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +50,10 @@ def from_json(text: bytes, *, path: str) -> Record:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of record files."""
     schema = _adapter().json_schema()
+    for bound in ("value", "low", "high"):  # pydantic writes infinities as text and does not say so in the schema
+        schema["$defs"]["Estimate"]["properties"][bound] = {
+            "anyOf": [{"type": "number"}, {"enum": ["Infinity", "-Infinity", "NaN"]}]
+        }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "dualmem record"}
 
 
@@ -82,9 +88,10 @@ def new_path(folder: Path, *, created: str, kind: str) -> Path:
 
 
 def latest(folder: Path, *, kind: str) -> Path | None:
-    """The newest readable record of that kind in `folder`, by name (names begin with the time). Empty files of runs that were killed
-    before their first save are passed over."""
-    paths = [path for path in folder.glob(f"*-{kind}*.json") if path.stat().st_size > 0]
+    """The newest record of that kind in `folder`, by name: the time, the kind, and a number where two were made in one second. Empty
+    files of runs that were killed before their first save are passed over."""
+    named = re.compile(rf"\d{{4}}-\d\d-\d\dT\d\d-\d\d-\d\d-{kind}(-\d+)?\.json")
+    paths = [path for path in folder.glob(f"*-{kind}*.json") if named.fullmatch(path.name) and path.stat().st_size > 0]
     return max(paths, default=None, key=lambda path: (path.name[:19], path.stat().st_mtime_ns))
 
 
@@ -99,5 +106,6 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         unfinished.replace(path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
         raise RecordError(f"{path}: {error.strerror}", hint="Make room or choose another folder with --reports.") from None

@@ -101,6 +101,13 @@ def test_hostile_names_are_only_text(profile: Profile) -> None:
     }
 
 
+def test_the_data_block_holds_no_bracket_at_all(profile: Profile) -> None:
+    """Up to the first "<" it is whole: no parser, however it reads a script's end or a comment, can stop before it does."""
+    text = render_page([hostile(profile)], title="t", subtitle="s")
+    block = text.partition('id="profile-data">')[2].partition("<")[0]
+    assert len(json.loads(block)["graphs"][0]["names"]) == 1 + len(HOSTILE)
+
+
 def test_nothing_is_fetched_and_only_the_two_blocks_may_run(profile: Profile) -> None:
     text = render_page([profile], title="t", subtitle="s")
     page = Page(text)

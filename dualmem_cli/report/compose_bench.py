@@ -44,6 +44,8 @@ from dualmem_cli.report.phrases import (
 )
 
 _NOT_MEASURED = "-"
+# What stands in the notes without a budget of its own.
+_NOTED = frozenset({TIME, OVERHEAD, SPEEDUP, "recall"})
 
 
 def bench_verdict(record: Record) -> tuple[Span, ...]:
@@ -147,6 +149,8 @@ def _notes(record: Record, finding: BenchFinding, shown: list[Quantity]) -> list
     for quantity in finding.quantities:
         if quantity in percentiles or (quantity.name == TIME and quantity in shown):
             continue
+        if quantity.met is None and quantity.name not in _NOTED:
+            continue  # a declared metric without a budget: in the details of the case
         text = _against(quantity, scenario)
         if quantity.met is None or quantity in shown:
             notes.append(plain(text))

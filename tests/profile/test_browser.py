@@ -234,13 +234,14 @@ def test_hostile_names_do_nothing(browser: Any, profile: Profile, tmp_path: Path
         "</script><script>window.owned=1</script>",
         "<img src=x onerror=window.owned=1> (a.so)",
         "<!--<script>",
-        "\u2028'\"`${window.owned=1}",
+        "</script x",
     ]
-    evil = replace(profile, title=names[0], notes=tuple(names), stacks=tuple(sorted(((name,), 25) for name in names)))
+    names += ["\u2028'\"`${window.owned=1}"]
+    evil = replace(profile, title=names[0], notes=tuple(names), stacks=tuple(sorted(((name,), 20) for name in names)))
     page = tmp_path / "evil.html"
     page.write_text(render_page([evil], title=names[0], subtitle=names[1]), encoding="utf-8")
     driver = Driver(browser, page, width=900)
-    for share in (0.1, 0.4, 0.6, 0.9):
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9):
         driver.hover(share, 1)
         driver.click(share, 1)
         driver.press("Escape")

@@ -174,6 +174,30 @@ static uint64_t run_by_id(dm_state *state, uint64_t iterations) {
     return checksum;
 }
 
+static uint64_t run_by_id_batched(dm_state *state, uint64_t iterations) {
+    enum { BATCH = 64 };
+    dm_pair ids[BATCH];
+    float deltas[BATCH];
+    float strengths[BATCH];
+    uint64_t checksum = 0;
+    while (iterations > 0) {
+        stretch next = next_stretch(state, iterations < BATCH ? iterations : BATCH);
+        uint64_t batch = next.end - next.begin;
+        const pair *pairs = state->pairs + next.begin;
+        for (uint64_t i = 0; i < batch; i++) {
+            ids[i] = (dm_pair){dm_workload_id(pairs[i].episode), dm_workload_id(pairs[i].concept_number)};
+            deltas[i] = next.delta;
+        }
+        dm_store_strengthen_batch_by_id(state->workload.store, ids, deltas, batch, strengths);
+        for (uint64_t i = 0; i < batch; i++) {
+            checksum += dm_bits_from_float(strengths[i]);
+        }
+        state->workload.cursor += batch;
+        iterations -= batch;
+    }
+    return checksum;
+}
+
 static int32_t read_metrics_by_handle(dm_state *state, double *values, size_t count) {
     return dm_workload_read_metrics(&state->workload, 8, values, count); /* the strength, read and written */
 }
@@ -200,6 +224,9 @@ static const dm_kernel by_handle_prefetched =
 static const dm_kernel by_id =
     BINDING_UPDATE_KERNEL("binding_update_by_id", "portable", "strengthen one binding, given the ids of its two nodes",
                           setup_by_id, run_by_id, read_metrics_by_id);
+static const dm_kernel by_id_batched = BINDING_UPDATE_KERNEL(
+    "binding_update_by_id", "batched", "strengthen one of many bindings, given the ids of their nodes", setup_by_id,
+    run_by_id_batched, read_metrics_by_id);
 
-const dm_kernel *const dm_binding_update_kernels[] = {&by_handle, &by_handle_prefetched, &by_id};
+const dm_kernel *const dm_binding_update_kernels[] = {&by_handle, &by_handle_prefetched, &by_id, &by_id_batched};
 const size_t dm_binding_update_kernel_count = sizeof(dm_binding_update_kernels) / sizeof(dm_binding_update_kernels[0]);

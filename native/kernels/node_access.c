@@ -1,9 +1,9 @@
 /* node_access.c: reading a node's last access, activation and weight, in a dual store and in its single-type control.
  *
  * The two stores hold the same nodes with the same values, so the two kernels return the same checksums. In the dual one
- * half of the nodes are concepts, bound to eight episodes each; the weight is an episode's strength or a concept's cached
- * decay factor, which may turn out not to be cached. That test and the sign of the slot are what having two types costs
- * here. */
+ * half of the nodes are concepts, bound to eight episodes each; the weight is an episode's strength or a concept's decay
+ * factor. Both types have the same record, reached by the same instructions (store/store.h, "Layout"), so that what having
+ * two types costs here is what the caches and the address translation make of two stretches of memory instead of one. */
 #include "kernels/kernels.h"
 #include "kernels/workload.h"
 
@@ -36,9 +36,7 @@ static void set_values(dm_workload *workload, uint32_t fan) {
         if (number >= workload->concepts) {
             dm_store_set_strength(store, slot, (float)dm_workload_random(workload, 1025) / 1024.0f);
         } else if (store->single_type) {
-            dm_store_set_strength(store, slot, dm_decay_factor_of(fan));
-        } else {
-            (void)dm_store_decay_factor(store, slot);
+            dm_store_set_strength(store, slot, dm_decay_factor_of(fan)); /* what binding gave the dual store's concepts */
         }
     }
 }
@@ -92,50 +90,38 @@ static int32_t setup_single(const dm_case *work, dm_state **state, char *error, 
     return setup(work, state, 1, error, error_size);
 }
 
-/* dual is a constant in the caller. */
-static inline uint64_t walk(dm_state *state, uint64_t iterations, int dual) {
-    dm_store *store = state->workload.store;
+static uint64_t run(dm_state *state, uint64_t iterations) {
+    const dm_store *store = state->workload.store;
     const uint32_t *slots = state->workload.sequence;
     uint64_t mask = state->workload.length - 1;
     uint64_t cursor = state->workload.cursor;
     uint64_t checksum = 0;
     for (uint64_t end = cursor + iterations; cursor < end; cursor++) {
         uint32_t slot = slots[cursor & mask];
-        /* A store without types has plain indices: no sign to extend. */
-        const dm_node *node = dual ? dm_node_at(store, slot) : store->nodes + slot;
-        float weight = dual ? dm_typed_weight_inline(store, slot)
-                            : dm_float_from_bits(atomic_load_explicit(&node->weight, memory_order_relaxed));
+        const dm_node *node = dm_node_at(store, slot);
         checksum += atomic_load_explicit(&node->last_access_ns, memory_order_relaxed);
         checksum += atomic_load_explicit(&node->activation, memory_order_relaxed);
-        checksum += dm_bits_from_float(weight);
+        checksum += atomic_load_explicit(&node->weight, memory_order_relaxed);
     }
     state->workload.cursor = cursor;
     return checksum;
-}
-
-static uint64_t run_dual(dm_state *state, uint64_t iterations) {
-    return walk(state, iterations, 1);
-}
-
-static uint64_t run_single(dm_state *state, uint64_t iterations) {
-    return walk(state, iterations, 0);
 }
 
 static int32_t read_metrics(dm_state *state, double *values, size_t count) {
     return dm_workload_read_metrics(&state->workload, sizeof(dm_node), values, count);
 }
 
-#define NODE_KERNEL(NAME, SUMMARY, SETUP, RUN)                                                                          \
+#define NODE_KERNEL(NAME, SUMMARY, SETUP)                                                                               \
     {.size = sizeof(dm_kernel), .name = NAME, .variant = "portable", .summary = SUMMARY, .tolerance = 0,               \
      .output = DM_OUTPUT_NONE, .needs_data = 0, .parameters = parameters,                                              \
      .parameter_count = sizeof(parameters) / sizeof(parameters[0]), .metrics = dm_workload_metrics,                    \
-     .metric_count = DM_WORKLOAD_METRICS, .setup = SETUP, .run = RUN, .read_metrics = read_metrics,                    \
+     .metric_count = DM_WORKLOAD_METRICS, .setup = SETUP, .run = run, .read_metrics = read_metrics,                    \
      .read_output = dm_workload_no_output, .teardown = teardown}
 
 static const dm_kernel node_access =
-    NODE_KERNEL("node_access", "read time, activation and weight of one node through its type", setup_dual, run_dual);
+    NODE_KERNEL("node_access", "read time, activation and weight of one node through its type", setup_dual);
 static const dm_kernel node_access_single =
-    NODE_KERNEL("node_access_single", "the same of a node in a store without types", setup_single, run_single);
+    NODE_KERNEL("node_access_single", "the same of a node in a store without types", setup_single);
 
 const dm_kernel *const dm_node_access_kernels[] = {&node_access, &node_access_single};
 const size_t dm_node_access_kernel_count = sizeof(dm_node_access_kernels) / sizeof(dm_node_access_kernels[0]);

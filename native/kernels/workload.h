@@ -27,9 +27,10 @@ typedef struct dm_workload {
 } dm_workload;
 
 /* Node `number` of a workload: concepts are 0..concepts-1, then come the episodes (in a single-type store the same nodes
- * without a type). Arithmetic instead of a table of ids: the table's cache misses would be the caller's, not the store's. */
+ * without a type). Ids are a name space and a counter, made where they are needed: in a table, the cache misses of reading
+ * them would be the caller's, not the store's. */
 static inline dm_id dm_workload_id(uint64_t number) {
-    return (dm_id){number * UINT64_C(0x9fb21c651e98df25), number + UINT64_C(0x2545f4914f6cdd1d)};
+    return (dm_id){number + UINT64_C(0x2545f4914f6cdd1d), UINT64_C(0x9fb21c651e98df25)};
 }
 
 static inline uint32_t dm_workload_slot(const dm_workload *workload, uint32_t number) {

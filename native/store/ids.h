@@ -1,15 +1,15 @@
 /* ids.h: the hash table from 128-bit ids to slots.
  *
- * Open addressing over buckets of one cache line: three ids, their slots, and a control word with an 8-bit tag of each and
- * the number of entries that overflowed past this bucket. A look-up that hits costs one cache miss, where a table with its
- * tags apart (SwissTable, F14's 14-way chunks with values outside) costs two, one after the other; the price is a fuller
- * line for every miss. Overflow counts end a probe without tombstones (Amble & Knuth 1974 call the idea a
- * "pass bit"; a count allows removal). The capacity is fixed, so the table never grows while it is read.
+ * Open addressing over buckets of one cache line: three ids, their slots, and how many entries overflowed past this bucket.
+ * A look-up that hits costs one cache miss, where a table with its tags or its values apart (SwissTable, F14) costs two, one
+ * after the other. With whole ids at hand tags would gain nothing: three comparisons of a word are as quick as making a
+ * tag and searching for it. Overflow counts end a probe without tombstones. The capacity is fixed, so the table never
+ * grows while it is read.
  *
- * Look-ups are lock-free; insertion and removal are serialised by the store's lock. An entry is published by its tag.
- * Removal takes the tag away and leaves the rest. The one thing a reader must not miss is that a place is given to another
- * id while it looks at it: `version` grows before a place is filled, and a reader that sees it grown looks again. No reader
- * ever waits for a writer. */
+ * Look-ups are lock-free; insertion and removal are serialised by the store's lock. An entry is published by its slot, and
+ * taken away by it. The one thing a reader must not miss is that a place is given to another id while it looks at it:
+ * `version` grows before a place is filled, and a reader that sees it grown looks again. No reader ever waits for a
+ * writer. */
 #ifndef DUALMEM_STORE_IDS_H
 #define DUALMEM_STORE_IDS_H
 
@@ -20,11 +20,11 @@
 #include "dualmem/dualmem.h"
 #include "store/memory.h"
 
-enum { DM_BUCKET_ENTRIES = 3, DM_OVERFLOW_SHIFT = 24, DM_OVERFLOW_MAX = 255 };
+enum { DM_BUCKET_ENTRIES = 3 };
 
 typedef struct dm_bucket {
-    _Atomic uint32_t control; /* byte i < 3: tag of entry i, 0 when it is empty; byte 3: overflow, stuck at 255 */
-    _Atomic uint32_t slots[DM_BUCKET_ENTRIES];
+    _Atomic uint32_t overflow;                 /* entries at home here or before that lie further on */
+    _Atomic uint32_t taken[DM_BUCKET_ENTRIES]; /* slot + 1, so that 0 is empty and 0 - 1 is DM_SLOT_NONE */
     struct {
         _Atomic uint64_t low;
         _Atomic uint64_t high;
@@ -35,7 +35,8 @@ _Static_assert(sizeof(dm_bucket) == DM_CACHE_LINE, "a bucket is a cache line");
 
 typedef struct dm_ids {
     dm_bucket *buckets;
-    uint64_t bucket_count;
+    uint64_t bucket_count; /* a power of two, 2..2^32 */
+    unsigned shift;        /* of a hash, to get a bucket's offset in bytes with the six lowest bits to spare */
     _Atomic uint64_t version;
 } dm_ids;
 
@@ -48,65 +49,39 @@ void dm_ids_insert(dm_ids *ids, dm_id id, uint32_t slot);
 /* The caller holds the store's lock. The id is in the table. */
 void dm_ids_remove(dm_ids *ids, dm_id id);
 
-/* One 64 x 64 -> 128 bit multiplication, folded. The sum added beside it keeps the hash spread for the two words that make a
- * factor zero. The constants were chosen among a few so that counters, shifted counters and random ids alike fill the
- * buckets as evenly as a random function or better (tests/test_store.c); 0x9e37... in the last place did not. */
+/* Multiply-add-shift (Dietzfelbinger et al. 1997): two multiplications side by side, of which the upper bits count. A folded
+ * 128-bit product spreads no better over the families of ids in tests/test_store.c, takes ten instructions more, and has two
+ * words that make it zero. It is not keyed: whoever may choose ids freely can make look-ups slow, never wrong. */
 static inline uint64_t dm_id_hash(dm_id id) {
-    __extension__ typedef unsigned __int128 wide;
-    wide product = (wide)(id.low ^ UINT64_C(0x8ebc6af09c88c6e3)) * (id.high ^ UINT64_C(0x589965cc75374cc3));
-    uint64_t folded = (uint64_t)product ^ (uint64_t)(product >> 64);
-    return folded + (id.low + (id.high << 32 | id.high >> 32)) * UINT64_C(0xd6e8feb86659fd93);
+    return id.low * UINT64_C(0x9fb21c651e98df25) + id.high * UINT64_C(0xd6e8feb86659fd93);
 }
 
-/* The upper half of the hash, scaled to the number of buckets: any number will do, not only powers of two. */
-static inline uint64_t dm_ids_home(const dm_ids *ids, uint64_t hash) {
-    return ((hash >> 32) * ids->bucket_count) >> 32;
+/* The home bucket. Powers of two cost up to twice the memory of a number scaled by multiplication, and save its latency. */
+static inline dm_bucket *dm_ids_home(const dm_ids *ids, uint64_t hash) {
+    uint64_t offset = hash >> ids->shift & ~(uint64_t)(sizeof(dm_bucket) - 1);
+    return (dm_bucket *)(void *)((char *)ids->buckets + offset);
 }
 
-static inline uint32_t dm_id_tag(uint64_t hash) {
-    return ((uint32_t)hash & 0xFF) | 0x80; /* never 0 */
-}
+/* ids.c: the whole probe, for ids that are not the first of their kind in their home bucket, or not there at all. */
+uint32_t dm_ids_find_beyond(const dm_ids *ids, dm_id id, uint64_t hash);
 
-/* One pass over the probe sequence. It ends at a bucket that nothing overflowed past, or where it began: removals can leave
- * every bucket with a count. */
-static inline uint32_t dm_ids_probe(const dm_ids *ids, dm_id id, uint64_t hash) {
-    uint32_t tags = dm_id_tag(hash) * UINT32_C(0x010101);
-    uint64_t first = dm_ids_home(ids, hash);
-    uint64_t home = first;
-    for (;;) {
-        const dm_bucket *bucket = &ids->buckets[home];
-        uint32_t control = atomic_load_explicit(&bucket->control, memory_order_acquire);
-        /* Bit 7 of each byte that equals the tag; a byte above a match may be set wrongly, the id decides. */
-        uint32_t unequal = control ^ tags;
-        uint32_t matches = (unequal - UINT32_C(0x010101)) & ~unequal & UINT32_C(0x808080);
-        for (; matches != 0; matches &= matches - 1) {
-            unsigned entry = (unsigned)__builtin_ctz(matches) / 8;
-            uint64_t low = atomic_load_explicit(&bucket->ids[entry].low, memory_order_acquire);
-            uint64_t high = atomic_load_explicit(&bucket->ids[entry].high, memory_order_acquire);
-            if (((low ^ id.low) | (high ^ id.high)) == 0) {
-                return atomic_load_explicit(&bucket->slots[entry], memory_order_acquire);
-            }
-        }
-        if (control >> DM_OVERFLOW_SHIFT == 0) {
-            return DM_SLOT_NONE;
-        }
-        home = home + 1 < ids->bucket_count ? home + 1 : 0;
-        if (home == first) {
-            return DM_SLOT_NONE;
-        }
-    }
-}
-
+/* The common case, straight through: at home, and nothing filled a place meanwhile. */
 static inline uint32_t dm_ids_find_hashed(const dm_ids *ids, dm_id id, uint64_t hash) {
     uint64_t version = atomic_load_explicit(&ids->version, memory_order_acquire);
-    for (;;) {
-        uint32_t slot = dm_ids_probe(ids, id, hash);
-        uint64_t now = atomic_load_explicit(&ids->version, memory_order_acquire);
-        if (now == version) {
-            return slot;
-        }
-        version = now;
+    const dm_bucket *bucket = dm_ids_home(ids, hash);
+    /* A guess at the entry, as arithmetic: written as a choice it becomes a branch that is mispredicted every third time. */
+    unsigned second = atomic_load_explicit(&bucket->ids[1].low, memory_order_relaxed) == id.low;
+    unsigned third = atomic_load_explicit(&bucket->ids[2].low, memory_order_relaxed) == id.low;
+    unsigned entry = (second & ~third) | third << 1;
+    /* The slot before the id: who sees a new slot sees its id. */
+    uint32_t taken = atomic_load_explicit(&bucket->taken[entry], memory_order_acquire);
+    uint64_t low = atomic_load_explicit(&bucket->ids[entry].low, memory_order_acquire);
+    uint64_t high = atomic_load_explicit(&bucket->ids[entry].high, memory_order_acquire);
+    uint64_t now = atomic_load_explicit(&ids->version, memory_order_relaxed);
+    if (__builtin_expect(((low ^ id.low) | (high ^ id.high) | (now ^ version)) == 0 && taken != 0, 1)) {
+        return taken - 1;
     }
+    return dm_ids_find_beyond(ids, id, hash);
 }
 
 static inline uint32_t dm_ids_find(const dm_ids *ids, dm_id id) {

@@ -92,15 +92,16 @@ void dm_memory_free(dm_memory *account, void *pointer) {
     }
 }
 
-/* Makes whole pages readable and writable up to `end` bytes behind the reservation's pointer. */
-static int unlock_pages(const block_header *header, char *pointer, size_t end) {
+/* Makes the pages of a range readable and writable. */
+static int unlock_pages(const block_header *header, char *pointer, size_t offset, size_t size) {
     enum { STEP = 65536 }; /* a multiple of every page size in use */
-    size_t used = (size_t)(pointer - (char *)header->base) + end;
-    size_t rounded = (used + STEP - 1) / STEP * STEP;
-    if (rounded > header->mapped) {
-        rounded = header->mapped;
+    size_t begin = (size_t)(pointer - (char *)header->base) + offset;
+    size_t end = (begin + size + STEP - 1) / STEP * STEP;
+    begin = begin / STEP * STEP;
+    if (end > header->mapped) {
+        end = header->mapped;
     }
-    return mprotect(header->base, rounded, PROT_READ | PROT_WRITE) == 0;
+    return mprotect((char *)header->base + begin, end - begin, PROT_READ | PROT_WRITE) == 0;
 }
 
 void *dm_memory_reserve(size_t limit, size_t placement) {
@@ -114,7 +115,8 @@ void *dm_memory_reserve(size_t limit, size_t placement) {
     }
     header.limit = limit;
     wish_huge_pages(pointer, placement, limit);
-    if (!unlock_pages(&header, pointer, 0)) {
+    /* The header's own line; the base of a mapping need not be a multiple of the step. */
+    if (mprotect(header.base, (size_t)(pointer - (char *)header.base), PROT_READ | PROT_WRITE) != 0) {
         (void)munmap(header.base, header.mapped);
         return NULL;
     }
@@ -122,16 +124,13 @@ void *dm_memory_reserve(size_t limit, size_t placement) {
     return pointer;
 }
 
-int dm_memory_commit(dm_memory *account, void *reservation, size_t size) {
+int dm_memory_commit(dm_memory *account, void *reservation, size_t offset, size_t size) {
     block_header *header = header_of(reservation);
-    if (size <= header->size) {
-        return 1;
-    }
-    if (size > header->limit || !unlock_pages(header, reservation, size)) {
+    if (offset > header->limit || size > header->limit - offset || !unlock_pages(header, reservation, offset, size)) {
         return 0;
     }
-    atomic_fetch_add_explicit(&account->bytes, size - header->size, memory_order_relaxed);
-    header->size = size;
+    atomic_fetch_add_explicit(&account->bytes, size, memory_order_relaxed);
+    header->size += size;
     return 1;
 }
 

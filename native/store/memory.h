@@ -28,14 +28,14 @@ void *dm_memory_allocate(dm_memory *account, size_t size, size_t alignment, size
 /* Frees a block of dm_memory_allocate or dm_memory_reserve; the same account as then. Accepts NULL. */
 void dm_memory_free(dm_memory *account, void *pointer);
 
-/* Address space for an array that grows without moving: `limit` bytes reserved, none usable, none charged. Aligned and
- * placed as a block of 2 MiB. NULL: refused. */
+/* Address space for arrays that grow without moving, or have gaps: `limit` bytes reserved, none usable, none charged. Aligned
+ * and placed as a block of 2 MiB. NULL: refused. */
 void *dm_memory_reserve(size_t limit, size_t placement);
 
-/* Makes the first `size` bytes of a reservation usable, zeroed as they come into use, and charges the difference to what
- * was usable before; never shrinks. Calls for one reservation must not overlap in time. 1: done, 0: no memory or beyond
- * the limit. */
-int dm_memory_commit(dm_memory *account, void *reservation, size_t size);
+/* Makes `size` bytes from `offset` on usable, zeroed as they come into use, and charges them. A range that was committed
+ * before must not be committed again, except that an array that grows does so from its old end. Calls for one reservation
+ * must not overlap in time. 1: done, 0: no memory or beyond the limit. */
+int dm_memory_commit(dm_memory *account, void *reservation, size_t offset, size_t size);
 
 /* Sum of the sizes asked for of all live blocks and of the usable parts of reservations. Headers, alignment and placement
  * are not in it (128 bytes or less for a small block, up to 2 MiB of untouched address space for a large one). */

@@ -78,25 +78,6 @@ float dm_decay_factor_of(uint32_t fan) {
     return (float)(1.0 / (1.0 + DM_DECAY_ALPHA * log(fan > 1 ? (double)fan : 1.0)));
 }
 
-int dm_decay_factor(dm_store *store, uint32_t concept_slot, float *factor) {
-    _Atomic uint32_t *weight = &dm_node_at(store, concept_slot)->weight;
-    *factor = dm_float_from_bits(atomic_load_explicit(weight, memory_order_acquire));
-    if (*factor >= 0.0f) {
-        return 1;
-    }
-    /* Under the lock: the fan cannot change between its being read and the factor's being kept. */
-    dm_links *links = dm_links_at(store, concept_slot);
-    dm_links_lock(links);
-    *factor = dm_decay_factor_of(dm_fan_inline(store, concept_slot));
-    atomic_store_explicit(weight, dm_bits_from_float(*factor), memory_order_release);
-    dm_links_unlock(links);
-    return 0;
-}
-
-float dm_store_decay_factor(dm_store *store, uint32_t concept_slot) {
-    float factor = 1.0f;
-    if (!store->single_type) {
-        (void)dm_decay_factor(store, concept_slot, &factor);
-    }
-    return factor;
+float dm_store_decay_factor(const dm_store *store, uint32_t concept_slot) {
+    return store->single_type ? 1.0f : dm_weight_inline(store, concept_slot);
 }

@@ -15,8 +15,6 @@ struct dm_reader {
     _Atomic uint64_t fan_misses;
     _Atomic uint64_t centroid_hits;
     _Atomic uint64_t centroid_misses;
-    _Atomic uint64_t decay_hits;
-    _Atomic uint64_t decay_misses;
     int in_use; /* under the store's lock */
 };
 
@@ -78,13 +76,11 @@ dm_statistics dm_store_statistics(dm_store *store) {
         sum.fan_misses += read_counter(&reader->fan_misses);
         sum.centroid_hits += read_counter(&reader->centroid_hits);
         sum.centroid_misses += read_counter(&reader->centroid_misses);
-        sum.decay_hits += read_counter(&reader->decay_hits);
-        sum.decay_misses += read_counter(&reader->decay_misses);
     }
     sum.entries = store->concepts.live;
     (void)pthread_mutex_unlock(&store->lock);
-    uint64_t hits = sum.fan_hits + sum.centroid_hits + sum.decay_hits;
-    uint64_t all = hits + sum.fan_misses + sum.centroid_misses + sum.decay_misses;
+    uint64_t hits = sum.fan_hits + sum.centroid_hits;
+    uint64_t all = hits + sum.fan_misses + sum.centroid_misses;
     sum.hit_rate = all == 0 ? 0.0 : (double)hits / (double)all;
     return sum;
 }
@@ -105,11 +101,4 @@ dm_embedding dm_reader_acquire_embedding(dm_reader *reader, uint32_t slot) {
     dm_embedding embedding = dm_store_acquire_embedding(reader->store, slot);
     count(&reader->centroid_hits, &reader->centroid_misses, embedding.values != NULL);
     return embedding;
-}
-
-float dm_reader_decay_factor(dm_reader *reader, uint32_t concept_slot) {
-    float factor = 1.0f;
-    int hit = reader->store->single_type || dm_decay_factor(reader->store, concept_slot, &factor);
-    count(&reader->decay_hits, &reader->decay_misses, hit);
-    return factor;
 }

@@ -43,20 +43,25 @@ static int32_t check_options(const dm_store_options *options, char *error, size_
     return DM_OK;
 }
 
-/* Records of both types in one array: `below` of them before record 0, which begins a cache line. */
-static void *allocate_signed(dm_memory *account, size_t record_size, uint32_t concepts, uint32_t episodes,
-                             size_t placement, void **block) {
-    size_t below = concepts == 0 ? 0 : (size_t)concepts + 1; /* index -1 stands for DM_SLOT_NONE */
-    size_t front = (below * record_size + DM_CACHE_LINE - 1) / DM_CACHE_LINE * DM_CACHE_LINE;
-    *block = dm_memory_allocate(account, front + episodes * record_size, DM_CACHE_LINE, placement);
-    return *block == NULL ? NULL : (char *)*block + front;
+/* An array indexed by slots of both types: two stretches of memory with a gap of address space between. */
+static void *allocate_by_slot(dm_memory *account, size_t record_size, const dm_store_options *options) {
+    size_t concepts_at = DM_CONCEPT_BASE * record_size;
+    char *array = dm_memory_reserve(concepts_at + options->concept_capacity * record_size, options->placement);
+    if (array != NULL && dm_memory_commit(account, array, 0, options->episode_capacity * record_size) &&
+        dm_memory_commit(account, array, concepts_at, options->concept_capacity * record_size)) {
+        return array;
+    }
+    dm_memory_free(account, array);
+    return NULL;
 }
 
 static int create_parts(dm_store *store, const dm_store_options *options) {
     uint32_t concepts = options->single_type ? 0 : options->concept_capacity;
     uint32_t episodes = options->episode_capacity + (options->single_type ? options->concept_capacity : 0);
     size_t placement = options->placement;
-    store->nodes = allocate_signed(&store->node_memory, sizeof(dm_node), concepts, episodes, placement, &store->node_block);
+    store->nodes = options->single_type
+                       ? dm_memory_allocate(&store->node_memory, episodes * sizeof(dm_node), DM_CACHE_LINE, placement)
+                       : allocate_by_slot(&store->node_memory, sizeof(dm_node), options);
     if (store->nodes == NULL ||
         !dm_ids_create(&store->ids, (uint64_t)concepts + episodes, &store->id_memory, placement) ||
         !dm_rows_create(&store->episodes, store->dim, episodes, &store->embedding_memory, &store->id_memory, placement) ||
@@ -66,8 +71,7 @@ static int create_parts(dm_store *store, const dm_store_options *options) {
     if (options->single_type) {
         return 1;
     }
-    store->links =
-        allocate_signed(&store->metadata_memory, sizeof(dm_links), concepts, episodes, placement, &store->links_block);
+    store->links = allocate_by_slot(&store->metadata_memory, sizeof(dm_links), options);
     store->formations =
         dm_memory_allocate(&store->node_memory, concepts * sizeof(uint64_t), DM_CACHE_LINE, placement);
     return store->links != NULL && store->formations != NULL &&
@@ -104,13 +108,13 @@ void dm_store_destroy(dm_store *store) {
     dm_store_free_readers(store);
     if (!store->single_type) {
         dm_bindings_destroy(&store->bindings, &store->binding_memory);
-        dm_memory_free(&store->metadata_memory, store->links_block);
+        dm_memory_free(&store->metadata_memory, store->links);
         dm_memory_free(&store->node_memory, (void *)store->formations);
     }
     dm_rows_destroy(&store->concepts, &store->embedding_memory, &store->id_memory);
     dm_rows_destroy(&store->episodes, &store->embedding_memory, &store->id_memory);
     dm_ids_destroy(&store->ids, &store->id_memory);
-    dm_memory_free(&store->node_memory, store->node_block);
+    dm_memory_free(&store->node_memory, store->nodes);
     (void)pthread_mutex_destroy(&store->lock);
     dm_memory account = {0}; /* the store's own bytes were counted in what is freed with them */
     atomic_store_explicit(&account.bytes, dm_memory_bytes(&store->self_memory), memory_order_relaxed);
@@ -147,7 +151,8 @@ static void reset_node(dm_store *store, uint32_t slot) {
     int is_concept = dm_slot_is_concept(slot);
     atomic_store_explicit(&node->last_access_ns, 0, memory_order_relaxed);
     atomic_store_explicit(&node->activation, dm_bits_from_float(0.0f), memory_order_relaxed);
-    atomic_store_explicit(&node->weight, dm_bits_from_float(is_concept ? DM_FACTOR_UNKNOWN : 1.0f), memory_order_relaxed);
+    /* An episode's strength, and the decay factor of a concept with fan 0. */
+    atomic_store_explicit(&node->weight, dm_bits_from_float(1.0f), memory_order_relaxed);
     if (is_concept) {
         dm_formation_store(&store->formations[dm_slot_index(slot)], (dm_formation){0.0f, 0});
         dm_bindings_open_concept(&store->bindings, dm_slot_index(slot));
@@ -221,7 +226,7 @@ int32_t dm_store_add_node(dm_store *store, dm_id id, const float *embedding, uin
 
 /* 1 when the slot is one of this store's and a node lives there. */
 static int is_known(const dm_store *store, uint32_t slot) {
-    return slot != DM_SLOT_NONE && dm_slot_index(slot) < dm_rows_of(store, slot)->capacity &&
+    return dm_slot_index(slot) < dm_rows_of(store, slot)->capacity &&
            dm_is_live_inline(store, slot);
 }
 
@@ -280,7 +285,7 @@ void dm_store_find_batch(const dm_store *store, const dm_id *ids, size_t count, 
         size_t group = count - begin < GROUP ? count - begin : GROUP;
         for (size_t i = 0; i < group; i++) {
             hashes[i] = dm_id_hash(ids[begin + i]);
-            __builtin_prefetch(&store->ids.buckets[dm_ids_home(&store->ids, hashes[i])]);
+            __builtin_prefetch(dm_ids_home(&store->ids, hashes[i]));
         }
         for (size_t i = 0; i < group; i++) {
             slots[begin + i] = dm_ids_find_hashed(&store->ids, ids[begin + i], hashes[i]);

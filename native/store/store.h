@@ -1,8 +1,12 @@
 /* store.h: the store from inside: its layout, and the hot accesses as inline functions for the kernels.
  *
- * Layout. Every access by handle reaches its record with one signed multiply-add, whatever the type: concepts lie at
- * negative indices in front of the episodes (dualmem.h, "slots"). The alternative, a table of bases by type, costs two more
- * instructions and a load in each access, which is what the 5 % contract against the single-type store is about.
+ * Layout. The slots of concepts begin at 129 Mi, whatever the number of episodes, and the arrays over all nodes have that gap
+ * too: address space reserved, not memory. So an access by handle reaches the record of either type with the same
+ * instructions as in a store without types. The alternatives, a choice between two arrays or a sign extension (concepts at
+ * negative indices), cost one to three instructions more in each access: 5 to 15 % of the tightest loop, where the contract
+ * against the single-type store leaves 5. Why not 128 Mi: a first-level cache that predicts its way from a hash of the
+ * address (AMD's, Lipp et al. 2020) takes addresses 2 GiB apart for one, and the two types would evict each other: 1.30
+ * instead of 0.86 ns for an access to 2,000 nodes.
  *
  *   nodes[slot]   16 bytes: last access, activation, and one weight: an episode's strength, a concept's cached decay factor.
  *                 The same record as in a single-type store, so that a shared operation costs the same in both.
@@ -31,12 +35,10 @@
 typedef struct dm_node {
     _Atomic uint64_t last_access_ns;
     _Atomic uint32_t activation; /* bits of a float in [0, 1] */
-    _Atomic uint32_t weight;     /* bits of a float: strength, or decay factor, DM_FACTOR_UNKNOWN when it must be computed */
+    _Atomic uint32_t weight;     /* bits of a float in [0, 1]: strength, or decay factor */
 } dm_node;
 
 _Static_assert(sizeof(dm_node) == 16, "four nodes to a cache line");
-
-#define DM_FACTOR_UNKNOWN (-1.0f)
 
 struct dm_store {
     /* Read by hot calls; constant after creation. */
@@ -54,8 +56,6 @@ struct dm_store {
     /* Cold. */
     pthread_mutex_t lock; /* adding, removing, replacing nodes; the list of readers */
     dm_reader *readers;
-    void *node_block; /* what nodes and links were allocated as */
-    void *links_block;
     dm_memory self_memory;
     dm_memory embedding_memory;
     dm_memory id_memory;
@@ -85,15 +85,15 @@ static inline float dm_clamp_unit(float value) {
 }
 
 static inline dm_node *dm_node_at(const dm_store *store, uint32_t slot) {
-    return store->nodes + (int32_t)slot;
+    return store->nodes + slot;
 }
 
 static inline dm_links *dm_links_at(const dm_store *store, uint32_t slot) {
-    return store->links + (int32_t)slot;
+    return store->links + slot;
 }
 
 static inline const dm_rows_table *dm_rows_of(const dm_store *store, uint32_t slot) {
-    return dm_slot_is_concept(slot) ? &store->concepts : &store->episodes; /* single-type slots have no top bit */
+    return dm_slot_is_concept(slot) ? &store->concepts : &store->episodes; /* slots of a single-type store lack the bit */
 }
 
 static inline float dm_activation_inline(const dm_store *store, uint32_t slot) {
@@ -102,13 +102,6 @@ static inline float dm_activation_inline(const dm_store *store, uint32_t slot) {
 
 static inline float dm_weight_inline(const dm_store *store, uint32_t slot) {
     return dm_float_from_bits(atomic_load_explicit(&dm_node_at(store, slot)->weight, memory_order_relaxed));
-}
-
-/* The weight of a node through its type: an episode's strength, or a concept's decay factor, which is computed when it is
- * not cached. Strengths are never negative, so one test serves both. */
-static inline float dm_typed_weight_inline(dm_store *store, uint32_t slot) {
-    float weight = dm_weight_inline(store, slot);
-    return __builtin_expect(weight < 0.0f, 0) ? dm_store_decay_factor(store, slot) : weight;
 }
 
 static inline uint32_t dm_fan_inline(const dm_store *store, uint32_t slot) {
@@ -138,11 +131,8 @@ int32_t dm_fail(int32_t status, char *error, size_t error_size, const char *form
 /* bindings.c: removes all bindings of a node that no new ones can come to. */
 void dm_store_unbind_all(dm_store *store, uint32_t slot);
 
-/* metadata.c: 1 / (1 + 0.25 ln(max(fan, 1))). */
+/* metadata.c: how much slower a concept with this fan forgets: 1 / (1 + 0.25 ln(max(fan, 1))). */
 float dm_decay_factor_of(uint32_t fan);
-
-/* metadata.c: *factor as dm_store_decay_factor; 1: it was cached. */
-int dm_decay_factor(dm_store *store, uint32_t concept_slot, float *factor);
 
 /* statistics.c */
 void dm_store_free_readers(dm_store *store);

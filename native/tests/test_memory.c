@@ -59,21 +59,21 @@ static void a_reservation_grows_in_place(void) {
         REQUIRE(array != NULL);
         CHECK_EQUAL((uintptr_t)array % DM_HUGE_PAGE, 128);
         CHECK_EQUAL(dm_memory_bytes(&account), 0);
-        REQUIRE(dm_memory_commit(&account, array, 1000));
+        REQUIRE(dm_memory_commit(&account, array, 0, 1000));
         CHECK_EQUAL(dm_memory_bytes(&account), 1000);
         CHECK(is_zero(array, 1000));
         memset(array, 0x5A, 1000);
-        REQUIRE(dm_memory_commit(&account, array, 4096));
+        REQUIRE(dm_memory_commit(&account, array, 1000, 2096));
+        CHECK_EQUAL(dm_memory_bytes(&account), 3096);
+        CHECK(array[0] == 0x5A && array[999] == 0x5A && is_zero(array + 1000, 2096));
+        REQUIRE(dm_memory_commit(&account, array, limits[i] - 1000, 1000)); /* a gap between */
+        CHECK(is_zero(array + limits[i] - 1000, 1000));
+        memset(array + limits[i] - 1000, 0x5A, 1000);
         CHECK_EQUAL(dm_memory_bytes(&account), 4096);
-        CHECK(array[0] == 0x5A && array[999] == 0x5A && is_zero(array + 1000, 3096));
-        array[4095] = 1;
-        CHECK(dm_memory_commit(&account, array, 10)); /* never shrinks */
+        CHECK(!dm_memory_commit(&account, array, limits[i] - 10, 11));
+        CHECK(!dm_memory_commit(&account, array, limits[i] + 1, 0));
+        CHECK(!dm_memory_commit(&account, array, 0, SIZE_MAX));
         CHECK_EQUAL(dm_memory_bytes(&account), 4096);
-        CHECK(!dm_memory_commit(&account, array, limits[i] + 1));
-        size_t far = limits[i] < (size_t)8 << 20 ? limits[i] : (size_t)8 << 20;
-        REQUIRE(dm_memory_commit(&account, array, far));
-        array[far - 1] = 1;
-        CHECK_EQUAL(dm_memory_bytes(&account), far);
         dm_memory_free(&account, array);
         CHECK_EQUAL(dm_memory_bytes(&account), 0);
     }

@@ -50,27 +50,28 @@ typedef struct dm_id {
 #define DM_SLOT_NONE UINT32_MAX    /* no node */
 #define DM_BINDING_NONE UINT32_MAX /* no binding */
 
-/* A slot is an index with a sign: episode i has the slot i, concept i the slot -2 - i (modulo 2^32; -1 is
- * DM_SLOT_NONE). So the type is the slot's top bit, known without touching memory, and one signed offset reaches the
- * record of either type. In a single-type store node i has the slot i. These functions take valid slots only. */
+/* Episode i has the slot i, concept i the slot DM_CONCEPT_BASE + i. Bit 27 of a slot is its type, known without touching
+ * memory. In a single-type store node i has the slot i. These functions take valid slots only. */
+#define DM_CONCEPT_BASE (UINT32_C(129) << 20)
+
 static inline int dm_slot_is_concept(uint32_t slot) {
-    return (int)(slot >> 31);
+    return (int)(slot >> 27);
 }
 
 static inline uint32_t dm_concept_slot(uint32_t index) {
-    return UINT32_MAX - 1 - index;
+    return DM_CONCEPT_BASE + index;
 }
 
 /* 0 .. capacity of the type - 1. */
 static inline uint32_t dm_slot_index(uint32_t slot) {
-    return dm_slot_is_concept(slot) ? UINT32_MAX - 1 - slot : slot;
+    return dm_slot_is_concept(slot) ? slot - DM_CONCEPT_BASE : slot;
 }
 
 /* --- the store ------------------------------------------------------------------------------------------------- */
 
 typedef struct dm_store dm_store;
 
-enum { DM_DIM_MAX = 4096, DM_CAPACITY_MAX = 1 << 28 };
+enum { DM_DIM_MAX = 4096, DM_CAPACITY_MAX = 127 << 20 };
 
 typedef struct dm_store_options {
     size_t size;               /* sizeof(dm_store_options) */
@@ -198,10 +199,10 @@ DM_API int dm_store_fan_by_id(const dm_store *store, dm_id id, uint32_t *fan);
 /* Grows by one with every change of the node's fan (modulo 2^31). */
 DM_API uint32_t dm_store_version(const dm_store *store, uint32_t slot);
 
-/* How much slower a concept forgets for its fan: lambda_c / lambda_0 = 1 / (1 + 0.25 ln(max(fan, 1))). Cached; a change of
- * the fan drops it. Takes the concept's lock when it must be computed anew. */
+/* How much slower a concept forgets for its fan: lambda_c / lambda_0 = 1 / (1 + 0.25 ln(max(fan, 1))). Kept up to date by
+ * whatever changes the fan, so that reading it neither computes nor locks. */
 #define DM_DECAY_ALPHA 0.25
-DM_API float dm_store_decay_factor(dm_store *store, uint32_t concept_slot);
+DM_API float dm_store_decay_factor(const dm_store *store, uint32_t concept_slot);
 
 /* --- bindings ------------------------------------------------------------------------------------------------------- */
 
@@ -250,6 +251,17 @@ DM_API float dm_store_scale_by_id(dm_store *store, dm_id episode, dm_id concept_
 DM_API void dm_store_strengthen_batch(dm_store *store, const uint32_t *bindings, const float *deltas, size_t count,
                                       float *strengths);
 
+/* The ids of a pair. */
+typedef struct dm_pair {
+    dm_id episode;
+    dm_id concept_id;
+} dm_pair;
+
+/* strengths[i] = dm_store_strengthen_by_id(pairs[i], deltas[i]) in this order, with the cache misses overlapped. strengths
+ * may be NULL. */
+DM_API void dm_store_strengthen_batch_by_id(dm_store *store, const dm_pair *pairs, const float *deltas, size_t count,
+                                            float *strengths);
+
 /* One end of a binding, seen from the other. */
 typedef struct dm_edge {
     uint32_t slot; /* the partner */
@@ -272,16 +284,14 @@ DM_API int32_t dm_store_reader_create(dm_store *store, dm_reader **reader, char 
 /* Gives the reader back to the store, which frees it in the end. Accepts NULL. */
 DM_API void dm_store_reader_release(dm_store *store, dm_reader *reader);
 
-/* A hit finds a live node; for the decay factor, one that is cached. */
+/* A hit finds a live node. */
 typedef struct dm_statistics {
     uint64_t fan_hits;
     uint64_t fan_misses;
     uint64_t centroid_hits;
     uint64_t centroid_misses;
-    uint64_t decay_hits;
-    uint64_t decay_misses;
     uint64_t entries; /* live concepts */
-    double hit_rate;  /* hits / (hits + misses) over all three; 0 without look-ups */
+    double hit_rate;  /* hits / (hits + misses) over both; 0 without look-ups */
 } dm_statistics;
 
 DM_API dm_statistics dm_store_statistics(dm_store *store);
@@ -290,7 +300,6 @@ DM_API dm_statistics dm_store_statistics(dm_store *store);
 DM_API uint32_t dm_reader_fan(dm_reader *reader, uint32_t slot);
 DM_API int dm_reader_fan_by_id(dm_reader *reader, dm_id id, uint32_t *fan);
 DM_API dm_embedding dm_reader_acquire_embedding(dm_reader *reader, uint32_t slot);
-DM_API float dm_reader_decay_factor(dm_reader *reader, uint32_t concept_slot);
 
 /* --- memory --------------------------------------------------------------------------------------------------------------- */
 

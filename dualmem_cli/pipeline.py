@@ -11,6 +11,7 @@ from dualmem_cli.judge.bench import bench_finding
 from dualmem_cli.judge.cautions import bench_cautions, build_cautions, compare_cautions
 from dualmem_cli.judge.compare import absent_finding, compare_finding, undecided
 from dualmem_cli.judge.controls import control_work, control_workers
+from dualmem_cli.judge.validity import problem_of
 from dualmem_cli.laboratory import Laboratory, Opened
 from dualmem_cli.measure.case import CaseSession
 from dualmem_cli.model.kernel import Build, Kernel
@@ -95,7 +96,7 @@ def _on_both_sides(scenario: Scenario, builds: tuple[Build, Build], opened: Open
         elif not (old.supported and new.supported):
             reason = f"not supported here: {old.reason or new.reason}"
             opened.add_finding(absent_finding(label, Verdict.INCOMPARABLE, reason))
-        elif unknown := [name for name, _ in scenario.parameters if old.parameter(name) is None]:
+        elif unknown := [name for name, _ in scenario.parameters if new.parameter(name) and not old.parameter(name)]:
             reason = f"the baseline's {scenario.kernel} has no parameter {', '.join(unknown)}"
             opened.add_finding(absent_finding(label, Verdict.INCOMPARABLE, reason))
         else:
@@ -138,8 +139,8 @@ def _compare_workers(lab: Laboratory, session: CaseSession, plan: Planned, *, ca
 
 
 def _controls(session: CaseSession, plan: Planned, run: CaseRun, *, cases: int) -> tuple[WorkerRun, ...]:
-    """Control workers of one case: few, because they are pooled over the suite. None for a case that failed already."""
-    if run.failure is not None or any(worker.failure is not None for worker in run.workers):
+    """Control workers of one case: few, because they are pooled over the suite. None for an invalid case: it must not speak for others."""
+    if problem_of(run, plan.kernel, recall_floor=plan.scenario.gate.recall_floor):
         return ()
     arms = control_arms(plan.case, work=control_work(plan.scenario))
     made = (session.control(len(run.workers) + index, arms) for index in range(control_workers(cases)))

@@ -28,7 +28,7 @@ def recall(neighbours: "NDArray[np.float64]", *, data: Path, queries: Path, rows
     looked_up /= np.maximum(np.linalg.norm(looked_up, axis=1, keepdims=True), 1e-300)
     rows = len(stored)
     k = min(k, rows)
-    if neighbours.size % len(looked_up):
+    if k < 1 or neighbours.size % len(looked_up):
         return 0.0
     answers = neighbours.reshape(len(looked_up), -1)[:, :k]
     found = 0

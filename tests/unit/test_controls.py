@@ -80,7 +80,7 @@ def test_without_control_workers_there_are_no_controls() -> None:
 def test_work_and_workers() -> None:
     assert control_work(scenario("[gate]\ntime = 0.05")) == pytest.approx(1.08)
     assert control_work(scenario("[gate]\ntime = 0.5")) == pytest.approx(1.8)
-    assert [control_workers(cases) for cases in (0, 1, 2, 6, 7, 100)] == [6, 6, 3, 1, 1, 1]
+    assert [control_workers(cases) for cases in (0, 1, 2, 6, 10, 100)] == [10, 10, 5, 2, 1, 1]
 
 
 def test_thresholds_of_several_scenarios_are_pooled_in_their_own_units() -> None:

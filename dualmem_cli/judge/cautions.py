@@ -21,7 +21,7 @@ def bench_cautions(run: CaseRun, finding: BenchFinding) -> tuple[Caution, ...]:
             found.append(
                 Caution(
                     kind=CautionKind.NOISY_MACHINE,
-                    what=f"{time.name} is known to +- {percent(half, signed=False, digits=0)} only",
+                    what=f"the {time.name} is not known to {percent(_NOISY_INTERVAL, signed=False, digits=0)}",
                     remedy="Measure on a quieter machine, or raise [measure] workers.",
                     case=run.case.id,
                 )

@@ -1,9 +1,10 @@
 """The gate's rule: when to stop, and what to say then.
 
-Each worker contributes one log ratio candidate / baseline (stats/pairs.py). After every pair of workers the rule looks at the mean with an
-interval wide enough for all looks of all cases together: the error budget of the suite is divided evenly over the cases
-(Bonferroni), a case's share over its looks in proportion to 1/j^2 (so that it may look as often as it likes), and
-Student's t makes the interval. The first of these that holds ends the case:
+Each worker contributes one log ratio candidate / baseline (stats/pairs.py). After 6 workers, and whenever there are about a fifth more than
+at the last look, the rule looks at their mean with an interval wide enough for all looks of all cases together: the error budget
+of the suite is divided evenly over the cases (Bonferroni), a case's share over its looks in proportion to 1/j^2 (so that it may
+look as often as it likes), and Student's t makes the interval. Looks grow apart because a late one costs more of the budget
+than a few more workers tell. The first of these that holds ends the case:
 
 - the interval lies above the threshold: regressed;
 - it lies below the threshold: unchanged, or improved when it is as far below zero as the threshold is above it;
@@ -21,7 +22,7 @@ from dualmem_cli.model.verdict import Verdict
 from dualmem_cli.stats.interval import log_ratio_interval
 
 FIRST_LOOK = 6
-LOOK_EVERY = 2
+_GROWTH = 1.2  # from one look to the next
 INDIFFERENCE = 0.2  # of the threshold: 4 % to 6 % round 5 %
 
 
@@ -46,10 +47,20 @@ class Decision:
     by_estimate: bool
 
 
+def looks(limit: int) -> tuple[int, ...]:
+    """The numbers of workers up to `limit` at which the rule looks: 6, 8, 10, 12, 16, 20, ...; always even, because workers come in pairs
+    that set the arms up in opposite orders."""
+    found = []
+    count = FIRST_LOOK
+    while count <= limit:
+        found.append(count)
+        count += 2 * math.ceil((_GROWTH - 1.0) * count / 2)
+    return tuple(found)
+
+
 def decide(logs: Sequence[float], rule: Rule) -> Decision | None:
     """Look at the workers' log ratios so far; None when it is not time to look."""
-    count = len(logs)
-    if count < FIRST_LOOK or (count - FIRST_LOOK) % LOOK_EVERY:
+    if len(logs) not in looks(len(logs)):
         return None
     change = interval(logs, rule)
     low, high, value = change.low, change.high, change.value
@@ -67,7 +78,7 @@ def decide(logs: Sequence[float], rule: Rule) -> Decision | None:
 
 def interval(logs: Sequence[float], rule: Rule) -> Estimate:
     """The change with the interval that is valid at this many workers, however often one has looked before."""
-    look = max(1, (len(logs) - FIRST_LOOK) // LOOK_EVERY + 1)
+    look = max(1, len(looks(len(logs))))
     return log_ratio_interval(logs, confidence=rule.confidence(look), method="mean over workers of the median paired ratio")
 
 
@@ -82,4 +93,5 @@ def workers_wanted(change: Estimate, rule: Rule) -> int:
     half = (change.high - change.low) / 2
     if not math.isfinite(half):
         return 4 * change.count
-    return max(change.count + LOOK_EVERY, math.ceil(change.count * (half / distance) ** 2))
+    wanted = math.ceil(change.count * (half / distance) ** 2)
+    return next(count for count in looks(2 * max(wanted, change.count) + FIRST_LOOK) if count >= wanted and count > change.count)

@@ -14,7 +14,7 @@ from fabricated import case_run, samples, scenario, worker
 
 from dualmem_cli.judge.compare import SUITE_ERROR
 from dualmem_cli.judge.controls import control_findings, control_workers
-from dualmem_cli.judge.sequential import FIRST_LOOK, LOOK_EVERY, Rule, decide, interval
+from dualmem_cli.judge.sequential import FIRST_LOOK, Rule, decide, interval, looks
 from dualmem_cli.model.samples import WorkerRun
 from dualmem_cli.model.verdict import Verdict
 from dualmem_cli.stats.interval import log_ratio_interval
@@ -70,7 +70,7 @@ def workers(shape: Shape, *, sd: float, change: float, random: Random, count: in
 
 def outcome(logs: list[float], rule: Rule = RULE) -> tuple[Verdict | None, int]:
     """The verdict that the rule reaches, and after how many workers; None when they were used up."""
-    for count in range(FIRST_LOOK, len(logs) + 1, LOOK_EVERY):
+    for count in looks(len(logs)):
         decision = decide(logs[:count], rule)
         assert decision is not None
         if decision.verdict is not None:
@@ -98,10 +98,11 @@ def test_false_alarms(shape: Shape, sd: float) -> None:
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
 @pytest.mark.parametrize("sd", [IDLE, HOG, WORST])
 def test_detection(shape: Shape, sd: float) -> None:
-    """At least 99 % from +6 % on; 99.9 % aimed at."""
+    """At least 99 % from +6 % on; 99.9 % aimed at, and reached where workers are independent."""
+    allowed = 0.01 if shape is autocorrelated else 0.0025
     for change, runs in ((0.06, 400), (0.08, 200), (0.10, 100)):
         verdicts, _ = rates(shape, sd=sd, change=change, runs=runs)
-        assert verdicts[Verdict.REGRESSED] >= runs - 1, (change, verdicts)
+        assert verdicts[Verdict.REGRESSED] >= runs - max(1, allowed * runs), (change, verdicts)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
@@ -133,15 +134,15 @@ def test_how_many_workers_decide(sd: float, change: float, median: int, most: in
 
 
 def test_looking_often_costs_nothing() -> None:
-    """The chance that any of fifty looks excludes the truth is below the error that was promised, for an error that can be counted."""
+    """The chance that any of many looks excludes the truth is below the error that was promised, for an error that can be counted."""
     random = Random(11)
     rule = Rule(threshold=0.05, error=0.1)
     missed = 0
     runs = 250
     for _ in range(runs):
         logs = workers(gaussian, sd=HOG, change=0.03, random=random)
-        looks = (interval(logs[:count], rule) for count in range(FIRST_LOOK, 101, LOOK_EVERY))
-        missed += any(not look.low <= 0.03 <= look.high for look in looks)
+        seen = (interval(logs[:count], rule) for count in looks(100))
+        missed += any(not look.low <= 0.03 <= look.high for look in seen)
     assert 0.01 <= missed / runs <= 0.1, "and it is not so wide that nothing can ever be decided"
 
 
@@ -152,8 +153,8 @@ def test_looking_often_with_an_interval_for_one_look_would_not_do() -> None:
     runs = 250
     for _ in range(runs):
         logs = workers(gaussian, sd=HOG, change=0.03, random=random)
-        looks = (log_ratio_interval(logs[:count], confidence=0.9, method="m") for count in range(FIRST_LOOK, 101, LOOK_EVERY))
-        missed += any(not look.low <= 0.03 <= look.high for look in looks)
+        seen = (log_ratio_interval(logs[:count], confidence=0.9, method="m") for count in looks(100))
+        missed += any(not look.low <= 0.03 <= look.high for look in seen)
     assert missed / runs > 0.2
 
 

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from scipy import stats as scipy_stats
 
-from dualmem_cli.judge.sequential import FIRST_LOOK, INDIFFERENCE, LOOK_EVERY, Rule, decide, interval, workers_wanted
+from dualmem_cli.judge.sequential import FIRST_LOOK, INDIFFERENCE, Rule, decide, interval, looks, workers_wanted
 from dualmem_cli.model.verdict import Verdict
 
 RULE = Rule(threshold=0.05, error=0.001)
@@ -29,7 +29,7 @@ def verdict(change: float, count: int = 20, *, sd: float = 0.002, rule: Rule = R
 
 def test_nothing_is_looked_at_before_the_first_look_nor_between_looks() -> None:
     looked = [count for count in range(40) if decide(logs(0.5, count) if count > 1 else [0.5] * count, RULE) is not None]
-    assert looked == list(range(FIRST_LOOK, 40, LOOK_EVERY))
+    assert looked == [6, 8, 10, 12, 16, 20, 24, 30, 36] == list(looks(39))
     assert FIRST_LOOK >= 4, "with fewer workers a t interval is as wide as anything"
 
 
@@ -51,7 +51,7 @@ def test_far_from_the_threshold_the_interval_decides(change: float, wanted: Verd
 
 @pytest.mark.parametrize(("change", "wanted"), [(0.0501, Verdict.REGRESSED), (0.0499, Verdict.UNCHANGED)])
 def test_near_the_threshold_the_estimate_decides_once_the_interval_is_narrow(change: float, wanted: Verdict) -> None:
-    assert verdict(change, 60) == (wanted, True)
+    assert verdict(change, 66) == (wanted, True)
     assert verdict(change, 8, sd=0.01) == (None, False), "and not before"
 
 
@@ -65,7 +65,7 @@ def test_exactly_at_the_threshold_is_not_above_it() -> None:
 def test_the_interval_is_students_at_the_confidence_of_this_look() -> None:
     for count in (6, 8, 30):
         values = logs(0.03, count)
-        look = (count - FIRST_LOOK) // LOOK_EVERY + 1
+        look = {6: 1, 8: 2, 30: 8}[count]
         error = 0.001 * 6 / (math.pi * look) ** 2
         half = scipy_stats.t.isf(error / 2, count - 1) * scipy_stats.sem(values)
         found = interval(values, RULE)
@@ -89,7 +89,7 @@ def test_a_smaller_error_makes_a_wider_interval() -> None:
 @pytest.mark.parametrize("threshold", [0.01, 0.05, 0.2])
 def test_the_indifference_zone_scales_with_the_threshold(threshold: float) -> None:
     rule = Rule(threshold=threshold, error=0.001)
-    assert verdict(threshold * 1.001, 400, sd=threshold * 0.3, rule=rule) == (Verdict.REGRESSED, True)
+    assert verdict(threshold * 1.001, 354, sd=threshold * 0.3, rule=rule) == (Verdict.REGRESSED, True)
     # An interval of a fifth of the threshold either way is the widest that lets the estimate decide.
     wide = decide(logs(threshold, 6, sd=threshold * 0.5), rule)
     assert wide is not None
@@ -122,7 +122,7 @@ def test_workers_wanted_is_about_right() -> None:
         assert found.verdict is None
         wanted = workers_wanted(found.change, RULE)
         assert wanted > 8
-        even = FIRST_LOOK + LOOK_EVERY * math.ceil((1.3 * wanted - FIRST_LOOK) / LOOK_EVERY)
+        even = next(count for count in looks(10_000) if count >= 1.3 * wanted)
         assert verdict(change, even, sd=sd)[0] is not None
     alone = interval([0.0], RULE)
     assert workers_wanted(alone, RULE) == 4

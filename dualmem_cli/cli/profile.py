@@ -15,7 +15,7 @@ def profile(
     ] = None,
     case: Annotated[str, typer.Option("--case", metavar="ID", help="Which case of the scenario. Default: its first.")] = "",
     seconds: Annotated[float, typer.Option("--seconds", min=0.2, max=3600, help="How long each engine samples.")] = 5.0,
-    rate: Annotated[int, typer.Option("--rate", min=10, max=10_000, help="Samples per second asked for.")] = 997,
+    rate: Annotated[int, typer.Option("--rate", min=10, max=10_000, help="Samples per second asked for.")] = 249,
     library: options.Library = "",
     reports: options.Reports = options.REPORTS,
     quiet: options.Quiet = False,

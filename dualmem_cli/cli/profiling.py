@@ -69,6 +69,8 @@ def print_outcome(outcome: ProfileOutcome) -> None:
     """What was captured and where it is; what refused, with its remedy, on stderr."""
     for captured in outcome.captures:
         print(captured.profile.line())
+        for note in captured.profile.notes:
+            print(f"  note: {note}")
         print(f"  {captured.folded}\n  {captured.speedscope}")
     print(f"flame graph {outcome.page}")
     for refusal in outcome.refusals:

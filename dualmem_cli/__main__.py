@@ -2,17 +2,18 @@
 
 import sys
 
+from dualmem_cli.cli.streams import finished
+
 
 def main() -> None:
     """Run the command line. The version is answered before anything heavy is imported: shells and CI ask for it often."""
     if sys.argv[1:] in (["--version"], ["-V"]):
         from dualmem_cli import __version__
 
-        print(f"dualmem {__version__}")
-        return
+        sys.exit(finished(0, last=f"dualmem {__version__}\n"))
     from dualmem_cli.cli.app import run
 
-    sys.exit(run())
+    sys.exit(finished(run()))
 
 
 if __name__ == "__main__":

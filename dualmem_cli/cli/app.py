@@ -7,6 +7,7 @@ from types import FrameType
 import typer
 
 from dualmem_cli.cli import baseline, bench, compare, doctor, kernels, profile, report, schema
+from dualmem_cli.cli.streams import leave_stdout
 from dualmem_cli.errors import DualmemError, ExitStatus
 
 app = typer.Typer(
@@ -51,8 +52,8 @@ def run() -> int:
     except (typer.Abort, KeyboardInterrupt):
         print("dualmem: interrupted", file=sys.stderr)
         return ExitStatus.INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader left; nothing is wrong with us
+    except (BrokenPipeError, SystemExit):  # the reader left; click and rich then exit with 1, which here would be a regression
+        leave_stdout()
         return ExitStatus.OK
     except Exception as error:
         return _usage_or_bug(error)

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from dualmem_cli.cli.streams import printed
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.model.record import Record
 from dualmem_cli.report import RENDERERS, Level, ReportContext
@@ -24,9 +25,9 @@ def show(
     page = record_path.with_suffix(".html")
     context = ReportContext(record_path=str(record_path), page_path=str(page), exit_status=status, next_command=next_command)
     if json:
-        print(RENDERERS["json"](record, context), flush=True)
+        printed(lambda: print(RENDERERS["json"](record, context)))
     else:
-        print_table(record, context, level=level)
+        printed(lambda: print_table(record, context, level=level))
     try:
         page.write_text(RENDERERS["html"](record, context), encoding="utf-8")
     except OSError as error:

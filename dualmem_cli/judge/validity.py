@@ -5,7 +5,7 @@ from statistics import median
 from dualmem_cli.model.kernel import Kernel, Output
 from dualmem_cli.model.plan import Arm, Role
 from dualmem_cli.model.record import CaseRun
-from dualmem_cli.model.samples import Check, Samples, WorkerRun
+from dualmem_cli.model.samples import Check, Failure, Samples, WorkerRun
 from dualmem_cli.model.units import significant
 
 # A sample must span this many clock resolutions, or the clock's grain is larger than the effect that is judged.
@@ -16,7 +16,7 @@ _FLAT_SAMPLES = 8
 def problem_of(run: CaseRun, kernel: Kernel, *, recall_floor: float) -> str:
     """One line that says why the case is invalid, or ""."""
     if run.failure is not None:
-        return run.failure.message
+        return _failed(run.failure, run.arms)
     if not run.workers:
         return "no worker was run"
     for number, worker in enumerate(run.workers, start=1):
@@ -28,8 +28,7 @@ def problem_of(run: CaseRun, kernel: Kernel, *, recall_floor: float) -> str:
 
 def _worker_problem(worker: WorkerRun, arms: tuple[Arm, ...], kernel: Kernel) -> str:
     if worker.failure is not None:
-        where = f"{_name(arms[worker.failure.arm])}: " if worker.failure.arm is not None and len(arms) > 1 else ""
-        return f"{where}{worker.failure.message}"
+        return _failed(worker.failure, arms)
     if worker.samples is None and not worker.latency:
         return "the worker answered without samples"
     if worker.check is None:
@@ -38,6 +37,12 @@ def _worker_problem(worker: WorkerRun, arms: tuple[Arm, ...], kernel: Kernel) ->
     if not problem and worker.samples is not None:
         problem = _checksums_differ(worker.samples, arms, kernel) or _clock_problem(worker, worker.samples)
     return problem
+
+
+def _failed(failure: Failure, arms: tuple[Arm, ...]) -> str:
+    """The failure, and which of several arms it struck."""
+    named = len(arms) > 1 and failure.arm is not None and failure.arm < len(arms)
+    return f"{_name(arms[failure.arm or 0])}: {failure.message}" if named else failure.message
 
 
 def _empty_store(worker: WorkerRun, arms: tuple[Arm, ...], kernel: Kernel) -> str:

@@ -156,7 +156,7 @@ class CaseSession:
             request = replace(plain, arms=(replace(plain.arms[index], prepared=""),), order=(0,), path=str(unfinished))
             failure = self._bench.runner.prepare(request, timeout_s=self._measure.timeout_s)
             if failure is not None:
-                return failure
+                return replace(failure, arm=index)  # the worker knew this one only
             shutil.copyfile(unfinished, target.with_suffix(".part"))
             target.with_suffix(".part").rename(target)
             unfinished.unlink()

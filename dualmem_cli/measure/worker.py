@@ -43,7 +43,7 @@ class WorkerProcesses:
         event = protocol.first(events, "library")
         if failure is not None or event is None:
             reason = failure.message if failure else "it described nothing"
-            raise BuildError(f"{path}: {reason}", status=ExitStatus.USAGE)
+            raise BuildError(reason if path in reason else f"{path}: {reason}", status=ExitStatus.USAGE)
         return protocol.library_of(event)
 
     def prepare(self, request: WorkerRequest, *, timeout_s: float) -> Failure | None:

@@ -30,7 +30,7 @@ def keep(links: Sequence[Path], *, origin: str, describe: Callable[[str], Librar
             unnamed.rename(made / f"{digest}.so")
             kept.append(Link(layout=_layout(source), path=f"{digest}.so", sha256=digest))
         total = build_digest(kept)
-        library = describe(str(made / kept[0].path))
+        library = _described(made / kept[0].path, links[0], describe)
         build = Build(digest=total, origin=origin, library=_portable(library), links=tuple(kept))
         (made / MANIFEST).write_bytes(_to_json(build))
         try:
@@ -38,6 +38,14 @@ def keep(links: Sequence[Path], *, origin: str, describe: Callable[[str], Librar
         except BuildError:
             _put(made, folder / total, aside=Path(scratch) / "damaged")
     return located(build, folder / total)
+
+
+def _described(copied: Path, source: Path, describe: Callable[[str], Library]) -> Library:
+    """What the copy says of itself, because the copy is what will be measured; an error names the file that was given."""
+    try:
+        return describe(str(copied))
+    except BuildError as error:
+        raise BuildError(error.what.replace(str(copied), str(source)), hint=error.hint, status=error.status) from None
 
 
 def _put(made: Path, target: Path, *, aside: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_good_case_has_no_problem() -> None:
 
 
 PROBLEMS: dict[str, tuple[Callable[[], CaseRun], str]] = {
-    "the case failed": (lambda: case_run(failure=CRASH), "the worker died of SIGSEGV in run"),
+    "the case failed": (lambda: case_run(failure=CRASH), "candidate spin/plain: the worker died of SIGSEGV in run"),
     "no worker": (case_run, "no worker was run"),
     "a worker failed": (
         lambda: case_run(GOOD, worker(None, failure=CRASH)),

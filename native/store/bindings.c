@@ -12,7 +12,7 @@
 
 /* A handle and a flag share 32 bits, so blocks are numbered with 28. */
 static const uint64_t BLOCK_LIMIT = (UINT64_C(1) << 28) - 1;
-/* Memory is committed for this many blocks at a time: 40 KiB of strengths and partners and some more. */
+/* Memory is committed for this many blocks at a time: 36 KiB on the side of the concepts. */
 enum { COMMIT_BLOCKS = 512 };
 
 /* --- blocks ------------------------------------------------------------------------------------------------------ */
@@ -373,20 +373,17 @@ int32_t dm_store_bind(dm_store *store, uint32_t episode_slot, uint32_t concept_s
     dm_links_lock(of_episode);
     int live = dm_is_live_inline(store, episode_slot) && dm_is_live_inline(store, concept_slot);
     uint32_t place = live ? find_locked(store, episode_slot, concept_slot) : DM_BINDING_NONE;
-    if (live && place == DM_BINDING_NONE) {
-        uint32_t episode_fan = dm_fan_inline(store, episode_slot);
+    int is_new = live && place == DM_BINDING_NONE;
+    uint32_t episode_fan = dm_fan_inline(store, episode_slot);
+    if (is_new) {
         place = insert_binding(store, episode_slot, dm_slot_index(concept_slot), episode_fan, wanted);
-        if (place != DM_BINDING_NONE) {
-            dm_links_unlock_changed(of_episode, episode_fan + 1);
-            unlock_concept(store, concept_slot, dm_fan_inline(store, concept_slot) + 1);
-        } else {
-            dm_links_unlock_changed(of_episode, episode_fan); /* a place was touched: readers look again */
-            dm_links_unlock_changed(of_concept, dm_fan_inline(store, concept_slot));
-        }
-    } else {
-        if (live) {
-            atomic_store_explicit(&store->bindings.strengths[place], dm_bits_from_float(wanted), memory_order_relaxed);
-        }
+    } else if (live) {
+        atomic_store_explicit(&store->bindings.strengths[place], dm_bits_from_float(wanted), memory_order_relaxed);
+    }
+    if (is_new && place != DM_BINDING_NONE) {
+        dm_links_unlock_changed(of_episode, episode_fan + 1);
+        unlock_concept(store, concept_slot, dm_fan_inline(store, concept_slot) + 1);
+    } else { /* at most, places without a binding were chained anew: nothing that a reader looks at */
         dm_links_unlock(of_episode);
         dm_links_unlock(of_concept);
     }

@@ -2,8 +2,8 @@
  *
  * Open addressing over buckets of one cache line: three ids, their slots, and how many entries overflowed past this bucket.
  * A look-up that hits costs one cache miss, where a table with its tags or its values apart (SwissTable, F14) costs two, one
- * after the other. With whole ids at hand tags would gain nothing: three comparisons of a word are as quick as making a
- * tag and searching for it. Overflow counts end a probe without tombstones. The capacity is fixed, so the table never
+ * after the other. With whole ids at hand tags would gain nothing: comparing a word of each is no slower than
+ * making a tag and searching for it. Overflow counts end a probe without tombstones. The capacity is fixed, so the table never
  * grows while it is read.
  *
  * Look-ups are lock-free; insertion and removal are serialised by the store's lock. An entry is published by its slot, and
@@ -50,8 +50,8 @@ void dm_ids_insert(dm_ids *ids, dm_id id, uint32_t slot);
 void dm_ids_remove(dm_ids *ids, dm_id id);
 
 /* Multiply-add-shift (Dietzfelbinger et al. 1997): two multiplications side by side, of which the upper bits count. A folded
- * 128-bit product spreads no better over the families of ids in tests/test_store.c, takes ten instructions more, and has two
- * words that make it zero. It is not keyed: whoever may choose ids freely can make look-ups slow, never wrong. */
+ * 128-bit product spreads no better over the families of ids in tests/test_store.c, takes more instructions, and has two words that
+ * make it zero. It is not keyed: whoever may choose ids freely can make look-ups slow, never wrong. */
 static inline uint64_t dm_id_hash(dm_id id) {
     return id.low * UINT64_C(0x9fb21c651e98df25) + id.high * UINT64_C(0xd6e8feb86659fd93);
 }

@@ -1,7 +1,7 @@
 /* statistics.c: readers, each of which counts one thread's look-ups in a cache line of its own.
  *
- * The alternative, counters striped by thread inside the store, needs to know the calling thread: a call to the dynamic
- * linker for each read (thread-local storage of a shared library), more than the read itself costs. So the caller holds
+ * The alternative, counters striped by thread inside the store, needs to know the calling thread: thread-local storage
+ * of a shared library is a function call away, where the read itself is one load. So the caller holds
  * its counters. */
 #include "store/store.h"
 

@@ -2,9 +2,9 @@
  *
  * Layout. The slots of concepts begin at 129 Mi, whatever the number of episodes, and the arrays over all nodes have that gap
  * too: address space reserved, not memory. So an access by handle reaches the record of either type with the same
- * instructions as in a store without types. The alternatives, a choice between two arrays or a sign extension (concepts at
- * negative indices), cost one to three instructions more in each access: 5 to 15 % of the tightest loop, where the contract
- * against the single-type store leaves 5. Why not 128 Mi: a first-level cache that predicts its way from a hash of the
+ * instructions as in a store without types. Concepts at negative indices would cost a sign extension in each access, measured
+ * as 5-8 % of the tightest loop, where the contract against the single-type store leaves 5; a choice between two arrays
+ * costs more. Why not 128 Mi: a first-level cache that predicts its way from a hash of the
  * address (AMD's, Lipp et al. 2020) takes addresses 2 GiB apart for one, and the two types would evict each other: 1.30
  * instead of 0.86 ns for an access to 2,000 nodes.
  *

@@ -187,8 +187,9 @@ def failure_of(events: list[Event], *, returncode: int, timed_out: bool, timeout
     """Why the worker failed, from its own last words, or None when it finished."""
     phases = [event for event in events if event["event"] == "phase"]
     crash, error = first(events, "crash"), first(events, "error")
-    last = crash or (phases[-1] if phases else {})
-    phase, arm = last.get("phase", "start"), last.get("arm")
+    last: Event = crash or (phases[-1] if phases else {})
+    phase: str = last.get("phase", "start")
+    arm: int | None = last.get("arm")
     if timed_out:
         message = f"no answer within {timeout_s:g} s, stopped in {phase}; raise [measure] timeout_s if it needs longer"
         return Failure(FailureKind.TIMED_OUT, phase, arm, message)

@@ -493,7 +493,7 @@ class Lookup(FakeRunner):
 def look_up(folder: Path, answer: Callable[[int], bytes], *, floor: float = 0.9) -> Record:
     text = f'[data]\nsynthetic = "gaussian"\nrows = 40\nqueries = 5\ndim = 8\n[params]\nwork = 10\n[gate]\nrecall_floor = {floor}'
     runner = Lookup(library=library(LOOKUP), cost_ns={("", "lookup"): 5000.0}, seed=1)
-    runner.answer = answer  # type: ignore[method-assign]
+    runner.answer = answer
     builds = (build(library(LOOKUP), digest="a" * 64), build(library(LOOKUP), digest="b" * 64))
     chosen = (scenario(text, name="lookup", kernel="lookup", path=str(folder / "lookup.toml")),)
     return pipeline.compare(laboratory(runner, folder), chosen, builds, name="main", budget_s=20.0).record

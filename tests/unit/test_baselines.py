@@ -16,10 +16,14 @@ from dualmem_cli.store import baselines, builds, records
 MEASURED = (BenchFinding(case="s/plain", quantities=(), problem=""),)
 
 
+def copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+
+
 def kept(tmp_path: Path, content: str = "one") -> Build:
     source = tmp_path / "libdualmem.0.so"
     source.write_text(content)
-    return builds.keep([source], origin="here", describe=lambda _: library(), copy=shutil.copyfile, folder=tmp_path / "builds")
+    return builds.keep([source], origin="here", describe=lambda _: library(), copy=copy, folder=tmp_path / "builds")
 
 
 def bench_of(build: Build, **changes: object) -> Record:

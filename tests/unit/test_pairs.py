@@ -69,7 +69,8 @@ def test_where_the_line_between_noise_and_theft_lies() -> None:
 def test_when_every_pair_was_disturbed_all_are_taken_and_counted() -> None:
     made = samples("0110", [100_000, 120_000, 120_000, 100_000], switches=[1, 0, 1, 1])
     found = paired_ratios(made, arm=1, reference=0)
-    assert (found.dropped, found.value) == (2, pytest.approx(math.log(1.2)))
+    assert found.dropped == 2
+    assert found.value == pytest.approx(math.log(1.2))
     assert per_operation(made, arm=0) == (1000.0, 1000.0)
     assert dropped_share(made) == 0.75
 

@@ -45,7 +45,7 @@ def test_mean_interval_against_scipy() -> None:
         values = [random.gauss(3.0, 2.0) for _ in range(count)]
         low, high = scipy_stats.t.interval(0.99, count - 1, loc=statistics.fmean(values), scale=scipy_stats.sem(values))
         made = mean_interval(values, confidence=0.99, unit=Unit.NANOSECOND, method="m")
-        assert (made.low, made.high) == (pytest.approx(low), pytest.approx(high))
+        assert [made.low, made.high] == pytest.approx([low, high])
         assert (made.value, made.count, made.confidence, made.unit) == (statistics.fmean(values), count, 0.99, Unit.NANOSECOND)
 
 
@@ -53,7 +53,8 @@ def test_one_value_has_no_bounds_and_none_has_no_estimate() -> None:
     one = mean_interval([2.0], confidence=0.95, unit=Unit.RATIO, method="m")
     assert (one.value, one.low, one.high) == (2.0, -math.inf, math.inf)
     change = log_ratio_interval([math.log(1.08)], confidence=0.95, method="m")
-    assert (change.value, change.low, change.high) == (pytest.approx(0.08), -1.0, math.inf)
+    assert change.value == pytest.approx(0.08)
+    assert (change.low, change.high) == (-1.0, math.inf)
     with pytest.raises(ValueError, match="at least one"):
         mean_interval([], confidence=0.95, unit=Unit.RATIO, method="m")
 

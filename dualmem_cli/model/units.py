@@ -46,7 +46,7 @@ def human(value: float, unit: Unit | str) -> str:
         case Unit.RATIO:
             return significant(value)
         case Unit.COUNT:
-            return f"{value:,.0f}" if value == int(value) else significant(value)
+            return f"{value:,.0f}" if float(value).is_integer() else significant(value)
         case Unit.PER_SECOND:
             return f"{significant(value)}/s"
         case _:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -62,6 +63,19 @@ def test_a_compare_finds_the_true_change(tmp_path: Path, change: float, verdict:
     assert [control.held for control in opened.record.controls] == [True, True]
     assert saved(tmp_path) == opened.record
     assert not opened.record.interrupted
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"), [(0.0, "unchanged"), (0.04, "unchanged"), (0.06, "regressed"), (0.08, "regressed")]
+)
+def test_rates_of_whole_runs(tmp_path: Path, change: float, wanted: str) -> None:
+    """Samples, pairs, workers, rule, controls and record together: 20 suites of two kernels, with a hog on the same core."""
+    found: Counter[str] = Counter()
+    for seed in range(20):
+        runner = machine(one("a", "b"), change=change, seed=seed, worker_noise=0.0031)
+        opened = compare(runner, tmp_path / str(seed), scenarios("a", "b"), seed=seed)
+        found.update(finding.verdict.value for finding in opened.record.compare)
+    assert found == {wanted: 40}
 
 
 def test_what_the_workers_are_told(tmp_path: Path) -> None:

@@ -157,8 +157,9 @@ class CaseSession:
             failure = self._bench.runner.prepare(request, timeout_s=self._measure.timeout_s)
             if failure is not None:
                 return replace(failure, arm=index)  # the worker knew this one only
-            shutil.copyfile(unfinished, target.with_suffix(".part"))
-            target.with_suffix(".part").rename(target)
+            copied = target.with_suffix(f".{self._bench.scratch.name}")  # a name that no run beside this one has
+            shutil.copyfile(unfinished, copied)
+            copied.rename(target)
             unfinished.unlink()
         self._prepared = (*self._prepared[:index], str(target), *self._prepared[index + 1 :])
         return None

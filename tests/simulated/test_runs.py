@@ -565,7 +565,7 @@ def test_a_prepared_file_is_made_once_per_build_and_shared_between_runs(tmp_path
 
 
 def test_two_runs_that_prepare_at_once_do_not_disturb_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the first run copies its prepared file into the cache, a second one does the same from start to end."""
+    """When the first run has copied its prepared file and not yet renamed it, a second one does the same from start to end."""
     import shutil
 
     right = exact(tmp_path)
@@ -574,11 +574,11 @@ def test_two_runs_that_prepare_at_once_do_not_disturb_each_other(tmp_path: Path,
 
     def copyfile(source: Path, target: Path) -> object:
         nonlocal nested
+        copied = plain(source, target)
         if not nested:
             nested = True
-            plain(source, target)
             look_up(tmp_path, lambda _: right)
-        return plain(source, target)
+        return copied
 
     monkeypatch.setattr(shutil, "copyfile", copyfile)
     assert verdicts(look_up(tmp_path, lambda _: right)) == {"lookup/plain/work=10": "unchanged"}

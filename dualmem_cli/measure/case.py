@@ -11,7 +11,7 @@ from dualmem_cli.measure.recall import recall
 from dualmem_cli.measure.runner import Runner
 from dualmem_cli.model.kernel import Kernel, Output
 from dualmem_cli.model.plan import Arm, Case, Draw, Task, WorkerArm, WorkerRequest
-from dualmem_cli.model.samples import Failure, WorkerRun
+from dualmem_cli.model.samples import Failure, FailureKind, WorkerRun
 from dualmem_cli.model.scenario import Measure, Mode
 from dualmem_cli.plan.draw import draw_worker
 from dualmem_cli.plan.schedule import mirrored
@@ -75,7 +75,11 @@ class CaseSession:
     def open(self) -> Failure | None:
         """Prepare what is costly, calibrate the shared iteration count, and read the outputs. A failure here fails the case."""
         for index, needed in enumerate(self._prepares):
-            failure = self._prepare(index) if needed else None
+            try:
+                failure = self._prepare(index) if needed else None
+            except OSError as error:  # a full or unwritable cache costs this case, not the run
+                message = f"prepare: {error.filename or self._bench.prepared}: {error.strerror}"
+                failure = Failure(FailureKind.REFUSED, "prepare", index, message)
             if failure is not None:
                 return failure
         return self._calibrate()
@@ -171,6 +175,9 @@ class CaseSession:
         request = self._request(draw, Task.MEASURE)
         neighbours = self._kernel.output is Output.NEIGHBOURS
         outputs = [self._bench.scratch / f"output.{index}" if neighbours else None for index in range(len(self._arms))]
+        for path in outputs:
+            if path is not None:
+                path.unlink(missing_ok=True)  # of the case before, which must not be taken for this one's
         request = replace(
             request,
             check=self._dataset.facts.queries if neighbours and self._dataset else _CHECKED_OPERATIONS,
@@ -183,7 +190,7 @@ class CaseSession:
             return run.failure
         self._iterations = run.samples.iterations[0]
         self._operation_ns = min(per_operation(run.samples, arm=0))
-        mean_ns = sum(run.samples.wall_ns) / len(run.samples.wall_ns)
+        mean_ns = max(1.0, sum(run.samples.wall_ns) / len(run.samples.wall_ns))
         fitting = int(self._measure.samples * self._measure.sample_ns / mean_ns)
         self._samples = max(_FEWEST_SAMPLES, min(self._measure.samples, fitting))
         self.recall = tuple(self._recall(path) for path in outputs)

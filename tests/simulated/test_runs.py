@@ -129,7 +129,7 @@ def flat(_request: WorkerRequest, answer: WorkerRun) -> WorkerRun:
 
 
 def timeless(_request: WorkerRequest, answer: WorkerRun) -> WorkerRun:
-    if answer.samples is None or len(answer.samples.wall_ns) < 20:
+    if answer.samples is None:
         return answer
     return replace(answer, samples=replace(answer.samples, wall_ns=(0,) * len(answer.samples.wall_ns)))
 
@@ -487,7 +487,7 @@ LOOKUP = replace(KERNEL, name="lookup", output=Output.NEIGHBOURS, needs_data=Tru
 class Lookup(FakeRunner):
     """Answers with the neighbours that it is told to have found: the first `k` rows shifted by `shift`, or whatever `answer` makes."""
 
-    answer: Callable[[int], bytes] = staticmethod(lambda _side: b"")
+    answer: Callable[[int], bytes | None] = staticmethod(lambda _side: b"")
     prepared_paths: tuple[str, ...] = ()
 
     def prepare(self, request: WorkerRequest, *, timeout_s: float) -> Failure | None:
@@ -497,8 +497,9 @@ class Lookup(FakeRunner):
 
     def measure(self, request: WorkerRequest, draw: object, *, timeout_s: float) -> WorkerRun:
         for index, arm in enumerate(request.arms):
-            if arm.output:
-                Path(arm.output).write_bytes(self.answer(index))
+            found = self.answer(index) if arm.output else None
+            if found is not None:
+                Path(arm.output).write_bytes(found)
         made = super().measure(request, draw, timeout_s=timeout_s)  # type: ignore[arg-type]
         assert made.check is not None
         return replace(made, check=replace(made.check, outputs=(50,) * len(request.arms)))
@@ -553,6 +554,28 @@ def test_a_side_whose_neighbours_are_wrong_is_invalid(tmp_path: Path, name: str,
     assert f"of {role} lookup/plain is below its floor 0.9" in finding.reason
 
 
+def test_an_answer_of_the_case_before_is_not_this_ones(tmp_path: Path) -> None:
+    """The first case answers, the second one writes nothing at all."""
+    right = exact(tmp_path)
+    text = (
+        '[data]\nsynthetic = "gaussian"\nrows = 40\nqueries = 5\ndim = 8\n[params]\nwork = [10, 11]\n[gate]\nrecall_floor = 0.9'
+    )
+    runner = Lookup(library=library(LOOKUP), cost_ns={("", "lookup"): 5000.0}, seed=1)
+    calls = 0
+
+    def answer(_index: int) -> bytes | None:
+        nonlocal calls
+        calls += 1
+        return right if calls <= 2 else None
+
+    runner.answer = answer
+    builds = (build(library(LOOKUP), digest="a" * 64), build(library(LOOKUP), digest="b" * 64))
+    chosen = (scenario(text, name="lookup", kernel="lookup", path=str(tmp_path / "lookup.toml")),)
+    record = pipeline.compare(laboratory(runner, tmp_path), chosen, builds, name="main", budget_s=20.0).record
+    assert [run.recall for run in record.cases] == [(1.0, 1.0), (None, None)]
+    assert verdicts(record)["lookup/plain/work=11"] == "invalid"
+
+
 def test_a_prepared_file_is_made_once_per_build_and_shared_between_runs(tmp_path: Path) -> None:
     right = exact(tmp_path)
     look_up(tmp_path, lambda _: right)
@@ -562,6 +585,31 @@ def test_a_prepared_file_is_made_once_per_build_and_shared_between_runs(tmp_path
     look_up(tmp_path, lambda _: right)
     assert [path.stat().st_mtime_ns for path in prepared] == before
     assert all(path.read_bytes() == b"prepared" for path in prepared)
+
+
+def test_a_cache_that_cannot_be_written_costs_the_case_that_needs_it(tmp_path: Path) -> None:
+    right = exact(tmp_path)
+    (tmp_path / "cache" / "prepared").write_text("in the way")
+    (finding,) = look_up(tmp_path, lambda _: right).compare
+    assert finding.verdict is Verdict.INVALID
+    assert finding.reason.startswith("baseline lookup/plain: prepare: ")
+    assert finding.reason.endswith("prepared: File exists")
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_prepare_that_fails_names_its_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side: int) -> None:
+    """The worker prepares one arm alone and calls it arm 0."""
+    right = exact(tmp_path)
+    plain = Lookup.prepare
+
+    def prepare(self: Lookup, request: WorkerRequest, *, timeout_s: float) -> Failure | None:
+        if request.arms[0].library == side:
+            return Failure(FailureKind.CRASHED, "prepare", 0, "the worker died of SIGSEGV in prepare")
+        return plain(self, request, timeout_s=timeout_s)
+
+    monkeypatch.setattr(Lookup, "prepare", prepare)
+    (finding,) = look_up(tmp_path, lambda _: right).compare
+    assert finding.reason == f"{('baseline', 'candidate')[side]} lookup/plain: the worker died of SIGSEGV in prepare"
 
 
 def test_two_runs_that_prepare_at_once_do_not_disturb_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

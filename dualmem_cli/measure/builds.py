@@ -44,6 +44,9 @@ def resolve(library: str, *, start: Path) -> Binaries:
 def named(path: Path) -> Binaries:
     """A shared object, or a folder of them: several links of the same objects."""
     path = path.absolute()
+    for each in (path, *path.glob("*.so")):
+        if not str(each).isprintable():
+            raise BuildError(f"{str(each)!a}: a path that is not printable text cannot be kept in a record", hint="Rename it.")
     if path.is_dir():
         return Binaries(links=_shared_objects(path), origin=str(path), tree=None)
     if not path.is_file():

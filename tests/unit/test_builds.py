@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import shutil
 from pathlib import Path
 
@@ -166,6 +167,17 @@ def test_which_binaries_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "empty").mkdir()
     with pytest.raises(BuildError, match=r"holds no \.so"):
         binaries.named(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("name", [b"a\nb.so", b"\xff.so", b"a\x1b[31m.so"])
+def test_a_name_that_cannot_be_written_down_is_refused(tmp_path: Path, name: bytes) -> None:
+    """A line break would smuggle a line into the request; bytes that are no text fit into no record."""
+    path = tmp_path / os.fsdecode(name)
+    path.write_text("")
+    for given in (path, tmp_path):
+        with pytest.raises(BuildError, match="is not printable text") as caught:
+            binaries.named(given)
+        assert str(caught.value).isprintable()
 
 
 def test_the_source_tree_is_found_from_within(tmp_path: Path) -> None:

@@ -229,7 +229,7 @@ static void remove_handle(dm_bindings *bindings, uint32_t episode, uint32_t fan,
 static uint32_t search_concept(const dm_bindings *bindings, const dm_links *links, uint32_t version, uint32_t episode_slot,
                                uint32_t concept_index) {
     uint32_t block = concept_index;
-    while (block != DM_BLOCK_NONE && dm_links_end_read(links, version)) {
+    while (block != DM_BLOCK_NONE && dm_links_unmoved(links, version)) {
         uint32_t place = dm_block_search(&bindings->partners[(size_t)block * DM_BLOCK_ENTRIES], episode_slot);
         if (place < DM_BLOCK_ENTRIES) {
             return block * DM_BLOCK_ENTRIES + place;
@@ -244,7 +244,7 @@ static uint32_t search_episode(const dm_bindings *bindings, const dm_links *link
     uint32_t block = episode;
     uint32_t filled = fan < DM_BLOCK_ENTRIES ? fan : DM_BLOCK_ENTRIES;
     uint32_t left = fan;
-    while (left > 0 && block != DM_BLOCK_NONE && dm_links_end_read(links, version)) {
+    while (left > 0 && block != DM_BLOCK_NONE && dm_links_unmoved(links, version)) {
         for (uint32_t i = 0; i < filled; i++) {
             uint32_t binding =
                 atomic_load_explicit(&bindings->handles[(size_t)block * DM_BLOCK_ENTRIES + i], memory_order_acquire);
@@ -594,7 +594,7 @@ static uint32_t list_concept(const dm_store *store, uint32_t concept_slot, uint3
     const dm_links *links = dm_links_at(store, concept_slot);
     uint32_t written = 0;
     uint32_t block = dm_slot_index(concept_slot);
-    while (block != DM_BLOCK_NONE && dm_links_end_read(links, version)) {
+    while (block != DM_BLOCK_NONE && dm_links_unmoved(links, version)) {
         for (uint32_t place = block * DM_BLOCK_ENTRIES; place < (block + 1) * DM_BLOCK_ENTRIES; place++) {
             uint32_t episode = atomic_load_explicit(&bindings->partners[place], memory_order_acquire);
             if ((episode & DM_PARTNER_HOLE) == 0 && written < capacity) {
@@ -614,7 +614,7 @@ static uint32_t list_episode(const dm_store *store, uint32_t episode_slot, uint3
     uint32_t block = episode_slot;
     uint32_t left = fan;
     uint32_t filled = fan < DM_BLOCK_ENTRIES ? fan : DM_BLOCK_ENTRIES;
-    while (left > 0 && block != DM_BLOCK_NONE && dm_links_end_read(links, version)) {
+    while (left > 0 && block != DM_BLOCK_NONE && dm_links_unmoved(links, version)) {
         for (uint32_t i = 0; i < filled && written < capacity; i++) {
             uint32_t binding =
                 atomic_load_explicit(&bindings->handles[(size_t)block * DM_BLOCK_ENTRIES + i], memory_order_acquire);

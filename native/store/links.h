@@ -68,4 +68,11 @@ static inline int dm_links_end_read(const dm_links *links, uint32_t version) {
     return atomic_load_explicit(&links->version, memory_order_relaxed) == version;
 }
 
+/* 1 while a walk begun at `version` is still worth going on with. A lock that is held does not end it: the holder may let go without
+ * having changed anything, and then dm_links_end_read would take half a walk for a whole one. A version that moved never comes
+ * back, so whoever stops here fails there. */
+static inline int dm_links_unmoved(const dm_links *links, uint32_t version) {
+    return ((atomic_load_explicit(&links->version, memory_order_relaxed) ^ version) & ~UINT32_C(1)) == 0;
+}
+
 #endif

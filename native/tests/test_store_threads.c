@@ -408,7 +408,76 @@ static void a_place_is_never_seen_half_taken(void) {
     dm_ids_destroy(&shared.ids, &account);
 }
 
+/* --- a lock that changes nothing -------------------------------------------------------------------------------------- */
+
+/* Episode 0 is bound to every concept but the last, concept 0 to every episode but the last: both lists go beyond their first block. */
+typedef struct hubs {
+    dm_store *store;
+    uint32_t concepts[CONCEPTS];
+    uint32_t episodes[EPISODES];
+    _Atomic int finished;
+} hubs;
+
+/* Unbinds what is not bound: takes both locks and lets go without a change. */
+static void *unbind_nothing(void *argument) {
+    hubs *shared = argument;
+    while (!atomic_load(&shared->finished)) {
+        (void)dm_store_unbind(shared->store, shared->episodes[0], shared->concepts[CONCEPTS - 1]);
+        (void)dm_store_unbind(shared->store, shared->episodes[EPISODES - 1], shared->concepts[0]);
+    }
+    return NULL;
+}
+
+static void lists_hold(const hubs *shared, uint32_t slot, uint32_t wanted) {
+    dm_edge edges[EPISODES];
+    memset(edges, 0xff, sizeof(edges));
+    CHECK_EQUAL(dm_store_edges(shared->store, slot, edges, EPISODES), wanted);
+    uint32_t whole = 0;
+    for (uint32_t i = 0; i < wanted; i++) {
+        whole += edges[i].slot != UINT32_MAX;
+    }
+    CHECK_EQUAL(whole, wanted); /* half a list would leave what was there before */
+}
+
+static void a_lock_that_changes_nothing_hides_nothing(void) {
+    char error[256];
+    float values[DIM];
+    fill(values, 1.0f);
+    static hubs shared;
+    shared.store = make_store(CONCEPTS, EPISODES);
+    for (uint32_t i = 0; i < CONCEPTS; i++) {
+        REQUIRE(dm_store_add_concept(shared.store, concept_id(i), values, &shared.concepts[i], error, sizeof(error)) == DM_OK);
+    }
+    for (uint32_t i = 0; i < EPISODES; i++) {
+        REQUIRE(dm_store_add_episode(shared.store, episode_id(i), values, &shared.episodes[i], error, sizeof(error)) == DM_OK);
+    }
+    for (uint32_t i = 0; i + 1 < CONCEPTS; i++) {
+        REQUIRE(dm_store_bind(shared.store, shared.episodes[0], shared.concepts[i], 0.5f, NULL, error, sizeof(error)) == DM_OK);
+    }
+    for (uint32_t i = 1; i + 1 < EPISODES; i++) {
+        REQUIRE(dm_store_bind(shared.store, shared.episodes[i], shared.concepts[0], 0.5f, NULL, error, sizeof(error)) == DM_OK);
+    }
+    pthread_t threads[THREADS - 1];
+    for (int i = 0; i < THREADS - 1; i++) {
+        REQUIRE(pthread_create(&threads[i], NULL, unbind_nothing, &shared) == 0);
+    }
+    for (int round = 0; round < 20000; round++) {
+        lists_hold(&shared, shared.concepts[0], EPISODES - 1);
+        lists_hold(&shared, shared.episodes[0], CONCEPTS - 1);
+        CHECK(dm_store_find_binding(shared.store, shared.episodes[1 + round % (EPISODES - 2)], shared.concepts[0]) !=
+              DM_BINDING_NONE);
+        CHECK(dm_store_find_binding(shared.store, shared.episodes[0], shared.concepts[round % (CONCEPTS - 1)]) !=
+              DM_BINDING_NONE);
+    }
+    atomic_store(&shared.finished, 1);
+    for (int i = 0; i < THREADS - 1; i++) {
+        REQUIRE(pthread_join(threads[i], NULL) == 0);
+    }
+    dm_store_destroy(shared.store);
+}
+
 int main(void) {
+    a_lock_that_changes_nothing_hides_nothing();
     a_place_is_never_seen_half_taken();
     increments_add_up();
     everything_at_once_leaves_order();

@@ -200,6 +200,14 @@ def test_the_same_in_a_bench(tmp_path: Path, name: str, since: int) -> None:
     assert bench_status(opened.record, enforce_budgets=False) is ExitStatus.MEASUREMENT_FAILED
 
 
+@pytest.mark.parametrize("kind", ["bench", "compare"])
+def test_after_a_worker_that_failed_no_other_is_run_for_its_case(tmp_path: Path, kind: str) -> None:
+    """A hang costs its timeout; eight of them would cost eight."""
+    runner = machine(one("bad"), interfere=only("bad", fail(HANG), since=3))
+    (compare if kind == "compare" else bench)(runner, tmp_path, scenarios("bad"))
+    assert runner.count == 3
+
+
 def test_a_kernel_that_fails_from_the_start_costs_one_worker(tmp_path: Path) -> None:
     runner = machine(one("good", "bad"), failures={"bad": CRASH})
     opened = compare(runner, tmp_path, scenarios("bad", "good"))

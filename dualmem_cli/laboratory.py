@@ -18,6 +18,7 @@ from dualmem_cli.model.kernel import Build, Kernel
 from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.record import Absent, CaseRun, Record
+from dualmem_cli.model.samples import WorkerRun
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.model.verdict import BenchFinding, CompareFinding
 from dualmem_cli.store import records
@@ -74,6 +75,15 @@ class Opened:
     def add_compare(self, run: CaseRun, finding: CompareFinding) -> None:
         self.record = replace(self.record, cases=(*self.record.cases, run))
         self.add_finding(finding)
+
+    def add_control(self, case: Case, worker: WorkerRun) -> None:
+        runs = (replace(run, controls=(*run.controls, worker)) if run.case == case else run for run in self.record.cases)
+        self.record = replace(self.record, cases=tuple(runs))
+
+    def controls_settled(self) -> bool:
+        """Whether more control workers would change nothing: both hold, or one of them failed to run."""
+        failed = any(worker.failure for run in self.record.cases for worker in run.controls)
+        return failed or all(control.held for control in control_findings(self.record.cases, self.record.scenarios))
 
     def judge_controls(self) -> None:
         """Pool the controls; where one did not hold, no verdict that was reached stands."""

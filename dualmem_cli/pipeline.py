@@ -1,7 +1,6 @@
 """The story of a run: scenario -> plan -> samples -> findings -> record. Read this first.
 
-Deciding is pure (plan, stats, judge), doing is in measure, keeping in store; this file only connects them. After every case the
-record is saved, so whatever ends a run, what was measured is there.
+Deciding is pure (plan, stats, judge), doing is in measure, keeping in store; this file connects them and saves after every case.
 """
 
 from collections.abc import Iterator
@@ -10,17 +9,16 @@ from dataclasses import dataclass, replace
 from dualmem_cli.judge.bench import bench_finding
 from dualmem_cli.judge.cautions import bench_cautions, build_cautions, compare_cautions
 from dualmem_cli.judge.compare import absent_finding, compare_finding, undecided
-from dualmem_cli.judge.controls import control_work, control_workers
+from dualmem_cli.judge.controls import control_rounds, control_work, control_workers
 from dualmem_cli.judge.validity import problem_of
 from dualmem_cli.laboratory import Laboratory, Opened
 from dualmem_cli.measure.case import CaseSession
 from dualmem_cli.model.kernel import Build, Kernel
 from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.record import CaseRun
-from dualmem_cli.model.samples import WorkerRun
 from dualmem_cli.model.scenario import Scenario
-from dualmem_cli.model.verdict import Verdict
 from dualmem_cli.plan.cases import bench_arms, compare_arms, control_arms, expand
+from dualmem_cli.plan.pairing import pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +54,17 @@ def compare(
 ) -> Opened:
     """Judge the second build against the first, interleaved on this machine, for at most about `budget_s` seconds a case."""
     with lab.opened("compare", scenarios, builds, baseline=name) as opened:
-        planned = [plan for scenario in scenarios for plan in _on_both_sides(scenario, builds, opened)]
+        planned = [plan for scenario in scenarios for plan in _paired(scenario, builds, opened)]
+        measured: list[tuple[Planned, CaseSession]] = []
         for plan in lab.progress.track(planned, label=_label):
             session = lab.session(opened, plan.case, plan.arms, plan.kernel, plan.scenario)
             run = _run(session, plan, _compare_workers(lab, session, plan, cases=len(planned), budget_s=budget_s))
-            run = replace(run, controls=_controls(session, plan, run, cases=len(planned)))
+            if not problem_of(run, plan.kernel, recall_floor=plan.scenario.gate.recall_floor):
+                measured.append((plan, session))  # an invalid case must not speak for the others in the controls
             opened.add_compare(run, compare_finding(plan.scenario, plan.kernel, run, builds, cases=len(planned)))
             opened.add_cautions(compare_cautions(run))
             lab.save(opened)
+        _controls(opened, measured)
         opened.judge_controls()
         opened.add_cautions(build_cautions(builds))
     return opened
@@ -79,32 +80,14 @@ def _planned(scenario: Scenario, case: Case, build: Build, arms: tuple[Arm, ...]
     return Planned(scenario, case, kernel, arms)
 
 
-def _on_both_sides(scenario: Scenario, builds: tuple[Build, Build], opened: Opened) -> Iterator[Planned]:
-    """The cases that both builds have; those on one side only are listed, never silently dropped."""
-    kernels = [{(k.name, k.variant): k for k in build.library.kernels} for build in builds]
-    if not any(name == scenario.kernel for side in kernels for name, _ in side):
-        expand(scenario, builds[1].library, data="")  # raises: nobody knows this kernel
-    for variant in scenario.variants:
-        old, new = (side.get((scenario.kernel, variant)) for side in kernels)
-        label = f"{scenario.name}/{variant}"
-        if old is None and new is None:
-            opened.add_finding(absent_finding(label, Verdict.MISSING, "neither build has this variant"))
-        elif old is None:
-            opened.add_finding(absent_finding(label, Verdict.MISSING, "new: the baseline does not have it"))
-        elif new is None:
-            opened.add_finding(absent_finding(label, Verdict.MISSING, "gone: only the baseline has it"))
-        elif not (old.supported and new.supported):
-            reason = f"not supported here: {old.reason or new.reason}"
-            opened.add_finding(absent_finding(label, Verdict.INCOMPARABLE, reason))
-        elif unknown := [name for name, _ in scenario.parameters if new.parameter(name) and not old.parameter(name)]:
-            reason = f"the baseline's {scenario.kernel} has no parameter {', '.join(unknown)}"
-            opened.add_finding(absent_finding(label, Verdict.INCOMPARABLE, reason))
-        else:
-            one = replace(scenario, variants=(variant,))
-            for case in expand(one, builds[1].library, data=opened.digest(scenario)).cases:
-                shared = tuple((name, value) for name, value in case.parameters if old.parameter(name) is not None)
-                both = replace(case, parameters=shared)  # one that is new has its default on the new side
-                yield Planned(scenario, both, new, compare_arms(both))
+def _paired(scenario: Scenario, builds: tuple[Build, Build], opened: Opened) -> Iterator[Planned]:
+    """The cases that both builds have; those without a pair are listed, never silently dropped."""
+    pairing = pair(scenario, builds[0].library, builds[1].library, data=opened.digest(scenario))
+    opened.add_absent(pairing.absent)
+    for lost in pairing.unpaired:
+        opened.add_finding(absent_finding(lost.label, lost.verdict, lost.reason))
+    for case, kernel in pairing.cases:
+        yield Planned(scenario, case, kernel, compare_arms(case))
 
 
 def _run(session: CaseSession, plan: Planned, workers: Iterator[CaseRun]) -> CaseRun:
@@ -138,10 +121,12 @@ def _compare_workers(lab: Laboratory, session: CaseSession, plan: Planned, *, ca
         yield run
 
 
-def _controls(session: CaseSession, plan: Planned, run: CaseRun, *, cases: int) -> tuple[WorkerRun, ...]:
-    """Control workers of one case: few, because they are pooled over the suite. None for an invalid case: it must not speak for others."""
-    if problem_of(run, plan.kernel, recall_floor=plan.scenario.gate.recall_floor):
-        return ()
-    arms = control_arms(plan.case, work=control_work(plan.scenario))
-    made = (session.control(len(run.workers) + index, arms) for index in range(control_workers(cases)))
-    return tuple(worker for worker in made if worker is not None)
+def _controls(opened: Opened, measured: list[tuple[Planned, CaseSession]]) -> None:
+    """Rounds of one control worker per case until both controls hold, or have had their chances."""
+    for number in range(control_rounds(len(measured))):
+        for plan, session in measured:
+            worker = session.control(number, control_arms(plan.case, work=control_work(plan.scenario)))
+            if worker is not None:
+                opened.add_control(plan.case, worker)
+        if number + 1 >= control_workers(len(measured)) and opened.controls_settled():
+            return

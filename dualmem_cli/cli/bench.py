@@ -28,7 +28,7 @@ def bench(
     worker = setting.runner()
     found = binaries.resolve(library, start=Path.cwd())
     build = setting.keep_build(found, worker=worker, reports=reports)
-    chosen = setting.scenarios_for(scenarios, library=build.library, named=bool(library))
+    chosen = setting.scenarios_for(scenarios, libraries=(build.library,), named=bool(library))
     lab = setting.laboratory(worker=worker, kind="bench", reports=reports, progress=progress.chosen(quiet=quiet))
     opened = pipeline.bench(lab, chosen, build)
     return showing.show(

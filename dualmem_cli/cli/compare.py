@@ -38,7 +38,7 @@ def compare(
     old = baseline_side(baseline, against=against, baselines=baselines, reports=reports, worker=worker)
     found = binaries.resolve(library, start=Path.cwd())
     new = setting.keep_build(found, worker=worker, reports=reports)
-    chosen = setting.scenarios_for(scenarios, library=new.library, named=bool(library))
+    chosen = setting.scenarios_for(scenarios, libraries=(old.build.library, new.library), named=bool(library))
     lab = setting.laboratory(worker=worker, kind="compare", reports=reports, progress=progress.chosen(quiet=quiet))
     opened = pipeline.compare(lab, chosen, (old.build, new), name=old.name, budget_s=budget)
     status = compare_status(opened.record, allow_inconclusive=allow_inconclusive)

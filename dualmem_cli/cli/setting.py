@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def read_scenarios(paths: tuple[Path, ...]) -> tuple[Scenario, ...]:
     found: dict[str, Scenario] = {}
     for path in paths:
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except OSError as error:
             raise ScenarioError(f"{path}: {error.strerror}", hint="Give a scenario file or the name of a scenario.") from None
         except UnicodeDecodeError:
@@ -65,15 +66,15 @@ def read_scenarios(paths: tuple[Path, ...]) -> tuple[Scenario, ...]:
     return tuple(found.values())
 
 
-def scenarios_for(chosen: list[str] | None, *, library: Library, named: bool) -> tuple[Scenario, ...]:
-    """The scenarios to run. A library that was `named` without scenarios runs the shipped ones that fit it, and every other kernel of its
-    table with declared defaults."""
+def scenarios_for(chosen: list[str] | None, *, libraries: Sequence[Library], named: bool) -> tuple[Scenario, ...]:
+    """The scenarios to run. Libraries that were `named` without scenarios run the shipped ones that fit them, and every other kernel of
+    their tables with declared defaults."""
     if chosen or not named:
         return read_scenarios(scenario_paths(chosen))
-    names = {kernel.name for kernel in library.kernels}
+    names = {kernel.name for library in libraries for kernel in library.kernels}
     fitting = tuple(scenario for scenario in read_scenarios(scenario_paths(None)) if scenario.kernel in names)
     covered = {scenario.kernel for scenario in fitting}
-    return fitting + tuple(scenario for scenario in default_scenarios(library) if scenario.kernel not in covered)
+    return fitting + tuple(scenario for scenario in default_scenarios(libraries) if scenario.kernel not in covered)
 
 
 def keep_build(found: binaries.Binaries, *, worker: WorkerProcesses, reports: Path) -> Build:

@@ -12,14 +12,12 @@ from dualmem_cli.model.samples import Histogram, Latency
 from dualmem_cli.model.scenario import Budget, Scenario
 from dualmem_cli.model.units import Unit
 from dualmem_cli.model.verdict import BenchFinding, Quantity
-from dualmem_cli.stats.histogram import merge, percentile
+from dualmem_cli.stats.histogram import LATENCIES_FOR_P999, merge, percentile
 from dualmem_cli.stats.interval import exact, log_ratio_interval, mean_interval
 from dualmem_cli.stats.pairs import paired_ratios, per_operation
 
 TIME_CONFIDENCE = 0.95
 OVERHEAD_CONFIDENCE = 0.99
-# P99.9 of fewer latencies is the maximum of a handful.
-LATENCIES_FOR_P999 = 10_000
 
 
 def bench_finding(scenario: Scenario, kernel: Kernel, run: CaseRun) -> BenchFinding:

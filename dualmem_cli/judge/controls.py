@@ -17,11 +17,12 @@ from dualmem_cli.stats.pairs import paired_ratios
 # Of a whole suite; in a small one, cases get more than one each. With six, the 8 % of a single case were not told from 5 % in 24 % of
 # simulated runs at the worst noise measured (0.84 % between workers); with ten in none of 1,500.
 _WORKERS = 10
+_MOST_WORKERS = 60
 _CONFIDENCE = 0.999
 # How much more than the threshold the second control works: 8 % for 5 %.
 _MORE = 1.6
 _COPY_ARM, _MORE_ARM = 1, 2
-_SMALLEST_SPREAD = 0.001  # a smaller one, from a handful of workers, would be luck
+_SMALLEST_SPREAD = 0.003  # what a quiet machine has; a smaller one, from a handful of workers, would be luck
 _UNKNOWN_SPREAD = 0.02
 _METHOD = "pooled over the suite, weighted by precision"
 
@@ -32,8 +33,13 @@ def control_work(scenario: Scenario) -> float:
 
 
 def control_workers(cases: int) -> int:
-    """Control workers per case, so that a suite of any size has enough of them to be pooled."""
+    """Control workers per case before the first look, so that a suite of any size has enough of them to be pooled."""
     return math.ceil(_WORKERS / max(1, cases))
+
+
+def control_rounds(cases: int) -> int:
+    """Control workers per case at most."""
+    return max(3 * control_workers(cases), math.ceil(_MOST_WORKERS / max(1, cases)))
 
 
 def control_findings(runs: Sequence[CaseRun], scenarios: Sequence[Scenario]) -> tuple[ControlFinding, ...]:

@@ -102,9 +102,10 @@ class CaseSession:
         iterations = max(self._iterations, _CONTROL_ITERATIONS)
         if iterations * self._operation_ns > _LONGEST_CONTROL_SAMPLE_NS:
             return None
-        draw = self._draw(index)
+        links = len(self._bench.copies)
+        draw = draw_worker(index=index, seed=self._seed + 1, arms=len(arms), cpus=self._bench.cpus, links=(links,))
         link = draw.links[0]
-        draw = replace(draw, links=(link, link), order=tuple(range(len(arms))))
+        draw = replace(draw, links=(link, link))
         plain = self._request(draw, Task.MEASURE)
         request = replace(
             plain,

@@ -1,16 +1,19 @@
 """From a scenario and a library to cases: every combination of variants and swept parameters, checked against the table."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from dualmem_cli.errors import ScenarioError
 from dualmem_cli.model.kernel import Kernel, Library, Output
+from dualmem_cli.model.metric import Better
 from dualmem_cli.model.plan import Arm, Case, Role
 from dualmem_cli.model.record import Absent
 from dualmem_cli.model.scenario import Gate, Measure, Mode, Scenario
 from dualmem_cli.plan.limits import BLOCK_QUANTITIES, LATENCY_QUANTITIES
 from dualmem_cli.plan.scenario import line_of
 from dualmem_cli.plan.spelling import did_you_mean
+from dualmem_cli.stats.histogram import LATENCIES_FOR_P999
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +100,18 @@ def control_arms(case: Case, *, work: float) -> tuple[Arm, ...]:
     )
 
 
-def default_scenarios(library: Library) -> tuple[Scenario, ...]:
-    """One scenario per kernel of a library that came without any: declared defaults, block mode. Kernels that need data are left to
-    scenario files, because no default could say which data."""
-    names = dict.fromkeys(kernel.name for kernel in library.kernels if not kernel.needs_data)
+def default_scenarios(libraries: Sequence[Library]) -> tuple[Scenario, ...]:
+    """One scenario per kernel of libraries that came without any: declared defaults, block mode, the variants of all of them. Kernels
+    that need data are left to scenario files, because no default could say which data."""
+    kernels = [kernel for library in libraries for kernel in library.kernels if not kernel.needs_data]
+    first = {kernel.name: kernel for kernel in reversed(kernels)}
+    names = dict.fromkeys(kernel.name for kernel in kernels)
     return tuple(
         Scenario(
             name=name,
-            question=library.variants(name)[0].summary,
+            question=first[name].summary,
             kernel=name,
-            variants=tuple(kernel.variant for kernel in library.variants(name)),
+            variants=tuple(dict.fromkeys(kernel.variant for kernel in kernels if kernel.name == name)),
             data=None,
             parameters=(),
             measure=DEFAULT_MEASURE,
@@ -181,11 +186,17 @@ def _check_limits(scenario: Scenario, kernel: Kernel) -> None:
         if name not in metrics:
             near = did_you_mean(name, metrics)
             raise _error(scenario, ("gate", "metrics", name), f'"{name}" is not a metric of {kernel.name}; {near}')
+        if next(metric for metric in kernel.metrics if metric.name == name).better is Better.NEITHER:
+            raise _error(scenario, ("gate", "metrics", name), f'"{name}" has no better direction, so it cannot get worse')
+    timed = scenario.measure.workers * scenario.measure.operations * scenario.measure.passes
     measured = set(LATENCY_QUANTITIES if scenario.measure.mode is Mode.LATENCY else BLOCK_QUANTITIES)
     measured |= {"recall"} if kernel.output is Output.NEIGHBOURS else set()
     measured |= {"overhead"} if scenario.control else set()
     measured |= {"speedup"} if scenario.beside else set()
     for budget in scenario.budgets:
+        if budget.quantity == "p99.9" and "p99.9" in measured and timed < LATENCIES_FOR_P999:
+            what = f"P99.9 needs {LATENCIES_FOR_P999:,} latencies, and workers x operations x passes is {timed:,}"
+            raise _error(scenario, ("budget", "p99.9"), what)
         if budget.quantity not in measured | metrics:
             near = did_you_mean(budget.quantity, measured | metrics)
             raise _error(

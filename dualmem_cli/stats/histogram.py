@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dualmem_cli.model.samples import Histogram
 
 PRECISION_BITS = 7
+# P99.9 of fewer latencies is the maximum of a handful.
+LATENCIES_FOR_P999 = 10_000
 
 
 def bucket_of(value: int) -> int:

@@ -255,19 +255,62 @@ def test_more_work_that_is_not_caught_takes_every_verdict_back(tmp_path: Path) -
 
 
 def test_new_gone_and_unsupported_are_listed_and_the_rest_is_judged(tmp_path: Path) -> None:
-    old_a, new_a, both, wide = (replace(KERNEL, variant=name) for name in ("old", "new", "both", "wide"))
+    old_a, new_a, both, wide, lost, told = (
+        replace(KERNEL, variant=name) for name in ("old", "new", "both", "wide", "lost", "told")
+    )
     wide = replace(wide, supported=False, reason="needs 4096 bits")
-    old, new = library(old_a, both, wide), library(new_a, both, wide)
-    chosen = (scenario(name="spin", variants='["old", "new", "both", "wide", "neither"]'),)
+    unable = replace(lost, supported=False, reason="needs 4096 bits")
+    old = library(old_a, both, wide, lost, told)
+    new = library(new_a, both, wide, unable, replace(told, output=Output.VALUES))
+    chosen = (scenario(name="spin", variants='["old", "new", "both", "wide", "lost", "told"]'),)
     opened = compare(machine(new), tmp_path, chosen, libraries=(old, new))
     assert {finding.case: (finding.verdict, finding.reason) for finding in opened.record.compare if finding.change is None} == {
         "spin/old": (Verdict.MISSING, "gone: only the baseline has it"),
         "spin/new": (Verdict.MISSING, "new: the baseline does not have it"),
-        "spin/wide": (Verdict.INCOMPARABLE, "not supported here: needs 4096 bits"),
-        "spin/neither": (Verdict.MISSING, "neither build has this variant"),
+        "spin/lost": (Verdict.INCOMPARABLE, "the candidate's is not supported here: needs 4096 bits"),
+        "spin/told": (Verdict.INCOMPARABLE, "its output was none and is values now, so results cannot be compared"),
     }
+    assert [(gone.case, gone.reason) for gone in opened.record.absent] == [("spin/wide", "not supported here: needs 4096 bits")]
     assert verdicts(opened.record)["spin/both"] == "unchanged"
     assert status(opened.record) is ExitStatus.NOT_COMPARABLE
+
+
+def test_noisy_controls_get_more_workers_until_they_hold(tmp_path: Path) -> None:
+    """Between workers 2 % of noise: ten control workers cannot tell 8 % from 5 %, sixty can, and a quiet run needs no more than ten."""
+    quiet = compare(machine(one("a")), tmp_path / "quiet", scenarios("a"))
+    assert len(quiet.record.cases[0].controls) == 10
+    noisy = compare(machine(one("a"), worker_noise=0.02), tmp_path / "noisy", scenarios("a"))
+    assert 10 < len(noisy.record.cases[0].controls) <= 60
+    assert [control.held for control in noisy.record.controls] == [True, True]
+
+
+def test_a_variant_that_neither_build_knows_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r'"plian" is not a variant of spin; did you mean "plain"'):
+        compare(machine(library(KERNEL)), tmp_path, (scenario(name="spin", variants='["plian"]'),))
+
+
+def test_what_no_build_can_run_here_fails_nothing(tmp_path: Path) -> None:
+    """A suite with rows for AVX-512 passes on a machine without it, as long as something was measured."""
+    wide = replace(KERNEL, variant="wide", supported=False, reason="needs 4096 bits")
+    opened = compare(machine(library(KERNEL, wide)), tmp_path, (scenario(name="spin", variants='["plain", "wide"]'),))
+    assert status(opened.record) is ExitStatus.OK
+    alone = compare(machine(library(wide)), tmp_path / "alone", (scenario(name="spin", variants='["wide"]'),))
+    assert status(alone.record) is ExitStatus.NOT_COMPARABLE
+
+
+def test_a_candidate_cannot_loosen_its_own_check(tmp_path: Path) -> None:
+    """The stricter tolerance of the two builds counts."""
+    strict = replace(KERNEL, output=Output.VALUES, tolerance=1e-6)
+    loose = replace(strict, tolerance=1.0)
+
+    def differ(_number: int, request: WorkerRequest, answer: WorkerRun) -> WorkerRun:
+        assert answer.check is not None
+        return replace(answer, check=replace(answer.check, differences=(0.0,) + (0.01,) * (len(request.arms) - 1)))
+
+    opened = compare(
+        machine(library(loose), interfere=differ), tmp_path, scenarios("spin"), libraries=(library(strict), library(loose))
+    )
+    assert set(verdicts(opened.record).values()) == {"invalid"}
 
 
 @pytest.mark.parametrize("side", ["old", "new"])
@@ -356,7 +399,8 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path, at: int, kind: str) -> N
     assert (CautionKind.INTERRUPTED in [caution.kind for caution in record.cautions]) is not finished
     full = compare(machine(one("a", "b", "c")), tmp_path / "full", scenarios("a", "b", "c")) if kind == "compare" else None
     if full is not None and not finished:
-        assert record.cases == full.record.cases[: len(record.cases)], "what was finished is what it would have been"
+        there = [run.workers for run in full.record.cases[: len(record.cases)]]
+        assert [run.workers for run in record.cases] == there, "what was finished is what it would have been"
 
 
 def test_a_run_that_is_killed_leaves_an_interrupted_record(tmp_path: Path) -> None:
@@ -368,7 +412,7 @@ def test_a_run_that_is_killed_leaves_an_interrupted_record(tmp_path: Path) -> No
         return answer
 
     compare(machine(one("a", "b"), interfere=look), tmp_path, scenarios("a", "b"))
-    assert {len(record.cases) for record in seen} == {0, 1}
+    assert {len(record.cases) for record in seen} == {0, 1, 2}, "two in the controls, which come last"
     assert all(record.interrupted for record in seen)
     assert not saved(tmp_path).interrupted
 

@@ -7,7 +7,7 @@ from statistics import fmean
 import pytest
 from fabricated import BENCH_ARMS, KERNEL, case_run, samples, scenario, worker
 
-from dualmem_cli.judge.bench import LATENCIES_FOR_P999, bench_finding
+from dualmem_cli.judge.bench import bench_finding
 from dualmem_cli.judge.cautions import bench_cautions
 from dualmem_cli.model.caution import CautionKind
 from dualmem_cli.model.kernel import Output
@@ -15,7 +15,7 @@ from dualmem_cli.model.plan import Arm, Role
 from dualmem_cli.model.record import CaseRun
 from dualmem_cli.model.samples import Histogram, Latency, WorkerRun
 from dualmem_cli.model.verdict import BenchFinding
-from dualmem_cli.stats.histogram import bucket_of
+from dualmem_cli.stats.histogram import LATENCIES_FOR_P999, bucket_of
 
 TWIN = Arm(role=Role.CONTROL, build=0, kernel="spin_single", variant="plain")
 EMPTY = Arm(role=Role.EMPTY, build=0, kernel="nothing", variant="plain")

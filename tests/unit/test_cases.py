@@ -136,7 +136,7 @@ def test_control_arms_are_a_copy_and_more_work_of_the_baseline() -> None:
 
 def test_default_scenarios_cover_every_kernel_that_needs_no_data() -> None:
     known = library(KERNEL, UNSUPPORTED, TWIN, replace(KERNEL, name="lookup", needs_data=True))
-    made = default_scenarios(known)
+    made = default_scenarios([known])
     assert [(one.name, one.variants) for one in made] == [("spin", ("plain", "wide")), ("spin_single", ("plain",))]
     assert [case.id for one in made for case in expand(one, known, data="").cases] == ["spin/plain", "spin_single/plain"]
 

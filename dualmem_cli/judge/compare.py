@@ -94,7 +94,8 @@ def absent_finding(case: str, verdict: Verdict, reason: str) -> CompareFinding:
 def _reason(verdict: Verdict, change: Estimate, rule: Rule, run: CaseRun, *, by_estimate: bool) -> str:
     """A PASS says what it proved, an INCONCLUSIVE what it would take, a FAIL how much."""
     limit = percent(rule.threshold, signed=False, digits=0)
-    sure = f"{100 * (1 - (1 - change.confidence) / 2):.5g} %"  # one side of the two-sided interval
+    # One side of the two-sided interval, rounded down: nothing here is 100 % sure.
+    sure = f"{math.floor(1e5 * (1 - (1 - change.confidence) / 2)) / 1e3:.5g} %"
     if by_estimate:
         side = "above" if verdict is Verdict.REGRESSED else "not above"
         return f"too near to {limit} to be proved either way; the estimate is {side} it; {change.count} workers"
@@ -108,14 +109,14 @@ def _reason(verdict: Verdict, change: Estimate, rule: Rule, run: CaseRun, *, by_
         case _:
             each = _worker_seconds(run)
             more = max(0.1, (workers_wanted(change, rule) - change.count) * each)
-            budget = max(1, math.ceil(more + change.count * each))
+            budget = max(1, math.ceil(more + sum(worker.seconds for worker in run.workers)))
             return f"the interval straddles {limit} after {change.count} workers; about {more:.1f} s more would decide: --budget {budget}"
 
 
 def _worker_seconds(run: CaseRun) -> float:
-    """What one more worker of this case costs: its timed samples, doubled for start, set-up and warm-up."""
-    totals = [sum(worker.samples.wall_ns) for worker in run.workers if worker.samples is not None]
-    return 2e-9 * median(totals) if totals else 0.1
+    """What one more worker of this case costs, start and set-up included, as the workers so far did."""
+    known = [worker.seconds for worker in run.workers if worker.seconds > 0]
+    return median(known) if known else 0.1
 
 
 def _time(run: CaseRun, arm: int) -> float:

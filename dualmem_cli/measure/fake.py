@@ -65,15 +65,17 @@ class FakeRunner:
         checksums = tuple(self.checksums.get(request.libraries[arm.library], "00000000000000aa") for arm in request.arms)
         timed = failure is None and request.task is Task.MEASURE
         clocked = failure is None and request.task is Task.LATENCY
+        samples = self._samples(request, costs, checksums, random) if timed else None
         return WorkerRun(
             draw=draw,
             clock=Clock(name="monotonic", source="fake", resolution_ns=1.0, cost_ns=25.0),
             check=Check(checksums=checksums, outputs=(0,) * len(costs), differences=(None,) * len(costs)),
-            samples=self._samples(request, costs, checksums, random) if timed else None,
+            samples=samples,
             latency=(self._latency(request, costs[0], random),) if clocked else (),
             metrics=tuple(self._metrics(arm.kernel, arm.variant) for arm in request.arms),
             resources=Resources(8 << 20, 500, 0, 0, 1, 0),
             failure=failure,
+            seconds=0.005 + sum(1e-9 * nanoseconds for nanoseconds in samples.wall_ns) if samples else 0.005,
         )
 
     def _cost(self, request: WorkerRequest, index: int) -> float:

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import dualmem_cli
@@ -50,8 +52,10 @@ class WorkerProcesses:
         return self._answer(request, timeout_s=timeout_s)[1]
 
     def measure(self, request: WorkerRequest, draw: Draw, *, timeout_s: float) -> WorkerRun:
+        began = time.monotonic()
         events, failure = self._answer(request, timeout_s=timeout_s)
-        return protocol.worker_run(events, draw, request.schedule, failure)
+        run = protocol.worker_run(events, draw, request.schedule, failure)
+        return replace(run, seconds=time.monotonic() - began)
 
     def _answer(self, request: WorkerRequest, *, timeout_s: float) -> tuple[list[protocol.Event], Failure | None]:
         """Run one worker to its end. Its output goes to files, not pipes: a pipe that nobody empties would block the

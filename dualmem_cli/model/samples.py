@@ -100,3 +100,4 @@ class WorkerRun:
     metrics: tuple[tuple[float | None, ...], ...]  # per arm, in the kernel's declared order
     resources: Resources | None
     failure: Failure | None
+    seconds: float = 0.0  # wall time of the whole process, start and set-up included; 0 when it was not taken

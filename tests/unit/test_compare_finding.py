@@ -1,5 +1,6 @@
 """One verdict per case, with the sentence that says what was proved."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -31,8 +32,8 @@ def find(
 @pytest.mark.parametrize(
     ("ratio", "verdict", "reason"),
     [
-        (1.08, Verdict.REGRESSED, "more than 5 % slower (99.97 %)"),
-        (1.0, Verdict.UNCHANGED, "less than 5 % slower (99.97 %)"),
+        (1.08, Verdict.REGRESSED, "more than 5 % slower (99.969 %)"),
+        (1.0, Verdict.UNCHANGED, "less than 5 % slower (99.969 %)"),
         (0.8, Verdict.IMPROVED, "faster"),
         (1.0502, Verdict.REGRESSED, "the estimate is above it"),
         (1.0498, Verdict.UNCHANGED, "the estimate is not above it"),
@@ -70,6 +71,20 @@ def test_too_few_workers_or_between_looks_is_inconclusive_with_what_it_would_tak
 def test_noise_is_inconclusive() -> None:
     found = find(case_run(*(paired(1.0 + 0.2 * (index % 2)) for index in range(6))))
     assert found.verdict is Verdict.INCONCLUSIVE
+
+
+def test_the_budget_that_would_decide_counts_whole_workers() -> None:
+    """Start and set-up cost as well: six workers of 2 s have used 12 s, and some more are wanted."""
+    noisy = (replace(paired(1.0 + 0.05 * (index % 2)), seconds=2.0) for index in range(6))
+    reason = find(case_run(*noisy)).reason
+    more = float(reason.partition("about ")[2].partition(" s more")[0])
+    assert more >= 2.0 * 2
+    assert int(reason.rpartition("--budget ")[2]) == math.ceil(12.0 + more)
+
+
+def test_nothing_is_said_to_be_wholly_certain() -> None:
+    found = find(case_run(*workers(1.0, 20)), cases=100_000)
+    assert "(99.999 %)" in found.reason
 
 
 def test_undecided_wants_more_until_decided_or_wrong() -> None:

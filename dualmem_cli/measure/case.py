@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean, median
 from zlib import crc32
 
 from dualmem_cli.measure.data import Dataset
@@ -189,9 +190,12 @@ class CaseSession:
         run = self._bench.runner.measure(request, draw, timeout_s=self._measure.timeout_s)
         if run.failure is not None or run.samples is None:
             return run.failure
-        self._iterations = run.samples.iterations[0]
-        self._operation_ns = min(per_operation(run.samples, arm=0))
-        mean_ns = max(1.0, sum(run.samples.wall_ns) / len(run.samples.wall_ns))
+        # The worker calibrated on a cold arm, where two disturbed rounds are enough to find far too few iterations; the warm samples
+        # that followed know better.
+        self._operation_ns = max(1e-3, median(per_operation(run.samples, arm=0)))
+        self._iterations = max(1, round(self._measure.sample_ns / self._operation_ns))
+        longer = self._iterations / run.samples.iterations[0]
+        mean_ns = max(1.0, longer * fmean(run.samples.wall_ns))
         fitting = int(self._measure.samples * self._measure.sample_ns / mean_ns)
         self._samples = max(_FEWEST_SAMPLES, min(self._measure.samples, fitting))
         self.recall = tuple(self._recall(path) for path in outputs)

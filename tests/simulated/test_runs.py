@@ -104,6 +104,25 @@ def test_what_the_workers_are_told(tmp_path: Path) -> None:
         assert request.arms[2].work == pytest.approx(1.08)
 
 
+def test_a_disturbed_calibration_is_mended_by_the_samples_behind_it(tmp_path: Path) -> None:
+    """A cold arm made the worker find 1 operation for a sample of 200 us, where 40 fit: seen on a real machine, where the samples became
+    too short for the clock."""
+
+    def disturbed(number: int, request: WorkerRequest, answer: WorkerRun) -> WorkerRun:
+        if request.iterations or answer.samples is None:
+            return answer
+        samples = answer.samples
+        return replace(
+            answer,
+            samples=replace(samples, iterations=(1, 1), wall_ns=tuple(round(wall / 40) for wall in samples.wall_ns)),
+        )
+
+    runner = machine(one("a"), interfere=disturbed)
+    opened = compare(runner, tmp_path, scenarios("a"))
+    assert verdicts(opened.record) == {"a/plain": "unchanged"}
+    assert {request.iterations for request in runner.requests[1:] if len(request.arms) == 2} == {40}
+
+
 def test_a_suite_is_judged_case_by_case(tmp_path: Path) -> None:
     known = one("a", "b", "c")
     runner = machine(known, change=0.0)

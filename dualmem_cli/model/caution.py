@@ -9,12 +9,9 @@ class CautionKind(StrEnum):
 
     NOISY_MACHINE = "noisy machine"
     FEW_SAMPLES = "few samples"
-    COARSE_CLOCK = "coarse clock"
     ONE_LAYOUT = "one layout"
     LAYOUT_SENSITIVE = "layout-sensitive"
     UNSUPPORTED = "unsupported here"
-    OTHER_MACHINE = "other machine"
-    NOT_PINNED = "not pinned"
     PREEMPTED = "preempted"
     INTERRUPTED = "interrupted"
     DIRTY_TREE = "dirty tree"

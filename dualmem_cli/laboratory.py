@@ -20,7 +20,7 @@ from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.record import Absent, CaseRun, Record
 from dualmem_cli.model.samples import WorkerRun
 from dualmem_cli.model.scenario import Scenario
-from dualmem_cli.model.verdict import BenchFinding, CompareFinding
+from dualmem_cli.model.verdict import DECIDED, BenchFinding, CompareFinding
 from dualmem_cli.store import records
 
 T = TypeVar("T")
@@ -37,6 +37,20 @@ class Silent:
 
     def track(self, items: Iterable[T], *, label: Callable[[T], str]) -> Iterator[T]:
         yield from items
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One case with everything that measuring and judging it needs."""
+
+    scenario: Scenario
+    case: Case
+    kernel: Kernel
+    arms: tuple[Arm, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.scenario.name} {self.case.label}"
 
 
 class Opened:
@@ -72,9 +86,22 @@ class Opened:
     def add_bench(self, run: CaseRun, finding: BenchFinding) -> None:
         self.record = replace(self.record, cases=(*self.record.cases, run), bench=(*self.record.bench, finding))
 
-    def add_compare(self, run: CaseRun, finding: CompareFinding) -> None:
-        self.record = replace(self.record, cases=(*self.record.cases, run))
-        self.add_finding(finding)
+    def put_compare(self, run: CaseRun, finding: CompareFinding) -> None:
+        """Add a case, or replace what was known of it with what is known now."""
+        cases = {known.case.id: known for known in self.record.cases} | {run.case.id: run}
+        findings = {known.case: known for known in self.record.compare} | {finding.case: finding}
+        self.record = replace(self.record, cases=tuple(cases.values()), compare=tuple(findings.values()))
+
+    def take_over(self, earlier: Record) -> None:
+        """Begin with everything that an earlier record of the same builds knows."""
+        self.record = replace(
+            self.record, cases=earlier.cases, compare=earlier.compare, seed=earlier.seed, continues=earlier.created
+        )
+
+    def is_decided(self, case: Case) -> bool:
+        """Whether the record has reached a verdict about a case that stands: more workers could only undo it."""
+        known = next((finding for finding in self.record.compare if finding.case == case.id), None)
+        return known is not None and known.verdict in DECIDED
 
     def add_control(self, case: Case, worker: WorkerRun) -> None:
         runs = (replace(run, controls=(*run.controls, worker)) if run.case == case else run for run in self.record.cases)
@@ -148,10 +175,10 @@ class Laboratory:
         except RecordError as error:
             opened.unsaved = str(error)
 
-    def session(self, opened: Opened, case: Case, arms: tuple[Arm, ...], kernel: Kernel, scenario: Scenario) -> CaseSession:
+    def session(self, opened: Opened, plan: Planned) -> CaseSession:
         """A case, ready to be measured."""
         builds = opened.record.builds
-        kernels = [builds[arm.build].library.kernel(arm.kernel, arm.variant) for arm in arms]
+        kernels = [builds[arm.build].library.kernel(arm.kernel, arm.variant) for arm in plan.arms]
         bench = Bench(
             runner=self.runner,
             links=opened.links,
@@ -163,13 +190,13 @@ class Laboratory:
         )
         return CaseSession(
             bench,
-            case,
-            arms=arms,
-            kernel=kernel,
-            measure=scenario.measure,
-            dataset=opened.datasets.get(scenario.name),
+            plan.case,
+            arms=plan.arms,
+            kernel=plan.kernel,
+            measure=plan.scenario.measure,
+            dataset=opened.datasets.get(plan.scenario.name),
             prepares=tuple(known is not None and known.prepare for known in kernels),
-            seed=self.seed,
+            seed=opened.record.seed,
         )
 
     def _datasets(self, scenarios: tuple[Scenario, ...]) -> dict[str, Dataset]:
@@ -209,6 +236,7 @@ class Laboratory:
             bench=(),
             compare=(),
             cautions=(),
+            seed=self.seed,
         )
 
 

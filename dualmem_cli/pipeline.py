@@ -4,31 +4,21 @@ Deciding is pure (plan, stats, judge), doing is in measure, keeping in store; th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from dualmem_cli.contest import Contest
 from dualmem_cli.judge.bench import bench_finding
 from dualmem_cli.judge.cautions import bench_cautions, build_cautions, compare_cautions
-from dualmem_cli.judge.compare import absent_finding, compare_finding, undecided
+from dualmem_cli.judge.compare import absent_finding
 from dualmem_cli.judge.controls import control_rounds, control_work, control_workers
-from dualmem_cli.judge.validity import problem_of
-from dualmem_cli.laboratory import Laboratory, Opened
+from dualmem_cli.laboratory import Laboratory, Opened, Planned
 from dualmem_cli.measure.case import CaseSession
 from dualmem_cli.model.kernel import Build, Kernel
 from dualmem_cli.model.plan import Arm, Case
-from dualmem_cli.model.record import CaseRun
+from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.plan.cases import bench_arms, compare_arms, control_arms, expand
 from dualmem_cli.plan.pairing import pair
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One case with everything that measuring and judging it needs."""
-
-    scenario: Scenario
-    case: Case
-    kernel: Kernel
-    arms: tuple[Arm, ...]
 
 
 def bench(lab: Laboratory, scenarios: tuple[Scenario, ...], build: Build) -> Opened:
@@ -39,8 +29,8 @@ def bench(lab: Laboratory, scenarios: tuple[Scenario, ...], build: Build) -> Ope
             expansion = expand(scenario, build.library, data=opened.digest(scenario))
             opened.add_absent(expansion.absent)
             planned += [_planned(scenario, case, build, bench_arms(scenario, case, build.library)) for case in expansion.cases]
-        for plan in lab.progress.track(planned, label=_label):
-            session = lab.session(opened, plan.case, plan.arms, plan.kernel, plan.scenario)
+        for plan in lab.progress.track(planned, label=lambda plan: plan.label):
+            session = lab.session(opened, plan)
             run = _run(session, plan, _bench_workers(session, plan))
             finding = bench_finding(plan.scenario, plan.kernel, run)
             opened.add_bench(run, finding)
@@ -50,28 +40,53 @@ def bench(lab: Laboratory, scenarios: tuple[Scenario, ...], build: Build) -> Ope
 
 
 def compare(
-    lab: Laboratory, scenarios: tuple[Scenario, ...], builds: tuple[Build, Build], *, name: str, budget_s: float
+    lab: Laboratory,
+    scenarios: tuple[Scenario, ...],
+    builds: tuple[Build, Build],
+    *,
+    name: str,
+    budget_s: float,
+    earlier: Record | None,
 ) -> Opened:
-    """Judge the second build against the first, interleaved on this machine, for at most about `budget_s` seconds a case."""
+    """Judge the second build against the first, interleaved on this machine, for at most about `budget_s` seconds a case. `earlier` is a
+    record of this very pair: what it decided stands, what it left open is gone on with."""
     with lab.opened("compare", scenarios, builds, baseline=name) as opened:
         planned = [plan for scenario in scenarios for plan in _paired(scenario, builds, opened)]
-        measured: list[tuple[Planned, CaseSession]] = []
-        for plan in lab.progress.track(planned, label=_label):
-            session = lab.session(opened, plan.case, plan.arms, plan.kernel, plan.scenario)
-            run = _run(session, plan, _compare_workers(lab, session, plan, cases=len(planned), budget_s=budget_s))
-            if not problem_of(run, plan.kernel, recall_floor=plan.scenario.gate.recall_floor):
-                measured.append((plan, session))  # an invalid case must not speak for the others in the controls
-            opened.add_compare(run, compare_finding(plan.scenario, plan.kernel, run, builds, cases=len(planned)))
-            opened.add_cautions(compare_cautions(run))
-            lab.save(opened)
-        _controls(opened, measured)
+        if earlier is not None:
+            opened.take_over(earlier)
+        contests = [
+            Contest(
+                plan,
+                lab.session(opened, plan),
+                builds=builds,
+                cases=len(planned),
+                budget_s=budget_s,
+                seconds=lab.seconds,
+                earlier=opened.record.case_run(plan.case.id),
+            )
+            for plan in planned
+            if not opened.is_decided(plan.case)
+        ]
+        _contend(lab, opened, contests)
+        _controls(opened, [contest for contest in contests if contest.valid])
         opened.judge_controls()
         opened.add_cautions(build_cautions(builds))
     return opened
 
 
-def _label(plan: Planned) -> str:
-    return f"{plan.scenario.name} {plan.case.label}"
+def _contend(lab: Laboratory, opened: Opened, contests: list[Contest]) -> None:
+    """Go round the open contests, each to its next look, until none is open."""
+    going = contests
+    while going:
+        for contest in lab.progress.track(going, label=lambda contest: contest.plan.label):
+            contest.advance()
+            opened.put_compare(contest.run, contest.finding())
+            lab.save(opened)
+        going = [contest for contest in going if contest.open]
+    for contest in contests:
+        if contest.explain_layouts():
+            opened.put_compare(contest.run, contest.finding())
+        opened.add_cautions(compare_cautions(contest.run))
 
 
 def _planned(scenario: Scenario, case: Case, build: Build, arms: tuple[Arm, ...]) -> Planned:
@@ -112,21 +127,13 @@ def _bench_workers(session: CaseSession, plan: Planned) -> Iterator[CaseRun]:
                     return
 
 
-def _compare_workers(lab: Laboratory, session: CaseSession, plan: Planned, *, cases: int, budget_s: float) -> Iterator[CaseRun]:
-    """Workers until the rule decides or the time is used up."""
-    run = CaseRun(case=plan.case, arms=plan.arms, workers=(), recall=(), failure=None)
-    began = lab.seconds()
-    while not run.workers or (undecided(plan.scenario, plan.kernel, run, cases=cases) and lab.seconds() - began < budget_s):
-        run = replace(run, workers=(*run.workers, session.worker(len(run.workers), latency=False)), recall=session.recall)
-        yield run
-
-
-def _controls(opened: Opened, measured: list[tuple[Planned, CaseSession]]) -> None:
+def _controls(opened: Opened, contests: list[Contest]) -> None:
     """Rounds of one control worker per case until both controls hold, or have had their chances."""
-    for number in range(control_rounds(len(measured))):
-        for plan, session in measured:
-            worker = session.control(number, control_arms(plan.case, work=control_work(plan.scenario)))
+    for number in range(control_rounds(len(contests))):
+        for contest in contests:
+            work = control_work(contest.plan.scenario)
+            worker = contest.session.control(number, control_arms(contest.plan.case, work=work))
             if worker is not None:
-                opened.add_control(plan.case, worker)
-        if number + 1 >= control_workers(len(measured)) and opened.controls_settled():
+                opened.add_control(contest.plan.case, worker)
+        if number + 1 >= control_workers(len(contests)) and opened.controls_settled():
             return

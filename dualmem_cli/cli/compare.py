@@ -40,7 +40,7 @@ def compare(
     new = setting.keep_build(found, worker=worker, reports=reports)
     chosen = setting.scenarios_for(scenarios, libraries=(old.build.library, new.library), named=bool(library))
     lab = setting.laboratory(worker=worker, kind="compare", reports=reports, progress=progress.chosen(quiet=quiet))
-    opened = pipeline.compare(lab, chosen, (old.build, new), name=old.name, budget_s=budget)
+    opened = pipeline.compare(lab, chosen, (old.build, new), name=old.name, budget_s=budget, earlier=None)
     status = compare_status(opened.record, allow_inconclusive=allow_inconclusive)
     return showing.show(
         opened.record,

@@ -5,18 +5,19 @@ from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean, median
 
-from dualmem_cli.judge.sequential import Rule, decide, interval, workers_wanted
+from dualmem_cli.judge.sequential import Decision, Rule, Worker, decide, interval, next_look, workers_wanted
 from dualmem_cli.judge.validity import problem_of
 from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.kernel import Build, Kernel
 from dualmem_cli.model.metric import Better
 from dualmem_cli.model.record import CaseRun
 from dualmem_cli.model.scenario import Scenario
-from dualmem_cli.model.units import percent
+from dualmem_cli.model.units import percent, significant
 from dualmem_cli.model.verdict import CompareFinding, LayoutCell, MetricChange, Verdict
 from dualmem_cli.stats.pairs import paired_ratios, per_operation
 
 SUITE_ERROR = 0.001
+PASS_ERROR = 0.001
 # A recall that fell by more than this is a regression even above its floor.
 RECALL_ALLOWANCE = 0.005
 # 0.99 - 0.985 is more than 0.005 in binary; a change of exactly the allowance is allowed.
@@ -24,21 +25,26 @@ _EXACTLY = 1 + 1e-9
 
 
 def rule_for(scenario: Scenario, *, cases: int) -> Rule:
-    """The rule of one case in a suite of `cases`: together they err at most once in a thousand runs."""
-    return Rule(threshold=scenario.gate.time, error=SUITE_ERROR / max(1, cases))
+    """The rule of one case in a suite of `cases`: together they raise a false alarm at most once in a thousand runs; each of them passes a
+    slower kernel at most once in a thousand."""
+    return Rule(threshold=scenario.gate.time, alarm_error=SUITE_ERROR / max(1, cases), miss_error=PASS_ERROR)
 
 
-def worker_logs(run: CaseRun) -> tuple[float, ...]:
-    """One log ratio candidate / baseline per worker."""
-    return tuple(paired_ratios(worker.samples, arm=1, reference=0).value for worker in run.workers if worker.samples is not None)
+def workers_of(run: CaseRun) -> tuple[Worker, ...]:
+    """One log ratio candidate / baseline per worker, with the arm that was set up first."""
+    return tuple(
+        Worker(paired_ratios(worker.samples, arm=1, reference=0).value, worker.draw.order[0])
+        for worker in run.workers
+        if worker.samples is not None
+    )
 
 
-def undecided(scenario: Scenario, kernel: Kernel, run: CaseRun, *, cases: int) -> bool:
-    """Whether more workers are wanted: nothing is wrong yet, and the rule has not ended the case."""
-    if problem_of(run, kernel, recall_floor=scenario.gate.recall_floor):
-        return False
-    decision = decide(worker_logs(run), rule_for(scenario, cases=cases))
-    return decision is None or decision.verdict is None
+def workers_missing(scenario: Scenario, kernel: Kernel, run: CaseRun, *, cases: int) -> int:
+    """How many more workers the next look wants; 0 when something is wrong with the case, or the rule has ended it."""
+    if run.workers and problem_of(run, kernel, recall_floor=scenario.gate.recall_floor):
+        return 0
+    decision = decide(workers_of(run), rule_for(scenario, cases=cases), final=False)
+    return next_look(len(run.workers)) - len(run.workers) if decision is None or decision.verdict is None else 0
 
 
 def compare_finding(scenario: Scenario, kernel: Kernel, run: CaseRun, builds: tuple[Build, ...], *, cases: int) -> CompareFinding:
@@ -48,13 +54,12 @@ def compare_finding(scenario: Scenario, kernel: Kernel, run: CaseRun, builds: tu
     problem = problem_of(run, kernel, recall_floor=scenario.gate.recall_floor) or _unknown_metric(scenario, kernels, run)
     if problem:
         return _without_change(run, Verdict.INVALID, rule, problem)
-    logs = worker_logs(run)
-    decision = decide(logs, rule)
-    change = decision.change if decision else interval(logs, rule)
-    verdict = (decision.verdict if decision else None) or Verdict.INCONCLUSIVE
+    workers = workers_of(run)
+    decision = decide(workers, rule, final=True) or Decision(None, interval(workers, rule), by_estimate=False)
+    change, verdict = decision.change, decision.verdict or Verdict.INCONCLUSIVE
     metrics = _metric_changes(scenario, kernels, run)
     worse = [metric for metric in metrics if metric.worsened]
-    reason = _reason(verdict, change, rule, run, by_estimate=decision is not None and decision.by_estimate)
+    reason = _reason(verdict, change, rule, run, by_estimate=decision.by_estimate)
     if worse:
         names = ", ".join(f"{m.name} {m.baseline:g} -> {m.candidate:g}" for m in worse)
         reason = f"{names}: worse than allowed; time: {reason}"
@@ -67,7 +72,7 @@ def compare_finding(scenario: Scenario, kernel: Kernel, run: CaseRun, builds: tu
         baseline_ns=_time(run, 0),
         candidate_ns=_time(run, 1),
         reason=reason,
-        layouts=_layouts(run, builds, logs),
+        layouts=_layouts(run, builds, [worker.log for worker in workers]),
         metrics=metrics,
     )
 
@@ -93,24 +98,41 @@ def absent_finding(case: str, verdict: Verdict, reason: str) -> CompareFinding:
 
 def _reason(verdict: Verdict, change: Estimate, rule: Rule, run: CaseRun, *, by_estimate: bool) -> str:
     """A PASS says what it proved, an INCONCLUSIVE what it would take, a FAIL how much."""
-    limit = percent(rule.threshold, signed=False, digits=0)
-    # One side of the two-sided interval, rounded down: nothing here is 100 % sure.
-    sure = f"{math.floor(1e5 * (1 - (1 - change.confidence) / 2)) / 1e3:.5g} %"
+    limit = _limit(rule.threshold)
+    alarm, passed = _sure(rule.alarm_error), _sure(rule.miss_error)
     if by_estimate:
-        side = "above" if verdict is Verdict.REGRESSED else "not above"
-        return f"too near to {limit} to be proved either way; the estimate is {side} it; {change.count} workers"
+        return f"{_nearly(verdict, change, rule, alarm=alarm, passed=passed)}; {change.count} workers"
     match verdict:
         case Verdict.REGRESSED:
-            return f"more than {limit} slower ({sure}); {change.count} workers"
+            return f"more than {limit} slower ({alarm}); {change.count} workers"
         case Verdict.IMPROVED:
-            return f"faster by about {percent(-change.value, signed=False)} ({sure} that it is faster); {change.count} workers"
+            return f"faster by about {percent(-change.value, signed=False)} ({passed} that it is faster); {change.count} workers"
         case Verdict.UNCHANGED:
-            return f"less than {limit} slower ({sure}); {change.count} workers"
+            return f"less than {limit} slower ({passed}); {change.count} workers"
         case _:
             each = _worker_seconds(run)
             more = max(0.1, (workers_wanted(change, rule) - change.count) * each)
             budget = max(1, math.ceil(more + sum(worker.seconds for worker in run.workers)))
             return f"the interval straddles {limit} after {change.count} workers; about {more:.1f} s more would decide: --budget {budget}"
+
+
+def _sure(error: float) -> str:
+    """1 - `error` in per cent, rounded down: nothing here is 100 % sure."""
+    return f"{math.floor(1e5 * (1 - error) * (1 + 1e-12)) / 1e3:.5g} %"
+
+
+def _limit(fraction: float) -> str:
+    return f"{significant(100 * fraction, 2)} %"
+
+
+def _nearly(verdict: Verdict, change: Estimate, rule: Rule, *, alarm: str, passed: str) -> str:
+    """What is proved of a case that is decided by its estimate."""
+    limit = _limit(rule.threshold)
+    if verdict is Verdict.REGRESSED:
+        near = _limit(rule.threshold - rule.margin)
+        return f"more than {near} slower ({alarm}), and the estimate is above {limit}"
+    near = _limit(rule.threshold + rule.margin)
+    return f"less than {near} slower ({passed}), and the estimate is not above {limit}"
 
 
 def _worker_seconds(run: CaseRun) -> float:

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from dualmem_cli.model.record import CaseRun
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.model.units import Unit, percent
-from dualmem_cli.model.verdict import CompareFinding, ControlFinding, Verdict
+from dualmem_cli.model.verdict import DECIDED, CompareFinding, ControlFinding, Verdict
 from dualmem_cli.stats.interval import change_of, weighted_interval
 from dualmem_cli.stats.pairs import paired_ratios
 
@@ -58,7 +58,7 @@ def without_controls(finding: CompareFinding, controls: Sequence[ControlFinding]
     """The finding, or an inconclusive one when a control did not hold: a gate that misses a planted slowdown, or sees one that is not
     there, can say neither pass nor fail."""
     failed = next((control for control in controls if not control.held), None)
-    if failed is None or finding.verdict not in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED):
+    if failed is None or finding.verdict not in DECIDED:
         return finding
     seen = percent(failed.change.value) if failed.change else "nothing"
     return replace(

@@ -75,6 +75,8 @@ class Record:
     compare: tuple[CompareFinding, ...]
     cautions: tuple[Caution, ...]
     controls: tuple[ControlFinding, ...] = ()  # compare only
+    seed: int = 0  # of draws and schedules
+    continues: str = ""  # compare: when the record was begun whose workers are taken over here; "" for none
 
     def scenario_of(self, case: Case) -> Scenario:
         return next(s for s in self.scenarios if s.name == case.scenario)

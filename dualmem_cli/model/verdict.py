@@ -18,6 +18,9 @@ class Verdict(StrEnum):
     INCOMPARABLE = "incomparable"
 
 
+DECIDED = frozenset({Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED})
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """A reported number of a bench case. `limit` is its budget (None: has none), `minimum` whether it must be at least that, `met` the

@@ -13,7 +13,7 @@ from dualmem_cli.judge.compare import absent_finding
 from dualmem_cli.judge.controls import control_rounds, control_work, control_workers
 from dualmem_cli.laboratory import Laboratory, Opened, Planned
 from dualmem_cli.measure.case import CaseSession
-from dualmem_cli.model.kernel import Build, Kernel
+from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.scenario import Scenario

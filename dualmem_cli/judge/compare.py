@@ -101,7 +101,7 @@ def _reason(verdict: Verdict, change: Estimate, rule: Rule, run: CaseRun, *, by_
     limit = _limit(rule.threshold)
     alarm, passed = _sure(rule.alarm_error), _sure(rule.miss_error)
     if by_estimate:
-        return f"{_nearly(verdict, change, rule, alarm=alarm, passed=passed)}; {change.count} workers"
+        return f"{_nearly(verdict, rule, alarm=alarm, passed=passed)}; {change.count} workers"
     match verdict:
         case Verdict.REGRESSED:
             return f"more than {limit} slower ({alarm}); {change.count} workers"
@@ -125,7 +125,7 @@ def _limit(fraction: float) -> str:
     return f"{significant(100 * fraction, 2)} %"
 
 
-def _nearly(verdict: Verdict, change: Estimate, rule: Rule, *, alarm: str, passed: str) -> str:
+def _nearly(verdict: Verdict, rule: Rule, *, alarm: str, passed: str) -> str:
     """What is proved of a case that is decided by its estimate."""
     limit = _limit(rule.threshold)
     if verdict is Verdict.REGRESSED:

@@ -12,9 +12,9 @@ With T the threshold and a margin of T/5 either way (4 to 6 % round 5 %), the fi
 - the lower bound lies above T: regressed;
 - the upper bound lies below T: unchanged, or improved when the estimate is as far below zero as T is above it;
 - both bounds are within a margin of the estimate: a true change that near to T cannot be told from it, and the estimate decides;
-- after 24 workers, or when time is up: the estimate is above T and the lower bound above T - margin: regressed; the estimate is not above T and
-  the upper bound below T + margin: unchanged. That is what the contract of the gate asks for, and a case that is still open then
-  has more noise than the proof is worth;
+- after 24 workers, or when time is up: the estimate is above T and the lower bound above T - margin: regressed; the estimate is not
+  above T and the upper bound below T + margin: unchanged. That is what the contract of the gate asks for, and a case that is still
+  open then has more noise than the proof is worth;
 - workers or time are used up: inconclusive, with what it would take.
 
 The mean is taken over both orders of set-up (stats/blocks.py): which build was loaded first makes up to 6 % of the time of a
@@ -48,8 +48,8 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`alarm_error` is the probability of a false alarm that this case may use up, `miss_error` that of a false pass; `threshold` the judged
-    change, as a fraction."""
+    """`alarm_error` is the probability of a false alarm that this case may use up, `miss_error` that of a false pass; `threshold` the
+    judged change, as a fraction."""
 
     threshold: float
     alarm_error: float

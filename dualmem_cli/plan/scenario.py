@@ -70,9 +70,9 @@ class MeasureTable(_Table):
 
     mode: Literal["block", "latency"] = "block"
     workers: int = Field(default=8, ge=2, le=1000, description="fresh processes; the unit of inference")
-    samples: int = Field(default=60, ge=4, le=100_000, description="block: samples per worker and arm")
-    sample_us: float = Field(default=200.0, ge=10, le=1e7, description="block: wanted length of one sample")
-    warmup_ms: float = Field(default=5.0, ge=0, le=60_000)
+    samples: int = Field(default=80, ge=4, le=100_000, description="block: samples per worker and arm")
+    sample_us: float = Field(default=100.0, ge=10, le=1e7, description="block: wanted length of one sample")
+    warmup_ms: float = Field(default=3.0, ge=0, le=60_000)
     operations: int = Field(default=1000, ge=10, le=10_000_000, description="latency: operations per pass")
     passes: int = Field(default=3, ge=1, le=100, description="latency: passes over the same operations")
     empty: str = Field(default="", description="kernel that is this one's empty loop; its time is subtracted")

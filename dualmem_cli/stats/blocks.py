@@ -1,9 +1,9 @@
 """The mean over workers that come in blocks.
 
-Workers alternate between two orders of set-up, and the order moves the ratio: whoever is set up first gets other pages. Measured on
-a store of 100,000 concepts: -3 % with one order, +3 % with the other, 2.3 % of scatter within each. The mean over both is
-unbiased either way; but an error estimated across both orders is twice too large, and four times the workers are then wanted. So the scatter
-is taken within the blocks (a randomised block design: Fisher, The Design of Experiments, 1935, chapter IV).
+Workers alternate between two orders of set-up, and the order moves the ratio: whoever is set up first gets other pages. Measured
+on a store of 100,000 concepts: -3 % with one order, +3 % with the other, 2.3 % of scatter within each. The mean over both is unbiased
+either way; but an error estimated across both orders is then too large by half, and twice the workers are wanted. So the scatter is
+taken within the blocks (a randomised block design: Fisher, The Design of Experiments, 1935, chapter IV).
 """
 
 import math

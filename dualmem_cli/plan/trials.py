@@ -1,0 +1,69 @@
+"""What a self-test tries: which pairs of builds, under which load, how often, and in which order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from dualmem_cli.model.selftest import Load, Pair
+
+KINDS = ("compute", "memory", "latency", "nanosecond", "millisecond")
+SIZES = (2, 3, 4, 5, 6, 8, 10)  # per cent of work planted
+ROUNDS = 20
+SUITE = 20  # the suite whose error budget a trial shares: the size that the contract is stated for
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Some trials of one cell in a row. `percent` is the work planted in the candidate."""
+
+    kind: str
+    pair: Pair
+    percent: int
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Visits under one load: it is started once for all of them."""
+
+    load: Load
+    visits: tuple[Visit, ...]
+
+
+def full_blocks(loads: Sequence[Load], *, rounds: int, seed: int) -> tuple[Block, ...]:
+    """Twenty rounds make 80 trials of copies, 40 of inert recompiles and 60 of each planted size for every kind and load: with all five
+    loads 3,000 A/A decisions and 300 per size and load. Every round has all cells, so that a run that is ended early is a smaller one and not a
+    lopsided one; three trials of a cell follow each other, for the rules that compare what was taken one after the other."""
+    visits = [
+        visit
+        for kind in KINDS
+        for visit in (
+            Visit(kind, Pair.COPY, 0, trials=4),
+            Visit(kind, Pair.INERT, 0, trials=2),
+            *(Visit(kind, Pair.PLANTED, size, trials=3) for size in SIZES),
+        )
+    ]
+    return _shuffled([(load, visits) for load in loads], rounds=rounds, seed=seed)
+
+
+def quick_blocks(loads: Sequence[Load], *, seed: int) -> tuple[Block, ...]:
+    """About a minute: every kind and load, the sizes at the edges of the contract."""
+    visits = [
+        visit
+        for kind in KINDS
+        for visit in (
+            Visit(kind, Pair.COPY, 0, trials=2),
+            *(Visit(kind, Pair.PLANTED, size, trials=1) for size in (4, 6, 10)),
+        )
+    ]
+    inert = [Visit(kind, Pair.INERT, 0, trials=1) for kind in KINDS]
+    return _shuffled([(load, [*visits, *inert] if load is Load.IDLE else visits) for load in loads], rounds=1, seed=seed)
+
+
+def _shuffled(wanted: list[tuple[Load, list[Visit]]], *, rounds: int, seed: int) -> tuple[Block, ...]:
+    random = Random(seed)
+    blocks = []
+    for _ in range(rounds):
+        for load, visits in random.sample(wanted, len(wanted)):
+            blocks.append(Block(load, tuple(random.sample(visits, len(visits)))))
+    return tuple(blocks)

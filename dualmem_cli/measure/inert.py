@@ -66,11 +66,12 @@ def _unused(draw: random.Random, name: str, *, functions: int) -> str:
     """Functions that nobody calls and a table that nobody reads; `used` keeps both in the binary."""
     parts = []
     for number in range(functions):
+        # Times y, not times a constant: gcc searches long for the cheapest way to multiply by one.
         steps = "".join(
-            f"    x = (x ^ (x >> {draw.randint(1, 63)})) * {draw.getrandbits(63) | 1}u;\n" for _ in range(draw.randint(1, 60))
+            f"    x = (x ^ (x >> {draw.randint(1, 63)})) * y + {draw.getrandbits(63)}u;\n" for _ in range(draw.randint(1, 60))
         )
         parts.append(
-            f"__attribute__((used, noinline)) static uint64_t {name}_{number}(uint64_t x) {{\n{steps}    return x;\n}}\n"
+            f"__attribute__((used, noinline)) static uint64_t {name}_{number}(uint64_t x, uint64_t y) {{\n{steps}    return x;\n}}\n"
         )
     table = ", ".join(str(draw.randrange(256)) for _ in range(draw.randint(1, 400)))
     parts.append(f"__attribute__((used)) static {draw.choice(('', 'const '))}unsigned char {name}_table[] = {{{table}}};\n")

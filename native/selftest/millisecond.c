@@ -28,7 +28,7 @@ static uint64_t millisecond_run(dm_state *state, uint64_t iterations) {
 }
 
 static const dm_parameter millisecond_parameters[] = {
-    SELFTEST_PARAMETER("steps", 100000, 1, 1e8, "inner steps per operation, before any extra share"),
+    SELFTEST_PARAMETER("steps", 240000, 1, 1e8, "inner steps per operation, before any extra share"),
 };
 
 const dm_kernel selftest_millisecond = SELFTEST_KERNEL("millisecond", "a long operation of mixed work",

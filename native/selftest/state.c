@@ -30,7 +30,7 @@ int32_t selftest_open(const dm_case *work, uint64_t steps, uint64_t lines, dm_st
                        .lines = lines,
                        .allocation = allocation};
     for (uint64_t i = 0; i < lines * SELFTEST_LINE_WORDS; i++) {
-        made->words[i] = selftest_mix(work->seed + i);
+        made->words[i] = work->seed + i * 0x9e3779b97f4a7c15u; /* one addition each: set-up is short */
     }
     *state = made;
     return DM_OK;

@@ -50,6 +50,8 @@ def encode(request: WorkerRequest) -> str:
         "duration": request.duration_ns,
     }
     lines += [f"{key} {value}" for key, value in numbers.items() if value]
+    if request.load is not None:
+        lines.append(f"load {request.load}")
     if request.schedule:
         lines.append(f"schedule {request.schedule}")
     if request.path:

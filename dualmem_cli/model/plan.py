@@ -74,6 +74,15 @@ class Task(StrEnum):
     MEASURE = "measure"
     LATENCY = "latency"
     SPIN = "spin"
+    LOAD = "load"
+
+
+class LoadKind(StrEnum):
+    """What one process of `Task.LOAD` does."""
+
+    SPIN = "spin"  # a busy loop
+    BURSTS = "bursts"  # busy and idle in turn, 20 to 200 ms each
+    BANDWIDTH = "bandwidth"  # copies through 128 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +121,5 @@ class WorkerRequest:
     operations: int = 0
     passes: int = 0
     duration_ns: int = 0
+    load: LoadKind | None = None
     path: str = ""

@@ -7,7 +7,7 @@ target_compile_options(dmx_host PRIVATE ${host_flags})
 target_link_libraries(dmx_host PUBLIC ${CMAKE_DL_LIBS} m)
 
 add_executable(dualmem_worker
-  host/worker.c host/stage.c host/check.c host/tasks.c host/guard.c host/report.c)
+  host/worker.c host/stage.c host/check.c host/tasks.c host/load.c host/guard.c host/report.c)
 set_target_properties(dualmem_worker PROPERTIES OUTPUT_NAME dualmem-worker)
 target_link_libraries(dualmem_worker PRIVATE dmx_host)
 

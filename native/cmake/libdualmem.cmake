@@ -1,6 +1,5 @@
-# libdualmem: every source is an object of its own, compiled once; a layout is one order of these objects behind one pad.
-# Layout is the largest error left in a comparison of two builds (docs/explanation/layout.md), and it can be averaged out
-# only where the same objects exist at several addresses.
+# libdualmem: every source is an object of its own, compiled once; a layout is one order of these objects behind one pad
+# (cmake/layouts.cmake).
 file(GLOB DUALMEM_SOURCES CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}
   store/*.c index/*.c simd/*.c kernels/*.c)
 list(SORT DUALMEM_SOURCES)
@@ -9,6 +8,7 @@ list(SORT DUALMEM_SOURCES)
 # 3 % (measured on an AVX2 dot kernel), at the price of a few hundred bytes.
 set(DUALMEM_FLAGS -falign-functions=64 -falign-loops=64 -fno-semantic-interposition -ffp-contract=off
   -fno-math-errno -ffunction-sections)
+set(DUALMEM_LINK_FLAGS -Wl,-Bsymbolic -Wl,-z,now -Wl,-z,defs -Wl,--as-needed -Wl,--build-id=sha1 -static-libgcc)
 
 set(DUALMEM_COMPILER "${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION}")
 string(REPLACE "GNU" "gcc" DUALMEM_COMPILER "${DUALMEM_COMPILER}")
@@ -43,36 +43,7 @@ foreach(object IN LISTS dm_objects)
 endforeach()
 target_link_libraries(dualmem_objects INTERFACE m Threads::Threads)
 
-math(EXPR last_layout "${DUALMEM_LAYOUTS} - 1")
-set(pads 0 320 1152 2496 704 1856 3136 3904) # bytes, multiples of 64, no two alike modulo 4096
-set(dualmem_links)
-foreach(layout RANGE ${last_layout})
-  set(order ${dm_objects})
-  if(layout GREATER 0) # layout 0 is the natural one; the others are shuffled by a hash, the same on every machine
-    set(keyed)
-    foreach(object IN LISTS dm_objects)
-      string(SHA256 key "${layout}/${object}")
-      list(APPEND keyed "${key}|${object}")
-    endforeach()
-    list(SORT keyed)
-    list(TRANSFORM keyed REPLACE "^[0-9a-f]+\\|" "" OUTPUT_VARIABLE order)
-  endif()
-  math(EXPR pad_index "${layout} % 8")
-  list(GET pads ${pad_index} pad)
-  add_library(dm_pad_${layout} OBJECT layout/pad.c)
-  target_compile_definitions(dm_pad_${layout} PRIVATE DM_PAD_BYTES=${pad})
-  set(ordered $<TARGET_OBJECTS:dm_pad_${layout}>)
-  foreach(object IN LISTS order)
-    list(APPEND ordered $<TARGET_OBJECTS:${object}>)
-  endforeach()
-  add_library(dualmem_${layout} SHARED ${ordered})
-  set_target_properties(dualmem_${layout} PROPERTIES
-    OUTPUT_NAME dualmem.${layout} NO_SONAME ON LINKER_LANGUAGE C
-    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/links)
-  target_link_options(dualmem_${layout} PRIVATE -Wl,-Bsymbolic -Wl,-z,now -Wl,-z,defs -Wl,--as-needed -Wl,--build-id=sha1 -static-libgcc)
-  target_link_libraries(dualmem_${layout} PRIVATE m Threads::Threads)
-  list(APPEND dualmem_links dualmem_${layout})
-endforeach()
+dm_add_links(dualmem_links dualmem dualmem ${CMAKE_CURRENT_BINARY_DIR}/links ${dm_objects})
 add_custom_target(dualmem_links DEPENDS ${dualmem_links})
 
 if(SKBUILD)

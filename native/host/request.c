@@ -107,14 +107,25 @@ static int32_t parse_size(const parser *in, const char *text, size_t maximum, si
 /* ---- one function per key ---- */
 
 static int32_t take_task(parser *in, char *rest) {
-    static const char *const names[] = {"describe", "prepare", "measure", "latency", "spin"};
+    static const char *const names[] = {"describe", "prepare", "measure", "latency", "spin", "load"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(rest, names[i]) == 0) {
             in->request->task = (dmx_task)i;
             return DM_OK;
         }
     }
-    return refuse(in, ": '%.40s' is not one of describe, prepare, measure, latency, spin", rest);
+    return refuse(in, ": '%.40s' is not one of describe, prepare, measure, latency, spin, load", rest);
+}
+
+static int32_t take_load(parser *in, char *rest) {
+    static const char *const names[] = {"spin", "bursts", "bandwidth"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(rest, names[i]) == 0) {
+            in->request->load = (dmx_load_kind)(DMX_LOAD_SPIN + i);
+            return DM_OK;
+        }
+    }
+    return refuse(in, ": '%.40s' is not one of spin, bursts, bandwidth", rest);
 }
 
 static int32_t take_library(parser *in, char *rest) {
@@ -314,6 +325,7 @@ static const struct {
     {"operations", take_operations, false},
     {"passes", take_passes, false},
     {"duration", take_duration, false},
+    {"load", take_load, false},
     {"output", take_output, true},
     {"path", take_path, false},
     {"end", take_end, false},
@@ -392,6 +404,13 @@ static int32_t check_order(parser *in) {
 
 static int32_t check_task(parser *in) {
     const dmx_request *request = in->request;
+    if ((request->task == DMX_LOAD) != (request->load != DMX_LOAD_NONE)) {
+        return refuse_whole(in, request->task == DMX_LOAD ? "`task load` needs `load`: spin, bursts or bandwidth"
+                                                          : "`load` is for `task load` alone");
+    }
+    if (request->task == DMX_LOAD) {
+        return request->duration_ns > 0 ? DM_OK : refuse_whole(in, "`task load` needs `duration`");
+    }
     const bool arms = request->task != DMX_DESCRIBE;
     if (request->library_count == 0) {
         return refuse_whole(in, "no `library`");

@@ -8,7 +8,8 @@
 
 enum { DMX_LIBRARIES = 16, DMX_SETTINGS = 256 };
 
-typedef enum dmx_task { DMX_DESCRIBE, DMX_PREPARE, DMX_MEASURE, DMX_LATENCY, DMX_SPIN } dmx_task;
+typedef enum dmx_task { DMX_DESCRIBE, DMX_PREPARE, DMX_MEASURE, DMX_LATENCY, DMX_SPIN, DMX_LOAD } dmx_task;
+typedef enum dmx_load_kind { DMX_LOAD_NONE, DMX_LOAD_SPIN, DMX_LOAD_BURSTS, DMX_LOAD_BANDWIDTH } dmx_load_kind;
 
 typedef struct dmx_request_arm {
     size_t library;
@@ -45,6 +46,7 @@ typedef struct dmx_request {
     uint64_t operations;
     uint64_t passes;
     uint64_t duration_ns;
+    dmx_load_kind load;
     const char *path;
 } dmx_request;
 

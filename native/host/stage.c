@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int32_t pin(dmx_worker *self) {
+int32_t dmx_pin(dmx_worker *self) {
     if (!self->request->pinned) {
         return DM_OK;
     }
@@ -118,7 +118,7 @@ static int32_t open_arm(dmx_worker *self, size_t index) {
 
 int32_t dmx_open_arms(dmx_worker *self) {
     dmx_phase(self, "open", -1);
-    int32_t status = pin(self);
+    int32_t status = dmx_pin(self);
     if (status == DM_OK) {
         status = map_inputs(self);
     }

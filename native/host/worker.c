@@ -38,6 +38,9 @@ static int32_t carry_out(dmx_worker *self) {
     if (task == DMX_DESCRIBE) {
         return dmx_describe(self);
     }
+    if (task == DMX_LOAD) {
+        return dmx_load(self);
+    }
     uint64_t steal_before = 0, steal_after = 0;
     bool steal_known = dmx_read_steal(&steal_before);
     int32_t status = dmx_open_arms(self);
@@ -86,9 +89,10 @@ static int serve(const dmx_request *request, dmx_answer *answer) {
     static dmx_worker self; /* static: its address does not depend on `stack` */
     self.request = request;
     self.answer = answer;
-    self.arm_count = request->task == DMX_DESCRIBE                               ? 0
-                     : request->task == DMX_PREPARE || request->task == DMX_SPIN ? 1
-                                                                                 : request->arm_count;
+    const dmx_task task = request->task;
+    self.arm_count = task == DMX_DESCRIBE || task == DMX_LOAD  ? 0
+                     : task == DMX_PREPARE || task == DMX_SPIN ? 1
+                                                               : request->arm_count;
     int32_t status = carry_out(&self);
     if (status != DM_OK) {
         report_error(answer, dmx_guard_current_phase(), dmx_guard_current_arm(), status, self.error);

@@ -25,6 +25,7 @@ typedef struct dmx_worker {
 void dmx_phase(dmx_worker *self, const char *name, int arm); /* arm: -1 for none */
 
 /* ---- before anything is timed (stage.c) ---- */
+int32_t dmx_pin(dmx_worker *self);
 int32_t dmx_describe(dmx_worker *self);
 int32_t dmx_open_arms(dmx_worker *self);
 int32_t dmx_set_up_arms(dmx_worker *self);
@@ -37,6 +38,7 @@ int32_t dmx_prepare(dmx_worker *self);
 int32_t dmx_measure(dmx_worker *self);
 int32_t dmx_measure_latency(dmx_worker *self);
 int32_t dmx_spin(dmx_worker *self);
+int32_t dmx_load(dmx_worker *self); /* load.c */
 int32_t dmx_read_metrics(dmx_worker *self);
 
 #endif

@@ -15,7 +15,7 @@ import dualmem_cli
 from dualmem_cli.contest import Contest
 from dualmem_cli.errors import RecordError
 from dualmem_cli.judge.compare import rule_for, workers_of
-from dualmem_cli.judge.rivals import verdicts as rival_verdicts
+from dualmem_cli.judge.rivals import rivals as rival_verdicts
 from dualmem_cli.judge.sequential import decide
 from dualmem_cli.laboratory import Laboratory, Planned
 from dualmem_cli.measure.case import Bench, CaseSession

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,13 +11,20 @@ from dualmem_cli.errors import ScenarioError
 from dualmem_cli.laboratory import Laboratory, Progress
 from dualmem_cli.measure import builds as binaries
 from dualmem_cli.measure.data import cache_directory
+from dualmem_cli.measure.inert import make_inert
+from dualmem_cli.measure.load import loaded as load_beside
 from dualmem_cli.measure.machine import read_machine, revision, usable_cpus
 from dualmem_cli.measure.worker import WorkerProcesses, native_path
 from dualmem_cli.model.kernel import Build, Library
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.plan.cases import default_scenarios
 from dualmem_cli.plan.spelling import did_you_mean
+from dualmem_cli.plan.trials import SIZES
+from dualmem_cli.selftest import Loaded, Subjects
 from dualmem_cli.store import builds, records
+
+
+_LONGEST_BLOCK_S = 3600.0  # of trials under one load; a load that is not ended ends itself then
 
 
 def runner() -> WorkerProcesses:
@@ -86,6 +94,21 @@ def keep_build(found: binaries.Binaries, *, worker: WorkerProcesses, reports: Pa
         copy=binaries.copy_link,
         folder=reports / "builds",
     )
+
+
+def selftest_subjects(*, worker: WorkerProcesses, reports: Path) -> Subjects:
+    """The self-test's builds, which came with the package: <native>/selftest/<per cent of work added>/."""
+    planted = {}
+    for percent in (0, *SIZES):
+        found = binaries.named(native_path(f"selftest/{percent}"))
+        named = replace(found, origin=f"self-test, {percent} % more work" if percent else "self-test, baseline")
+        planted[percent] = keep_build(named, worker=worker, reports=reports)
+    return Subjects(planted=planted, inert=lambda seed, folder: make_inert(seed, folder=folder))
+
+
+def loaded(worker: WorkerProcesses, *, seed: int) -> Loaded:
+    """Starts loads with the worker's own executable."""
+    return lambda load, cpus: load_beside(load, cpus=cpus, executable=worker.executable, seed=seed, longest_s=_LONGEST_BLOCK_S)
 
 
 def utc_now() -> str:

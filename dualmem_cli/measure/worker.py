@@ -38,7 +38,7 @@ class WorkerProcesses:
     """The real Runner: one fresh process per request."""
 
     def __init__(self, executable: Path) -> None:
-        self._executable = executable
+        self.executable = executable
 
     def describe(self, path: str) -> Library:
         request = WorkerRequest(task=Task.DESCRIBE, libraries=(path,))
@@ -66,7 +66,7 @@ class WorkerProcesses:
             requested.write(protocol.encode(request).encode())
             requested.seek(0)
             process = subprocess.Popen(
-                [self._executable],
+                [self.executable],
                 stdin=requested,
                 stdout=answered,
                 stderr=said,

@@ -43,6 +43,9 @@ class Trial:
     were taken one after the other, as those tools are used. `seconds` is the time to the verdict, `load_average` the machine's when
     the trial began (it shows what else ran)."""
 
+    # JSON has no infinity; written as a string it is read back as what it was.
+    __pydantic_config__ = {"ser_json_inf_nan": "strings"}  # noqa: RUF012
+
     kind: str
     pair: Pair
     planted: float

@@ -4,6 +4,7 @@ Such edits occur in every commit: a function is added before the hot one in its 
 table grows, objects are linked in another order. Whatever a gate calls a regression here is a false alarm.
 """
 
+import itertools
 import random
 import re
 import shutil
@@ -58,7 +59,7 @@ def varied(text: str, draw: random.Random) -> str:
     blocks = [match.group() for match in found]
     blocks += [_unused(draw, f"added_{number}", functions=1) for number in range(draw.randint(1, 3))]
     draw.shuffle(blocks)
-    between = "".join(text[a.end() : b.start()] for a, b in zip(found, found[1:], strict=False))
+    between = "".join(text[a.end() : b.start()] for a, b in itertools.pairwise(found))
     return text[: found[0].start()] + between + declarations + "".join(blocks) + text[found[-1].end() :]
 
 

@@ -7,7 +7,7 @@
 enum { COMPUTE_LINES = 64 }; /* 4 KiB; a power of two */
 
 static int32_t compute_setup(const dm_case *work, dm_state **state, char *error, size_t error_size) {
-    return selftest_open(work, (uint64_t)work->parameters[0], COMPUTE_LINES, state, error, error_size);
+    return selftest_open(work, (uint64_t)work->parameters[0], COMPUTE_LINES, true, state, error, error_size);
 }
 
 static uint64_t compute_run(dm_state *state, uint64_t iterations) {

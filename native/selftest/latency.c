@@ -1,36 +1,37 @@
 /* latency: a pointer chase beyond L2. A step loads the number of the next line from the present one; the position moves on
  * from call to call. The buffer belongs to one state, for the reason that memory.c gives.
  *
- * The cycle is that of a full-period congruential generator (Hull & Dobell 1962: odd increment, multiplier = 1 modulo 4),
- * which visits every line once. It is written down in address order, in a few milliseconds; a shuffled cycle would miss
- * the cache at every write. The generator's low bits are regular: they are turned into the high bits of the line number, so
- * that within a page the order shows no stride that hardware could follow. */
+ * The cycle is drawn by shuffling line numbers in an array that fits L2 and written down from there: a shuffle of the lines
+ * themselves would miss the cache at every exchange, and a worker lives 30 ms. */
 #include "selftest.h"
 
 #include <stdio.h>
-
-static uint64_t latency_turn(uint64_t value, unsigned bits, unsigned by) {
-    return ((value << by) | (value >> (bits - by))) & ((UINT64_C(1) << bits) - 1);
-}
+#include <stdlib.h>
 
 static int32_t latency_setup(const dm_case *work, dm_state **state, char *error, size_t error_size) {
-    const uint64_t mebibytes = (uint64_t)work->parameters[1];
-    if ((mebibytes & (mebibytes - 1)) != 0) {
-        (void)snprintf(error, error_size, "mebibytes: %llu is not a power of two", (unsigned long long)mebibytes);
-        return DM_ERROR_ARGUMENT;
+    const uint64_t lines = selftest_lines((uint64_t)work->parameters[1]);
+    uint32_t *order = calloc((size_t)lines, sizeof *order);
+    if (order == NULL) {
+        (void)snprintf(error, error_size, "no memory to draw a cycle of %llu lines", (unsigned long long)lines);
+        return DM_ERROR_MEMORY;
     }
-    const uint64_t lines = mebibytes * (1024 * 1024 / 64);
-    int32_t status = selftest_open(work, (uint64_t)work->parameters[0], lines, state, error, error_size);
+    int32_t status = selftest_open(work, (uint64_t)work->parameters[0], lines, false, state, error, error_size);
     if (status != DM_OK) {
+        free(order);
         return status;
     }
-    const unsigned bits = (unsigned)__builtin_ctzll(lines), by = bits / 2;
-    const uint64_t increment = selftest_mix(work->seed) | 1;
-    for (uint64_t line = 0; line < lines; line++) {
-        const uint64_t drawn = latency_turn(line, bits, bits - by);
-        const uint64_t next = (drawn * 6364136223846793005u + increment) % lines;
-        (*state)->words[line * SELFTEST_LINE_WORDS] = latency_turn(next, bits, by);
+    uint64_t drawn = work->seed;
+    for (uint64_t i = 0; i < lines; i++) {
+        drawn = drawn * 6364136223846793005u + 1442695040888963407u;
+        const uint64_t other = (drawn >> 32) * (i + 1) >> 32; /* 0 to i */
+        order[i] = order[other];
+        order[other] = (uint32_t)i;
     }
+    uint64_t *words = (*state)->words;
+    for (uint64_t i = 0; i < lines; i++) {
+        words[(uint64_t)order[i] * SELFTEST_LINE_WORDS] = order[i + 1 < lines ? i + 1 : 0];
+    }
+    free(order);
     return DM_OK;
 }
 
@@ -47,7 +48,7 @@ static uint64_t latency_run(dm_state *state, uint64_t iterations) {
 
 static const dm_parameter latency_parameters[] = {
     SELFTEST_PARAMETER("steps", 16, 1, 1e6, "loads per operation, before any extra share"),
-    SELFTEST_PARAMETER("mebibytes", 16, 1, 1024, "size of the buffer in MiB, a power of two; well beyond L2"),
+    SELFTEST_PARAMETER("mebibytes", 16, 1, 1024, "size of the buffer in MiB, before any extra share; well beyond L2"),
 };
 
 const dm_kernel selftest_latency =

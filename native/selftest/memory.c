@@ -6,8 +6,8 @@
 #include "selftest.h"
 
 static int32_t memory_setup(const dm_case *work, dm_state **state, char *error, size_t error_size) {
-    const uint64_t lines = (uint64_t)work->parameters[1] * (1024 * 1024 / 64);
-    return selftest_open(work, (uint64_t)work->parameters[0], lines, state, error, error_size);
+    const uint64_t lines = selftest_lines((uint64_t)work->parameters[1]);
+    return selftest_open(work, (uint64_t)work->parameters[0], lines, true, state, error, error_size);
 }
 
 static uint64_t memory_run(dm_state *state, uint64_t iterations) {
@@ -25,7 +25,7 @@ static uint64_t memory_run(dm_state *state, uint64_t iterations) {
 
 static const dm_parameter memory_parameters[] = {
     SELFTEST_PARAMETER("steps", 64, 1, 1e6, "cache lines per operation, before any extra share"),
-    SELFTEST_PARAMETER("mebibytes", 16, 1, 1024, "size of the buffer in MiB; well beyond L2"),
+    SELFTEST_PARAMETER("mebibytes", 16, 1, 1024, "size of the buffer in MiB, before any extra share; well beyond L2"),
 };
 
 const dm_kernel selftest_memory =

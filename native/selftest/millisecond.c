@@ -5,7 +5,7 @@
 enum { MILLISECOND_LINES = 8192, MILLISECOND_SHIFT = 48 }; /* 65,536 words: the upper 16 bits choose */
 
 static int32_t millisecond_setup(const dm_case *work, dm_state **state, char *error, size_t error_size) {
-    return selftest_open(work, (uint64_t)work->parameters[0], MILLISECOND_LINES, state, error, error_size);
+    return selftest_open(work, (uint64_t)work->parameters[0], MILLISECOND_LINES, true, state, error, error_size);
 }
 
 static uint64_t millisecond_run(dm_state *state, uint64_t iterations) {

@@ -4,7 +4,7 @@
 enum { NANOSECOND_LINES = 8, NANOSECOND_SHIFT = 58 }; /* 64 counters: the upper 6 bits choose */
 
 static int32_t nanosecond_setup(const dm_case *work, dm_state **state, char *error, size_t error_size) {
-    return selftest_open(work, (uint64_t)work->parameters[0], NANOSECOND_LINES, state, error, error_size);
+    return selftest_open(work, (uint64_t)work->parameters[0], NANOSECOND_LINES, true, state, error, error_size);
 }
 
 static uint64_t nanosecond_run(dm_state *state, uint64_t iterations) {

@@ -11,8 +11,8 @@ const dm_metric selftest_metrics[1] = {{.size = sizeof(dm_metric),
                                         .scope = DM_SCOPE_MACHINE, /* grows with the run, and runs differ in length */
                                         .meaning = "inner steps done since setup"}};
 
-int32_t selftest_open(const dm_case *work, uint64_t steps, uint64_t lines, dm_state **state, char *error,
-                      size_t error_size) {
+int32_t selftest_open(const dm_case *work, uint64_t steps, uint64_t lines, bool fill, dm_state **state,
+                      char *error, size_t error_size) {
     enum { PAGE = 4096 };
     const size_t bytes = (size_t)lines * SELFTEST_LINE_WORDS * sizeof(uint64_t);
     const size_t whole = (bytes + PAGE - 1) / PAGE * PAGE + PAGE; /* one page more than needed: room for `placement` */
@@ -29,7 +29,7 @@ int32_t selftest_open(const dm_case *work, uint64_t steps, uint64_t lines, dm_st
                        .words = (uint64_t *)((char *)allocation + work->placement),
                        .lines = lines,
                        .allocation = allocation};
-    for (uint64_t i = 0; i < lines * SELFTEST_LINE_WORDS; i++) {
+    for (uint64_t i = 0; fill && i < lines * SELFTEST_LINE_WORDS; i++) {
         made->words[i] = work->seed + i * 0x9e3779b97f4a7c15u; /* one addition each: set-up is short */
     }
     *state = made;

@@ -74,7 +74,9 @@ def test_sizes_differ_in_data_alone(build: Path, tmp_path: Path) -> None:
     assert len({code(0, link) for link in range(4)}) == 4
 
 
-@pytest.mark.parametrize(("kernel", "iterations"), [("compute", 400), ("memory", 3000), ("latency", 12_000), ("nanosecond", 200_000)])
+@pytest.mark.parametrize(
+    ("kernel", "iterations"), [("compute", 400), ("memory", 3000), ("latency", 12_000), ("nanosecond", 200_000)]
+)
 def test_instructions_grow_by_the_share(build: Path, worker: Worker, tmp_path: Path, kernel: str, iterations: int) -> None:
     if shutil.which("valgrind") is None:
         pytest.skip("valgrind is not there to count instructions")
@@ -86,7 +88,9 @@ def test_instructions_grow_by_the_share(build: Path, worker: Worker, tmp_path: P
             *(f"iterations {iterations}", "schedule 0"),
         )
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={tmp_path / 'out'}", "--toggle-collect=dmx_timed_run"]
-        done = subprocess.run([*command, worker.executable], input=request.encode(), capture_output=True, check=False, timeout=120)
+        done = subprocess.run(
+            [*command, worker.executable], input=request.encode(), capture_output=True, check=False, timeout=120
+        )
         assert done.returncode == 0, done.stderr.decode()
         found = re.search(r"^(?:summary|totals): (\d+)", (tmp_path / "out").read_text(), re.MULTILINE)
         assert found is not None
@@ -119,7 +123,7 @@ def test_inert_edits_keep_every_function(build: Path) -> None:
 
 def test_inert_without_a_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BuildError, match="cc is not there.*apt-get install"):
+    with pytest.raises(BuildError, match=r"cc is not there.*apt-get install"):
         inert.make_inert(1, folder=tmp_path / "none")
 
 
@@ -201,7 +205,9 @@ def test_loads_that_are_refused(own_worker: Path, worker: Worker) -> None:
     say(worker.request("load", [], [], "load spin")).refused("request", None, "`task load` needs `duration`")
     say(worker.request("load", [], [], "duration 1")).refused("request", None, "`task load` needs `load`")
     say(worker.request("load", [], [], "load burst", "duration 1")).refused("request", None, "not one of spin, bursts, bandwidth")
-    say(worker.request("spin", ["ok"], ["0 spin plain 1"], "load spin", "duration 1")).refused("request", None, "`task load` alone")
+    say(worker.request("spin", ["ok"], ["0 spin plain 1"], "load spin", "duration 1")).refused(
+        "request", None, "`task load` alone"
+    )
     with (
         pytest.raises(DualmemError, match="the load does not start: cannot run on processor 60000"),
         loaded(Load.SAME_CORE, cpus=(60000,), executable=own_worker, seed=1, longest_s=1),

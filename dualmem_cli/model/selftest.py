@@ -37,10 +37,10 @@ class Pair(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One decision. `kind` is the kernel ("compute", "memory", "latency", "nanosecond", "millisecond"); `planted` the true slowdown as a
-    fraction. `workers` holds the log ratio of every worker in the order they ran: with `threshold` and `cases` of the record the decision
-    can be made again from them. `rivals` says of each other tool's rule (by its name) whether it calls the same samples a regression beyond the
-    threshold; `in_turn` the same for samples of the two sides taken one after the other, as those tools are used. `seconds` is the
-    time to the verdict, `load_average` the machine's when the trial began (it shows what else ran)."""
+    fraction. `workers` holds the log ratio of every worker in the order they ran: with `threshold` and `cases` of the record the
+    decision can be made again from them. `rivals` says of each other tool's rule (by its name) whether it calls the same samples a
+    regression beyond the threshold; `in_turn` the same for samples of the two sides taken one after the other, as those tools are used.
+    `seconds` is the time to the verdict, `load_average` the machine's when the trial began (it shows what else ran)."""
 
     # JSON has no infinity; written as a string it is read back as what it was.
     __pydantic_config__ = {"ser_json_inf_nan": "strings"}  # noqa: RUF012

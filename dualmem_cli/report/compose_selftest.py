@@ -1,13 +1,13 @@
 """Self-test: the contract, the operating curve, unchanged code, other tools' rules."""
 
 from collections import Counter
-from collections.abc import Sequence
 
-from dualmem_cli.model.curve import Cell, Clause, Comparison, OperatingCurve, Rate, Standing
+from dualmem_cli.model.curve import Cell, Clause, OperatingCurve, Rate, Standing
 from dualmem_cli.model.selftest import Load, SelftestRecord
 from dualmem_cli.model.units import percent, significant
 from dualmem_cli.model.verdict import Verdict
 from dualmem_cli.report.compose_facts import build_facts, machine_facts, machine_line
+from dualmem_cli.report.compose_rivals import rivals_section
 from dualmem_cli.report.context import ReportContext
 from dualmem_cli.report.layout import Cell as TableCell
 from dualmem_cli.report.layout import (
@@ -28,16 +28,9 @@ from dualmem_cli.report.layout import (
     plain,
     strong,
 )
-from dualmem_cli.report.phrases import counted, duration, plain_percent, three_digits
+from dualmem_cli.report.phrases import counted, duration, plain_percent, rate_interval, share_text, three_digits
 
 _STANDINGS = (Standing.VIOLATED, Standing.NOT_SHOWN, Standing.MET)
-_REPLAY = (
-    "The rules see the same samples as dualmem's own: interleaved, from fresh processes, over rotated layouts. That flatters them: their "
-    "tools do not sample so.",
-    "In turn: all samples of one side, then all of the other, as most of these tools are used within one run. A baseline that was stored "
-    "on another day fares worse.",
-    "Only the decision is replayed, not a tool's warm-up, its choice of sample counts or its advice to repeat.",
-)
 
 
 def compose_selftest(record: SelftestRecord, curve: OperatingCurve, context: ReportContext) -> Layout:
@@ -50,7 +43,7 @@ def compose_selftest(record: SelftestRecord, curve: OperatingCurve, context: Rep
         _curve(curve),
         _unchanged(curve),
         _kinds(curve),
-        _rivals(curve),
+        rivals_section(curve),
         *_invalid(record),
         _cells(curve),
     )
@@ -117,8 +110,8 @@ def _clause_row(clause: Clause) -> Row:
             cell(clause.name),
             cell(clause.load or "all"),
             cell(_of(clause.rate)),
-            cell(_share(clause.rate)),
-            cell(_interval(clause.rate)),
+            cell(share_text(clause.rate)),
+            cell(rate_interval(clause.rate)),
             cell(clause.shown),
         ),
         level=level,
@@ -143,7 +136,7 @@ def _curve(curve: OperatingCurve) -> Section:
 
 
 def _figures(curve: OperatingCurve) -> tuple[Figure, ...]:
-    told = "; ".join(f"{_size(size.planted)}: {_share(size.regressed)}" for size in curve.sizes)
+    told = "; ".join(f"{_size(size.planted)}: {share_text(size.regressed)}" for size in curve.sizes)
     return (
         Figure(
             "",
@@ -166,7 +159,7 @@ def _point(point: Cell | None) -> TableCell:
     if point is None:
         return cell("-")
     rate = point.regressed
-    return TableCell((plain(_share(rate)), plain(_interval(rate)), plain(f"of {rate.total:,}")))
+    return TableCell((plain(share_text(rate)), plain(rate_interval(rate)), plain(f"of {rate.total:,}")))
 
 
 def _unchanged(curve: OperatingCurve) -> Section:
@@ -180,7 +173,7 @@ def _unchanged(curve: OperatingCurve) -> Section:
     return Section(
         "Unchanged code (A/A)",
         Level.NORMAL,
-        (Table("copy: a byte copy; inert: recompiled, no work more or less", columns, rows),),
+        (Table("copy: a byte copy; inert: recompiled, no work more or less; open: inconclusive", columns, rows),),
     )
 
 
@@ -189,7 +182,7 @@ _CELL_COLUMNS = (
     Column("regressed", numeric=True),
     Column("95 %", numeric=True),
     Column("improved", numeric=True, level=Level.VERBOSE),
-    Column("inconclusive", numeric=True),
+    Column("open", numeric=True),
     Column("invalid", numeric=True, level=Level.VERBOSE),
     Column("mean error", numeric=True, level=Level.VERBOSE),
     Column("deviation", numeric=True, level=Level.VERBOSE),
@@ -204,7 +197,7 @@ def _cell_cells(entry: Cell) -> tuple[TableCell, ...]:
     return (
         cell(f"{entry.trials:,}"),
         cell(f"{entry.regressed.count:,}"),
-        cell(_interval(entry.regressed)),
+        cell(rate_interval(entry.regressed)),
         cell(f"{entry.rate(Verdict.IMPROVED).count:,}"),
         cell(f"{entry.rate(Verdict.INCONCLUSIVE).count:,}"),
         cell(f"{entry.invalid:,}"),
@@ -227,64 +220,7 @@ def _kinds(curve: OperatingCurve) -> Section:
 
 
 def _short_point(entry: Cell | None) -> TableCell:
-    return cell("-") if entry is None else TableCell((plain(_share(entry.regressed)), plain(f"({entry.regressed.total:,})")))
-
-
-def _rivals(curve: OperatingCurve) -> Section:
-    if len(curve.comparisons) < 2:
-        return Section("Other tools' rules", Level.NORMAL, ())
-    quiet, loud = f"<= {plain_percent(curve.silent)}", f">= {plain_percent(curve.caught)}"
-    columns = (
-        Column("rule", name=True),
-        Column(f"alarms {quiet}", numeric=True),
-        Column(f"found {loud}", numeric=True),
-        Column("alarms, in turn", numeric=True),
-        Column("found, in turn", numeric=True),
-        Column("how it decides", remark=True),
-    )
-    rows = tuple(_rival_row(row) for row in curve.comparisons)
-    figures = tuple(
-        Figure("", kind, caption, f"{caption} {_told(curve.comparisons, in_turn=kind is FigureKind.RIVALS_IN_TURN)}")
-        for kind, caption in (
-            (FigureKind.RIVALS, "Share of decisions called a regression by each rule, on dualmem's interleaved samples."),
-            (
-                FigureKind.RIVALS_IN_TURN,
-                "The same rules on samples of one side after the other; dualmem's own as in the other figure.",
-            ),
-        )
-    )
-    caption = f"Share of decisions called a regression: false alarms {quiet}, detection {loud}, with 95 % intervals"
-    table = Table(caption, columns, rows)
-    return Section(
-        "Other tools' rules on the same samples", Level.NORMAL, (*figures, table, Notes(tuple(plain(line) for line in _REPLAY)))
-    )
-
-
-def _told(rows: Sequence[Comparison], *, in_turn: bool) -> str:
-    parts = []
-    for row in rows:
-        alarms, found = (row.false_alarms_in_turn, row.detection_in_turn) if in_turn else (row.false_alarms, row.detection)
-        if alarms is not None and found is not None:
-            parts.append(f"{row.name}: {_share(alarms)} false alarms, {_share(found)} detected")
-    return "; ".join(parts)
-
-
-def _rival_row(row: Comparison) -> Row:
-    def share(rate: Rate | None) -> TableCell:
-        if rate is None or not rate.total:
-            return cell("-")
-        return TableCell((plain(_share(rate)), plain(_interval(rate))))
-
-    return Row(
-        (
-            cell(row.name),
-            share(row.false_alarms),
-            share(row.detection),
-            share(row.false_alarms_in_turn),
-            share(row.detection_in_turn),
-            cell(f"{row.says}. {row.source}" if row.source else row.says),
-        )
-    )
+    return cell("-") if entry is None else TableCell((plain(share_text(entry.regressed)), plain(f"({entry.regressed.total:,})")))
 
 
 def _invalid(record: SelftestRecord) -> tuple[Section, ...]:
@@ -299,7 +235,7 @@ def _invalid(record: SelftestRecord) -> tuple[Section, ...]:
 def _cells(curve: OperatingCurve) -> Section:
     columns = (Column("planted", name=True, numeric=True), Column("load"), *_CELL_COLUMNS)
     rows = tuple(Row((cell(_size(point.planted)), cell(point.load or "all"), *_cell_cells(point))) for point in curve.points)
-    caption = "Every size and load: answers, mean of estimate minus planted, seconds to the verdict"
+    caption = "Every size and load: answers (open: inconclusive), mean of estimate minus planted, seconds to the verdict"
     return Section("Every cell", Level.VERBOSE, (Table(caption, columns, rows, long=True),) if rows else ())
 
 
@@ -318,24 +254,6 @@ def _size(planted: float | None) -> str:
 
 def _of(rate: Rate) -> str:
     return f"{rate.count:,} of {rate.total:,}"
-
-
-def _share(rate: Rate) -> str:
-    return "-" if rate.share is None else f"{_points(rate.share)} %"
-
-
-def _interval(rate: Rate) -> str:
-    return f"[{_points(rate.low)}, {_points(rate.high)}]" if rate.total else "-"
-
-
-def _points(share: float) -> str:
-    """Per cent, with two digits of what is left near the ends, where the promises are: '0', '0.0017', '52.3', '99.93', '100'."""
-    points = share * 100
-    if 0 < points < 1:
-        return significant(points, 2)
-    if 99 < points < 100:
-        return significant(100 - float(significant(100 - points, 2)), 8)
-    return f"{points:.0f}" if points in (0, 100) else f"{points:.1f}"
 
 
 def _seconds(value: float | None) -> str:

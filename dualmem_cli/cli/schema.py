@@ -6,9 +6,11 @@ import typer
 
 
 def schema(
-    what: Annotated[str, typer.Argument(help="scenario, record or summary (what --json prints).")] = "scenario",
+    what: Annotated[
+        str, typer.Argument(help="scenario, record, selftest (its record) or summary (what --json prints).")
+    ] = "scenario",
 ) -> int:
-    """Print the JSON Schema of scenario files, of records, or of the --json summary."""
+    """Print the JSON Schema of scenario files, of records, of self-test records, or of the --json summary."""
     import json
 
     from dualmem_cli.errors import DualmemError
@@ -23,11 +25,17 @@ def schema(
             from dualmem_cli.store import records
 
             found = records.json_schema()
+        case "selftest":
+            from dualmem_cli.store import selftests
+
+            found = selftests.json_schema()
         case "summary":
             from dualmem_cli.report import summary
 
             found = summary.json_schema()
         case _:
-            raise DualmemError(f'there is no schema "{what}"; {did_you_mean(what, ("scenario", "record", "summary"))}')
+            raise DualmemError(
+                f'there is no schema "{what}"; {did_you_mean(what, ("scenario", "record", "selftest", "summary"))}'
+            )
     print(json.dumps(found, indent=2))
     return 0

@@ -2,11 +2,17 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dualmem_cli.cli.streams import printed
 from dualmem_cli.errors import ExitStatus
+from dualmem_cli.model.curve import OperatingCurve
 from dualmem_cli.model.record import Record
+from dualmem_cli.model.selftest import SelftestRecord
 from dualmem_cli.report import RENDERERS, Level, ReportContext
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _PIPE_WIDTH = 120
 
@@ -47,10 +53,21 @@ def level_of(*, quiet: bool, verbose: bool) -> Level:
 
 def print_table(record: Record, context: ReportContext, *, level: Level) -> None:
     """The record as a table on stdout, as wide as the terminal; without colour where that is not wanted."""
-    from rich.console import Console
-
     from dualmem_cli.report.terminal import print_record
 
+    print_record(record, context, console=_console(), level=level)
+
+
+def print_selftest(record: SelftestRecord, curve: OperatingCurve, context: ReportContext, *, level: Level) -> None:
+    """A self-test on stdout, as `print_table`."""
+    from dualmem_cli.report.compose_selftest import compose_selftest
+    from dualmem_cli.report.terminal import print_layout
+
+    print_layout(compose_selftest(record, curve, context), console=_console(), level=level)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
     # A pipe has no width; 80 columns, which rich assumes, would break rows that a log can show whole.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-    print_record(record, context, console=console, level=level)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)

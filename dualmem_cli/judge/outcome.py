@@ -1,6 +1,7 @@
 """From findings to an exit status. A gate that measured nothing never passes."""
 
 from dualmem_cli.errors import ExitStatus
+from dualmem_cli.model.curve import OperatingCurve, Standing
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.verdict import Verdict
 
@@ -31,4 +32,16 @@ def compare_status(record: Record, *, allow_inconclusive: bool) -> ExitStatus:
         return ExitStatus.NOT_COMPARABLE
     if Verdict.INCONCLUSIVE in verdicts and not allow_inconclusive:
         return ExitStatus.INCONCLUSIVE
+    return ExitStatus.OK
+
+
+def selftest_status(curve: OperatingCurve, *, interrupted: bool) -> ExitStatus:
+    """A clause that was shown not to hold fails the self-test; one that too few trials can show does not, or no quick run would ever pass.
+    What is only aimed at is not promised."""
+    if interrupted:
+        return ExitStatus.INTERRUPTED
+    if not any(cell.trials > cell.invalid for cell in curve.sizes):
+        return ExitStatus.MEASUREMENT_FAILED
+    if any(clause.standing is Standing.VIOLATED and not clause.aim for clause in curve.clauses):
+        return ExitStatus.REGRESSION
     return ExitStatus.OK

@@ -148,7 +148,7 @@ _RULES = (
     Rule(
         "criterion",
         "bootstrapped t, p < 0.05; whole bootstrap interval of the mean's change beyond the threshold",
-        "criterion.rs 0.5: analysis::compare, report::compare_to_threshold (2,000 resamples here, 100,000 there)",
+        "criterion.rs at 993f392: analysis::compare; at 528cb12: report::compare_to_threshold (2,000 resamples here, 100,000 there)",
         _criterion,
     ),
     Rule(

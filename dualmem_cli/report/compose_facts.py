@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from dualmem_cli.model.caution import Caution
 from dualmem_cli.model.kernel import Build
+from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import CaseRun, DataFacts, Record
 from dualmem_cli.model.samples import WorkerRun
@@ -43,15 +44,18 @@ def case_title(record: Record, case_id: str) -> tuple[str, str]:
 
 def header_line(record: Record) -> tuple[Span, ...]:
     """Tool, machine and clock in one line."""
-    tool = record.tool if record.tool.startswith("dualmem") else f"dualmem {record.tool}"
-    machine = record.machine
+    return machine_line(record.tool, record.machine, clock=clock_text(record))
+
+
+def machine_line(tool: str, machine: Machine, *, clock: str) -> tuple[Span, ...]:
+    """Tool and machine in one line, and the clock where there is one."""
+    named = tool if tool.startswith("dualmem") else f"dualmem {tool}"
     parts = [
         f"{machine.cpu or machine.architecture}, {counted(machine.cores, 'core')}, {' '.join(machine.isa) or machine.architecture}"
     ]
-    clock = clock_text(record)
     if clock:
         parts.append(f"clock {clock}")
-    return (*strong(tool), Span("  "), *plain("; ".join(parts)))
+    return (*strong(named), Span("  "), *plain("; ".join(parts)))
 
 
 def clock_text(record: Record) -> str:
@@ -101,10 +105,12 @@ def absent_section(record: Record) -> tuple[Section, ...]:
 
 def fact_sections(record: Record) -> tuple[Section, ...]:
     """Machine, builds, data and scenario sources: what a reader needs to believe or to repeat the figures."""
-    sections = [Section("Machine", Level.VERBOSE, (machine_facts(record),))]
+    sections = [
+        Section("Machine", Level.VERBOSE, (machine_facts(record.machine, clock=clock_text(record), revision=record.revision),))
+    ]
     if record.builds:
         roles = ("library",) if len(record.builds) == 1 else ("baseline", "candidate")
-        facts = tuple(_build_facts(build, role) for build, role in zip(record.builds, roles, strict=False))
+        facts = tuple(build_facts(build, role) for build, role in zip(record.builds, roles, strict=False))
         sections.append(Section("Builds", Level.VERBOSE, facts))
     if record.data:
         sections.append(Section("Data", Level.VERBOSE, (_data_table(record.data),)))
@@ -113,9 +119,8 @@ def fact_sections(record: Record) -> tuple[Section, ...]:
     return tuple(sections)
 
 
-def machine_facts(record: Record) -> Facts:
+def machine_facts(machine: Machine, *, clock: str, revision: str) -> Facts:
     """The machine's fingerprint. A fact that could not be read says so."""
-    machine = record.machine
     pairs = (
         ("processor", machine.cpu),
         ("architecture", machine.architecture),
@@ -131,8 +136,8 @@ def machine_facts(record: Record) -> Facts:
         ("C library", machine.libc),
         ("Python", machine.python),
         ("clock source", machine.clock_source),
-        ("clock cost", clock_text(record)),
-        ("source revision", record.revision),
+        ("clock cost", clock),
+        ("source revision", revision),
     )
     return Facts("", tuple((name, plain(value) if value else faint("not known here")) for name, value in pairs))
 
@@ -184,7 +189,8 @@ def _arm_text(run: CaseRun, index: int) -> str:
     return f"{arm.role} ({arm.kernel}/{arm.variant}{work}{copy})"
 
 
-def _build_facts(build: Build, role: str) -> Facts:
+def build_facts(build: Build, role: str) -> Facts:
+    """Everything that is known of a build."""
     library = build.library
     pairs: list[tuple[str, tuple[Span, ...]]] = [
         ("library", plain(f"{library.name} {library.version}".strip())),

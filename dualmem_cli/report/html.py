@@ -1,7 +1,7 @@
 """The page: one file without any script or outside resource, for a browser, a printer and a screen reader."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from itertools import groupby
 
@@ -44,28 +44,33 @@ _TYPOGRAPHY = (
     (re.compile(r"(?<![\w.\-/])-(?=\d)"), "\N{MINUS SIGN}"),
     (re.compile("(?<=\\d) (?=(?:%|ns|µs|ms|s|\N{MULTIPLICATION SIGN}|B|KiB|MiB|GiB)(?:\\W|$))"), "\N{NO-BREAK SPACE}"),
 )
+Drawing = Callable[[Figure], str]
 _LONG_WORD = 24  # characters; a longer one may be broken anywhere, or it would push the table out of the page
 _RANGE_WIDTH, _RANGE_HEIGHT = 160, 24
 
 
 def render(record: Record, context: ReportContext) -> str:
     """The page of a record, as one HTML document."""
-    layout = compose(record, context)
+    return write(compose(record, context), draw=lambda figure: svg(record, figure))
+
+
+def write(layout: Layout, *, draw: Drawing) -> str:
+    """The page of a layout; `draw` makes matplotlib's SVG of each of its figures."""
     anchors = {detail.target: f"case-{number}" for number, detail in enumerate(layout.details, 1)}
     body = [
         f"<header><h1>{_text(layout.title)} <span class=faint>{_text(layout.created)}</span></h1>",
         f'<p class="verdict">{_spans(layout.verdict)}</p>',
         *(f'<p class="about">{_spans(line)}</p>' for line in layout.header),
         "</header>",
-        *(_section(section, record, anchors) for section in layout.sections),
+        *(_section(section, draw, anchors) for section in layout.sections),
     ]
     if layout.details:
         body.append("<section><h2>Case by case</h2>")
-        body += [_detail(detail, record, anchors) for detail in layout.details]
+        body += [_detail(detail, draw, anchors) for detail in layout.details]
         body.append("</section>")
     if layout.facts:
         body.append("<section><h2>The facts behind</h2>")
-        body += [_folded_section(section, record, anchors) for section in layout.facts]
+        body += [_folded_section(section, draw, anchors) for section in layout.facts]
         body.append("</section>")
     body.append(_footer(layout))
     return _document(layout, "\n".join(body))
@@ -89,18 +94,18 @@ def _footer(layout: Layout) -> str:
     return f"<footer>{''.join(lines)}</footer>"
 
 
-def _section(section: Section, record: Record, anchors: dict[str, str]) -> str:
-    return f"<section><h2>{_text(section.title)}</h2>{_blocks(section.blocks, record, anchors)}</section>"
+def _section(section: Section, draw: Drawing, anchors: dict[str, str]) -> str:
+    return f"<section><h2>{_text(section.title)}</h2>{_blocks(section.blocks, draw, anchors)}</section>"
 
 
-def _folded_section(section: Section, record: Record, anchors: dict[str, str]) -> str:
-    inside = _blocks(section.blocks, record, anchors)
+def _folded_section(section: Section, draw: Drawing, anchors: dict[str, str]) -> str:
+    inside = _blocks(section.blocks, draw, anchors)
     return f'<details><summary>{_text(section.title)}</summary><div class="inside">{inside}</div></details>'
 
 
-def _detail(detail: Detail, record: Record, anchors: dict[str, str]) -> str:
+def _detail(detail: Detail, draw: Drawing, anchors: dict[str, str]) -> str:
     # The anchor is inside, because a browser opens a closed <details> only for a target within it.
-    inside = _blocks([block for _, block in detail.blocks], record, anchors)
+    inside = _blocks([block for _, block in detail.blocks], draw, anchors)
     opened = " open" if detail.opened else ""
     title = _spans(detail.title).replace("  ", '<span class="gap"></span>')
     return (
@@ -108,16 +113,16 @@ def _detail(detail: Detail, record: Record, anchors: dict[str, str]) -> str:
     )
 
 
-def _blocks(blocks: Sequence[Block], record: Record, anchors: dict[str, str]) -> str:
+def _blocks(blocks: Sequence[Block], draw: Drawing, anchors: dict[str, str]) -> str:
     """Neighbouring figures share one grid."""
     parts = []
     for drawn, group in groupby(blocks, key=lambda block: isinstance(block, Figure)):
-        texts = [_block(block, record, anchors) for block in group]
+        texts = [_block(block, draw, anchors) for block in group]
         parts.append(f'<div class="figures">{"".join(texts)}</div>' if drawn else "".join(texts))
     return "".join(parts)
 
 
-def _block(block: Block, record: Record, anchors: dict[str, str]) -> str:
+def _block(block: Block, draw: Drawing, anchors: dict[str, str]) -> str:
     match block:
         case Table():
             return _table(block, anchors)
@@ -130,7 +135,7 @@ def _block(block: Block, record: Record, anchors: dict[str, str]) -> str:
         case Source():
             return f"<h3>{_text(block.caption)}</h3><pre>{escape(visible(block.text, keep=chr(10) + chr(9)))}</pre>"
         case Figure():
-            drawing = page_svg(svg(record, block), palette=PALETTE, label=_text(block.description))
+            drawing = page_svg(draw(block), palette=PALETTE, label=_text(block.description))
             return f"<figure>{drawing}<figcaption>{_text(block.caption)}</figcaption></figure>"
 
 

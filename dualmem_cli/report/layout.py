@@ -141,11 +141,16 @@ class FigureKind(StrEnum):
     WORKERS = "workers"  # compare: one change per worker, and the interval
     SPREAD = "spread"  # bench: time per operation of every arm
     PERCENTILES = "percentiles"  # latency by percentile
+    DETECTION = "detection"  # selftest: share of decisions REGRESSED by planted slowdown, per load
+    SECONDS = "seconds"  # selftest: time to the verdict by planted slowdown, per load
+    RIVALS = "rivals"  # selftest: other tools' rules on the same samples
+    RIVALS_IN_TURN = "rivals-in-turn"  # selftest: the same rules on samples taken one side after the other
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A place for a drawing of a case, for dialects that can draw. `description` is what a person who cannot see it reads."""
+    """A place for a drawing of a case ("": of all together), for dialects that can draw. `description` is what a person who cannot see it
+    reads."""
 
     case: str
     kind: FigureKind

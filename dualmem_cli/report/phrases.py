@@ -5,6 +5,7 @@
 import math
 import re
 
+from dualmem_cli.model.curve import Rate
 from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.plan import Case
 from dualmem_cli.model.units import Unit, human, percent, significant
@@ -170,6 +171,26 @@ def case_name(case: Case) -> str:
 def confidence_text(confidence: float) -> str:
     """'99.9 %'."""
     return f"{significant(confidence * 100, 6)} %"
+
+
+def share_text(rate: Rate) -> str:
+    """A rate as per cent: '99.56 %'; '-' where nothing was decided."""
+    return "-" if rate.share is None else f"{_share_points(rate.share)} %"
+
+
+def rate_interval(rate: Rate) -> str:
+    """Its interval, in per cent: '[98.4, 99.95]'."""
+    return f"[{_share_points(rate.low)}, {_share_points(rate.high)}]" if rate.total else "-"
+
+
+def _share_points(share: float) -> str:
+    """Per cent, with two digits of what is left near the ends, where the promises are: '0', '0.0017', '52.3', '99.93', '100'."""
+    points = share * 100
+    if 0 < points < 1:
+        return significant(points, 2)
+    if 99 < points < 100:
+        return significant(100 - float(significant(100 - points, 2)), 8)
+    return f"{points:.0f}" if points in (0, 100) else f"{points:.1f}"
 
 
 def _points(fraction: float, digits: int) -> str:

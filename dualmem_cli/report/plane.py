@@ -32,6 +32,7 @@ WIDTH, HEIGHT = 374.0, 223.0
 _LEFT, _RIGHT, _BOTTOM, _TOP = 49.0, 8.0, 35.0, 33.0
 _HEADING = HEIGHT - 14.0
 _TEXT, _SMALL = 11.0, 10.0
+_SECOND_ROW, _RAISED = 13.0, 5.0  # of a legend, below its first, which is then higher
 _LETTER = 0.57  # mean width of a letter, in its size; only places the names of a legend
 _DASHES = (0, (4, 3))
 
@@ -108,6 +109,12 @@ class Plane:
         right, top = self._at(self._x.high, high)
         self._add(Rectangle((left, bottom), right - left, top - bottom, facecolor=colour, linewidth=0))
 
+    def box(self, *, x: tuple[float, float], y: tuple[float, float], colour: str) -> None:
+        """A filled rectangle."""
+        left, bottom = self._at(x[0], y[0])
+        right, top = self._at(x[1], y[1])
+        self._add(Rectangle((left, bottom), right - left, top - bottom, facecolor=colour, linewidth=0))
+
     def dots(self, points: Sequence[tuple[float, float]], *, colour: str, size: float) -> None:
         """Round dots as strokes of almost no length (Agg draws nothing for none, so nothing may snap to whole pixels): a tenth of
         the bytes that markers take."""
@@ -130,13 +137,16 @@ class Plane:
 
     def legend(self, lines: Sequence[tuple[str, str, bool]], right: str) -> None:
         """Names, each beside a piece of its line (name, colour, dashed), above the plane; `right` where there is room."""
-        place = 4.0
-        for name, colour, dashed in lines:
-            y = _HEADING / HEIGHT
+        lengths = [19 + len(name) * _TEXT * _LETTER for name, _, _ in lines]
+        two = 4.0 + sum(lengths) + 12 * (len(lines) - 1) > WIDTH
+        place, y = 4.0, (_HEADING + (_RAISED if two else 0.0)) / HEIGHT
+        for (name, colour, dashed), length in zip(lines, lengths, strict=True):
+            if place > 4.0 and place + length > WIDTH:
+                place, y, right = 4.0, (_HEADING + _RAISED - _SECOND_ROW) / HEIGHT, ""
             ends = (place / WIDTH, (place + 14) / WIDTH)
             self._add(Line2D(ends, (y, y), color=colour, linewidth=2.2, linestyle=_DASHES if dashed else "solid"), clip=False)
             self._text(name, (place + 19) / WIDTH, y, shift=(0, 0))
-            place += 19 + len(name) * _TEXT * _LETTER + 12
+            place += length + 12
         if place + len(right) * _SMALL * _LETTER < WIDTH - _RIGHT:
             self._note(right)
 

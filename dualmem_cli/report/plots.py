@@ -2,21 +2,19 @@
 follows the reader's scheme. Baseline and candidate are blue and amber: red and green are kept for worse and better.
 """
 
-import io
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.figure import Figure as Canvas
 
 from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.verdict import CompareFinding, Quantity
+from dualmem_cli.report.canvas import as_png, as_svg, new_canvas
 from dualmem_cli.report.layout import Figure, FigureKind, visible
 from dualmem_cli.report.phrases import TIME, percentile_name, plain_percent
-from dualmem_cli.report.plane import HEIGHT, PALETTE, WIDTH, Plane, Scale
+from dualmem_cli.report.plane import PALETTE, Plane, Scale
 from dualmem_cli.report.series import bulk, pairs_by_worker, percentile_curves, quantiles, times_by_arm
 
 MOST_PAIRS = 1_500  # drawn per case; a page of 22 cases stays below 3 MB
@@ -25,13 +23,6 @@ _MOST_POINTS = 240
 _SHOWN_PAIRS = 0.92
 _SHOWN_TIMES = 0.96
 _LONGEST_NAME = 28
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "path.simplify": False,
-    "text.parse_math": False,
-}
 _ROLE_COLOURS = {
     Role.SUBJECT: PALETTE["new"],
     Role.EMPTY: PALETTE["muted"],
@@ -44,25 +35,19 @@ _ROLE_COLOURS = {
 
 def svg(record: Record, figure: Figure) -> str:
     """The drawing as matplotlib's SVG, the same bytes for the same record. svg.py makes it fit for a page."""
-    stream = io.StringIO()
-    with rc_context({**_STYLE, "svg.hashsalt": f"{figure.case} {figure.kind}"}):
-        canvas = _drawn(record, figure)
-        canvas.savefig(stream, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
-    return stream.getvalue()
+    return as_svg(lambda: _drawn(record, figure), salt=f"{figure.case} {figure.kind}")
 
 
 def save_png(record: Record, figure: Figure, *, path: Path, dots_per_inch: int) -> None:
     """The drawing as a PNG on white, for documents."""
-    with rc_context(_STYLE):
-        canvas = _drawn(record, figure)
-        canvas.savefig(path, format="png", dpi=dots_per_inch, facecolor="white", metadata={"Software": None})
+    as_png(lambda: _drawn(record, figure), path=path, dots_per_inch=dots_per_inch)
 
 
 def _drawn(record: Record, figure: Figure) -> Canvas:
     run = record.case_run(figure.case)
     if run is None:
         raise ValueError(f"the record has no samples of {figure.case}")
-    canvas = Canvas(figsize=(WIDTH / 72, HEIGHT / 72), dpi=72)
+    canvas = new_canvas()
     drawers: dict[FigureKind, Callable[[Record, CaseRun, Canvas], None]] = {
         FigureKind.RATIOS: _ratios,
         FigureKind.WORKERS: _workers,

@@ -20,6 +20,7 @@ from dualmem_cli.report.layout import (
     Emphasis,
     Facts,
     Figure,
+    Layout,
     Level,
     Notes,
     Row,
@@ -49,21 +50,30 @@ _EMPHASES = {
 
 def print_record(record: Record, context: ReportContext, *, console: Console, level: Level) -> None:
     """Print a record for a person. Width, colour and NO_COLOR are the console's business."""
-    for line in _lines(record, context, level, console.width):
+    print_layout(compose(record, context), console=console, level=level)
+
+
+def print_layout(layout: Layout, *, console: Console, level: Level) -> None:
+    """Print a layout for a person."""
+    for line in _lines(layout, level, console.width):
         line.rstrip()
         console.print(line, soft_wrap=True)
 
 
 def render(record: Record, context: ReportContext) -> str:
     """The plain text of a record, without colour, 100 columns wide."""
+    return write(compose(record, context))
+
+
+def write(layout: Layout) -> str:
+    """The plain text of a layout, without colour, 100 columns wide."""
     stream = io.StringIO()
     console = Console(file=stream, width=_TEXT_WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
-    print_record(record, context, console=console, level=Level.NORMAL)
+    print_layout(layout, console=console, level=Level.NORMAL)
     return stream.getvalue()
 
 
-def _lines(record: Record, context: ReportContext, level: Level, width: int) -> Iterator[Text]:
-    layout = compose(record, context)
+def _lines(layout: Layout, level: Level, width: int) -> Iterator[Text]:
     if level > Level.QUIET:
         for line in layout.header:
             yield from _wrapped(_text(line), width, indent=_INDENT)

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 from golden.records import RECORDS
+from golden.selftest import selftest_record
 
 from dualmem_cli.errors import ExitStatus
+from dualmem_cli.judge.curve import operating_curve
 from dualmem_cli.model.record import Record
 from dualmem_cli.report import ReportContext
 from dualmem_cli.report.compose import compose
-from dualmem_cli.report.layout import Figure, FigureKind
+from dualmem_cli.report.compose_selftest import compose_selftest
+from dualmem_cli.report.layout import Figure, FigureKind, Layout
 from dualmem_cli.report.plane import PALETTE
 from dualmem_cli.report.plots import MOST_PAIRS, save_png, svg
 from dualmem_cli.report.svg import page_svg
@@ -35,7 +38,13 @@ def compare() -> Record:
 
 def test_every_kind_is_drawn() -> None:
     kinds = {figure.kind for name in ("bench", "compare") for figure in figures(RECORDS[name]())}
+    kinds |= {block.kind for section in selftest_layout().sections for block in section.blocks if isinstance(block, Figure)}
     assert kinds == set(FigureKind)
+
+
+def selftest_layout() -> Layout:
+    record = selftest_record(unchanged=1, each=1)
+    return compose_selftest(record, operating_curve(record), CONTEXT)
 
 
 def test_a_dot_for_every_pair(compare: Record) -> None:

@@ -66,10 +66,11 @@ class Contest:
 
     def explain_layouts(self) -> bool:
         """Measure a regressed case until every pair of links has spoken; True if that took more workers. The verdict stands: it is the one
-        of the look that reached it."""
+        of the look that reached it. A case that was judged because its time was up has no such look, and no time either."""
         rotated = all(build.rotated for build in self._builds)
         wanted = _LAYOUT_WORKERS - len(self.run.workers)
-        if wanted <= 0 or not rotated or not self.valid or self.finding().verdict is not Verdict.REGRESSED:
+        ended = self.valid and self._missing() == 0
+        if wanted <= 0 or not rotated or not ended or self.finding().verdict is not Verdict.REGRESSED:
             return False
         self._measure(wanted)
         return True

@@ -12,6 +12,7 @@ from dualmem_cli.laboratory import Opened
 from dualmem_cli.measure.fake import FakeRunner, quiet
 from dualmem_cli.model.kernel import Kernel, Library
 from dualmem_cli.model.plan import Draw, WorkerRequest
+from dualmem_cli.model.record import Record
 from dualmem_cli.model.samples import Failure, WorkerRun
 from dualmem_cli.model.scenario import Scenario
 
@@ -88,12 +89,13 @@ def compare(
     seed: int = 1,
     budget_s: float = 20.0,
     seconds: Callable[[], float] | None = None,
+    earlier: Record | None = None,
 ) -> Opened:
-    """A whole compare of two builds with `links` layouts each."""
+    """A whole compare of two builds with `links` layouts each, going on with `earlier` if there is one."""
     old, new = libraries or (runner.library, runner.library)
     builds = (build(old, links=links, digest="a" * 64), build(new, links=links, digest="b" * 64))
     lab = laboratory(runner, folder, seed=seed, seconds=seconds)
-    return pipeline.compare(lab, chosen, builds, name="main", budget_s=budget_s)
+    return pipeline.compare(lab, chosen, builds, name="main", budget_s=budget_s, earlier=earlier)
 
 
 def bench(runner: Machine, folder: Path, chosen: tuple[Scenario, ...], *, known: Library | None = None) -> Opened:

@@ -88,7 +88,7 @@ class CaseSession:
     def worker(self, index: int, *, latency: bool) -> WorkerRun:
         """Run worker `index`. `latency`: clock every operation of arm 0 instead of blocks of all arms."""
         draw = self._draw(index)
-        request = self._request(draw, Task.LATENCY if latency else Task.MEASURE)
+        request = self._request(draw, Task.LATENCY if latency else Task.MEASURE, libraries=self._libraries(draw))
         if latency:
             request = replace(
                 request, arms=request.arms[:1], order=(0,), operations=self._measure.operations, passes=self._measure.passes
@@ -107,10 +107,11 @@ class CaseSession:
         draw = draw_worker(index=index, seed=self._seed + 1, arms=len(arms), cpus=self._bench.cpus, links=(links,))
         link = draw.links[0]
         draw = replace(draw, links=(link, link))
-        plain = self._request(draw, Task.MEASURE)
+        # The baseline's links on both sides: the candidate may have fewer.
+        libraries = (self._bench.links[0][link], self._bench.copies[link])
+        plain = self._request(draw, Task.MEASURE, libraries=libraries)
         request = replace(
             plain,
-            libraries=(self._bench.links[0][link], self._bench.copies[link]),
             arms=tuple(
                 WorkerArm(library=arm.build, kernel=arm.kernel, variant=arm.variant, work=arm.work, prepared=self._prepared[0])
                 for arm in arms
@@ -128,8 +129,10 @@ class CaseSession:
         links = tuple(len(paths) for paths in self._bench.links)
         return draw_worker(index=index, seed=self._seed, arms=len(self._arms), cpus=self._bench.cpus, links=links)
 
-    def _request(self, draw: Draw, task: Task) -> WorkerRequest:
-        libraries = tuple(paths[draw.links[build]] for build, paths in enumerate(self._bench.links))
+    def _libraries(self, draw: Draw) -> tuple[str, ...]:
+        return tuple(paths[draw.links[build]] for build, paths in enumerate(self._bench.links))
+
+    def _request(self, draw: Draw, task: Task, *, libraries: tuple[str, ...]) -> WorkerRequest:
         return WorkerRequest(
             task=task,
             libraries=libraries,
@@ -158,7 +161,8 @@ class CaseSession:
             target.parent.mkdir(parents=True, exist_ok=True)
             unfinished = self._bench.scratch / f"prepared.{index}"
             unfinished.unlink(missing_ok=True)
-            plain = self._request(self._draw(0), Task.PREPARE)
+            draw = self._draw(0)
+            plain = self._request(draw, Task.PREPARE, libraries=self._libraries(draw))
             request = replace(plain, arms=(replace(plain.arms[index], prepared=""),), order=(0,), path=str(unfinished))
             failure = self._bench.runner.prepare(request, timeout_s=self._measure.timeout_s)
             if failure is not None:
@@ -174,7 +178,7 @@ class CaseSession:
         """A first worker finds the iteration count that all later ones share (separate calibration of the arms biased a ratio by
         1.2 % in the field), how long a sample of each arm takes, and writes the outputs whose recall is computed."""
         draw = self._draw(0)
-        request = self._request(draw, Task.MEASURE)
+        request = self._request(draw, Task.MEASURE, libraries=self._libraries(draw))
         neighbours = self._kernel.output is Output.NEIGHBOURS
         outputs = [self._bench.scratch / f"output.{index}" if neighbours else None for index in range(len(self._arms))]
         for path in outputs:

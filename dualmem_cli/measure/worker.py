@@ -97,7 +97,7 @@ def _wait(process: "subprocess.Popen[bytes]", *, timeout_s: float) -> None:
     of 30 ms then takes 65, and every look takes the processor from somebody. Raises subprocess.TimeoutExpired."""
     try:
         handle = os.pidfd_open(process.pid)
-    except OSError:  # Linux before 5.3
+    except (AttributeError, OSError):  # Linux before 5.3, a Python that was built there, or a sandbox that forbids it
         process.wait(timeout=timeout_s)
         return
     try:

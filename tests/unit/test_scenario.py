@@ -115,12 +115,9 @@ def test_no_value_of_any_type_escapes_as_another_error(key: str) -> None:
 def test_defaults() -> None:
     read = parse_scenario(HEAD, path="dir/f.toml", name="f")
     assert (read.name, read.path, read.kernel, read.variants, read.data) == ("f", "dir/f.toml", "k", ("auto",), None)
-    assert (read.measure.mode, read.measure.workers, read.measure.sample_ns, read.measure.warmup_ns) == (
-        Mode.BLOCK,
-        8,
-        200e3,
-        5e6,
-    )
+    measure = read.measure
+    assert (measure.mode, measure.workers, measure.samples) == (Mode.BLOCK, 8, 80)
+    assert (measure.sample_ns, measure.warmup_ns) == (100e3, 3e6)
     assert (read.gate.time, read.gate.recall_floor, read.gate.metrics) == (0.05, 0.0, ())
     assert (read.control, read.beside, read.budgets, read.parameters) == (None, None, (), ())
     assert len(read.digest) == 64

@@ -12,6 +12,7 @@ from dualmem_cli.report.layout import (
     Emphasis,
     Facts,
     Figure,
+    Layout,
     Level,
     Notes,
     Row,
@@ -29,11 +30,15 @@ _SIGNS = {Tone.WORSE: "\N{CROSS MARK} ", Tone.BETTER: "", Tone.NEUTRAL: ""}
 
 def render(record: Record, context: ReportContext) -> str:
     """The Markdown of a record. What did not change is one line; what changed has its tables."""
-    return "\n".join(_lines(record, context)).rstrip("\n") + "\n"
+    return document(compose(record, context))
 
 
-def _lines(record: Record, context: ReportContext) -> Iterator[str]:
-    layout = compose(record, context)
+def document(layout: Layout) -> str:
+    """The Markdown of a layout."""
+    return "\n".join(_lines(layout)).rstrip("\n") + "\n"
+
+
+def _lines(layout: Layout) -> Iterator[str]:
     yield f"## {_text(layout.title)}: {_spans(layout.verdict, signs=False)}"
     yield ""
     for line in layout.header:

@@ -15,6 +15,7 @@ def bench(
         bool, typer.Option("--enforce-budgets", help="Exit 1 when a budget is missed. Budgets depend on the machine.")
     ] = False,
     reports: options.Reports = options.REPORTS,
+    export: options.Export = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -22,9 +23,11 @@ def bench(
     """Run scenarios and show the figures beside their budgets; save the record and its page."""
     from dualmem_cli import pipeline
     from dualmem_cli.cli import progress, setting, showing
+    from dualmem_cli.cli.exports import parse_exports
     from dualmem_cli.judge.outcome import bench_status
     from dualmem_cli.measure import builds as binaries
 
+    exports = parse_exports(export, kind="bench")
     worker = setting.runner()
     found = binaries.resolve(library, start=Path.cwd())
     build = setting.keep_build(found, worker=worker, reports=reports)
@@ -39,4 +42,5 @@ def bench(
         json=json,
         level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
+        exports=exports,
     )

@@ -23,6 +23,7 @@ def compare(
     ] = False,
     reports: options.Reports = options.REPORTS,
     baselines: options.Baselines = options.BASELINES,
+    export: options.Export = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -30,10 +31,12 @@ def compare(
     """Judge the current build against a stored baseline, both measured side by side on this machine; exit 1 on a regression."""
     from dualmem_cli import pipeline
     from dualmem_cli.cli import progress, setting, showing
+    from dualmem_cli.cli.exports import parse_exports
     from dualmem_cli.cli.sides import baseline_side
     from dualmem_cli.judge.outcome import compare_status
     from dualmem_cli.measure import builds as binaries
 
+    exports = parse_exports(export, kind="compare")
     worker = setting.runner()
     old = baseline_side(baseline, against=against, baselines=baselines, reports=reports, worker=worker)
     found = binaries.resolve(library, start=Path.cwd())
@@ -50,6 +53,7 @@ def compare(
         json=json,
         level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
+        exports=exports,
     )
 
 

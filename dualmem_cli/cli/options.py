@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from dualmem_cli.report import RENDERERS
+
 Scenarios = Annotated[
     list[str] | None,
     typer.Argument(
@@ -26,6 +28,15 @@ Baselines = Annotated[Path, typer.Option("--baselines", metavar="DIR", help="Whe
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of the table.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr, only the verdicts.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every quantity of every case.")]
+Export = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--export",
+        metavar="FORMAT=FILE",
+        help="Write this format to a file as well; - is stdout, after the table. May be given several times. "
+        f"Formats: {', '.join(RENDERERS)}.",
+    ),
+]
 
 REPORTS = Path("reports")
 BASELINES = Path("baselines")

@@ -8,12 +8,14 @@ import typer
 from dualmem_cli.cli import options
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.selftest import SelftestRecord
+from dualmem_cli.report import RENDERERS
 
 
 def report(
     record: Annotated[Path, typer.Argument(help="Record file, such as reports/*.json.")],
-    format_: Annotated[str, typer.Option("--format", "-f", help="text, json, markdown or html.")] = "text",
+    format_: Annotated[str, typer.Option("--format", "-f", help=f"{', '.join(RENDERERS)}.")] = "text",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")] = None,
+    export: options.Export = None,
     verbose: options.Verbose = False,
 ) -> int:
     """Render a saved record again. Measures nothing."""
@@ -21,19 +23,23 @@ def report(
 
     loaded = selftests.load_either(record)
     if isinstance(loaded, SelftestRecord):
-        return show_selftest(loaded, path=record, format_=format_, output=output, verbose=verbose)
-    return show_record(loaded, path=record, format_=format_, output=output, verbose=verbose)
+        return show_selftest(loaded, path=record, format_=format_, output=output, verbose=verbose, export=export)
+    return show_record(loaded, path=record, format_=format_, output=output, verbose=verbose, export=export)
 
 
-def show_record(record: Record, *, path: Path, format_: str, output: Path | None, verbose: bool) -> int:
-    """Render `record` to stdout or a file. Always 0: to show a regression is not to find one."""
-    from dualmem_cli.errors import DualmemError
+def show_record(
+    record: Record, *, path: Path, format_: str, output: Path | None, verbose: bool, export: list[str] | None = None
+) -> int:
+    """Render `record` to stdout or a file, then its exports. 0 unless one of these could not be written: to show a regression is not to
+    find one."""
+    from dualmem_cli.cli.exports import check_format, parse_exports, write_exports
+    from dualmem_cli.cli.showing import level_of, print_table, saved
+    from dualmem_cli.errors import ExitStatus
     from dualmem_cli.judge.outcome import bench_status, compare_status
-    from dualmem_cli.plan.spelling import did_you_mean
-    from dualmem_cli.report import RENDERERS, ReportContext
+    from dualmem_cli.report import ReportContext
 
-    if format_ not in RENDERERS:
-        raise DualmemError(f'"{format_}" is not a format; {did_you_mean(format_, RENDERERS)}')
+    check_format(format_, kind=record.kind)
+    exports = parse_exports(export, kind=record.kind)
     bench = record.kind == "bench"
     status = bench_status(record, enforce_budgets=False) if bench else compare_status(record, allow_inconclusive=False)
     page = path.with_suffix(".html")
@@ -41,19 +47,20 @@ def show_record(record: Record, *, path: Path, format_: str, output: Path | None
         record_path=str(path), page_path=str(page) if page.is_file() else "", exit_status=status, next_command=""
     )
     if format_ == "text" and output is None:
-        from dualmem_cli.cli.showing import level_of, print_table
-
         print_table(record, context, level=level_of(quiet=False, verbose=verbose))
-        return 0
-    text = RENDERERS[format_](record, context)
-    if output is None:
-        print(text)
     else:
-        output.write_text(text, encoding="utf-8")
-    return 0
+        text = RENDERERS[format_](record, context)
+        if output is None:
+            print(text, end="" if text.endswith("\n") or not text else "\n")  # OpenMetrics: nothing may follow its # EOF
+        else:
+            output.write_text(text, encoding="utf-8")
+    return saved(ExitStatus.OK, write_exports(record, context, exports))
 
 
-def show_selftest(record: SelftestRecord, *, path: Path, format_: str, output: Path | None, verbose: bool) -> int:
+
+def show_selftest(
+    record: SelftestRecord, *, path: Path, format_: str, output: Path | None, verbose: bool, export: list[str] | None = None
+) -> int:
     """Render a self-test's record. Always 0, as `show_record`."""
     from dualmem_cli.errors import DualmemError
     from dualmem_cli.judge.curve import operating_curve
@@ -64,6 +71,8 @@ def show_selftest(record: SelftestRecord, *, path: Path, format_: str, output: P
 
     if format_ not in SELFTEST_RENDERERS:
         raise DualmemError(f'"{format_}" is not a format of a self-test; {did_you_mean(format_, SELFTEST_RENDERERS)}')
+    if export:
+        raise DualmemError("a self-test has no formats for other tools", hint=f"--format: {', '.join(SELFTEST_RENDERERS)}.")
     curve = operating_curve(record)
     page = path.with_suffix(".html")
     context = ReportContext(

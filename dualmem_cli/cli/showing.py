@@ -1,9 +1,11 @@
 """Shows a finished run: the table or the JSON on stdout, the page beside the record, warnings on stderr."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dualmem_cli.cli.exports import Export, write_exports
 from dualmem_cli.cli.streams import printed
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.model.curve import OperatingCurve
@@ -26,20 +28,29 @@ def show(
     json: bool,
     level: Level,
     unsaved: str,
+    exports: Sequence[Export] = (),
 ) -> int:
-    """Print the run, then write its page, which takes longer. Returns the exit status: what could not be saved is a failure."""
+    """Print the run, then write the exports and its page, which takes longest. Returns the exit status: what could not be saved is a
+    failure."""
     page = record_path.with_suffix(".html")
     context = ReportContext(record_path=str(record_path), page_path=str(page), exit_status=status, next_command=next_command)
     if json:
         printed(lambda: print(RENDERERS["json"](record, context)))
     else:
         printed(lambda: print_table(record, context, level=level))
+    lost = [unsaved, *write_exports(record, context, exports)]
     try:
         page.write_text(RENDERERS["html"](record, context), encoding="utf-8")
     except OSError as error:
-        unsaved = unsaved or f"{page}: {error.strerror}"
-    if unsaved:
-        print(f"dualmem: not everything could be saved: {unsaved}", file=sys.stderr)
+        lost.append("" if unsaved else f"{page}: {error.strerror}")
+    return saved(status, lost)
+
+
+def saved(status: ExitStatus, lost: Sequence[str]) -> int:
+    """The exit status, once it was said on stderr what could not be saved: that is a failure, unless there is worse news."""
+    told = [problem for problem in lost if problem]
+    if told:
+        print(f"dualmem: not everything could be saved: {'; '.join(told)}", file=sys.stderr)
         return status or ExitStatus.MEASUREMENT_FAILED
     return status
 

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.model.record import Record
-from dualmem_cli.report import RENDERERS, Level, ReportContext
+from dualmem_cli.report import COMPARE_ONLY, RENDERERS, Level, ReportContext
 from dualmem_cli.report.summary import json_schema
 from dualmem_cli.report.terminal import print_record
 
@@ -27,6 +27,8 @@ STATUS = {
     "hostile": ExitStatus.MEASUREMENT_FAILED,
 }
 SUFFIX = {"text": "txt", "json": "json", "markdown": "md", "html": "html"}
+# Formats for other tools; tests/interchange reads them as those tools do. pyperf writes its own file, whose shape follows its version.
+EXCHANGED = [name for name in RENDERERS if name not in SUFFIX and not name.startswith("pyperf")]
 SVG = re.compile(r'(<svg class="plot"[^>]*>).*?(</svg>)', re.DOTALL)
 VOID = {"meta", "br", "line", "circle", "path", "use", "rect"}
 
@@ -63,6 +65,13 @@ def on_terminal(record: Record, name: str, *, width: int, level: Level, colour: 
 @pytest.mark.parametrize("format_", ["text", "json", "markdown"])
 def test_renders_as_expected(name: str, format_: str, golden: Callable[[str, str], None]) -> None:
     golden(f"{name}.{SUFFIX[format_]}", rendered(name, format_))
+
+
+@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("format_", EXCHANGED)
+def test_formats_for_other_tools_as_expected(name: str, format_: str, golden: Callable[[str, str], None]) -> None:
+    if not (format_ in COMPARE_ONLY and record_of(name).kind == "bench"):
+        golden(f"{name}.{format_}.txt", rendered(name, format_))
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -217,7 +226,7 @@ def test_hostile_strings_stay_text_on_the_page() -> None:
         assert hostile in text
 
 
-@pytest.mark.parametrize("format_", ["text", "markdown", "html", "json"])
+@pytest.mark.parametrize("format_", [*SUFFIX, *EXCHANGED, "pyperf"])
 def test_no_character_acts_behind_the_readers_back(format_: str) -> None:
     text = rendered("hostile", format_)
     text.encode("utf-8")

@@ -17,7 +17,7 @@ from dualmem_cli.model.caution import Caution, CautionKind
 from dualmem_cli.model.kernel import Build, Kernel
 from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.plan import Arm, Case
-from dualmem_cli.model.record import Absent, CaseRun, Record
+from dualmem_cli.model.record import Absent, CaseRun, Record, Since
 from dualmem_cli.model.samples import WorkerRun
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.model.verdict import DECIDED, BenchFinding, CompareFinding
@@ -137,6 +137,7 @@ class Laboratory:
     now: Callable[[], str]  # ISO 8601, UTC
     seed: int
     revision: str
+    since: Since | None = None  # of the baseline, in a compare
 
     @contextlib.contextmanager
     def opened(
@@ -237,6 +238,7 @@ class Laboratory:
             compare=(),
             cautions=(),
             seed=self.seed,
+            since=self.since,
         )
 
 

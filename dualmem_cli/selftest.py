@@ -1,12 +1,13 @@
 """The gate measured on this machine: trials whose answer is known, judged exactly as `compare` judges its cases.
 
-The story: for every block of the plan a load is started; for every visit a pair of builds is taken whose difference was compiled in; a trial
-is one Contest from calibration to verdict; its workers, its verdict and what other tools' rules say of the same samples stand in the record.
+The story: for every block of the plan a load is started; for every visit a pair of builds is taken whose difference was compiled in;
+a trial is one Contest from calibration to verdict; its workers, its verdict and what other tools' rules say of the same samples
+stand in the record.
 """
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from zlib import crc32
@@ -21,7 +22,6 @@ from dualmem_cli.laboratory import Laboratory, Planned
 from dualmem_cli.measure.case import Bench, CaseSession
 from dualmem_cli.model.kernel import Build, Link
 from dualmem_cli.model.record import CaseRun
-from dualmem_cli.model.samples import Samples
 from dualmem_cli.model.selftest import Load, Pair, Pooled, SelftestRecord, Trial, pooled
 from dualmem_cli.model.verdict import CompareFinding
 from dualmem_cli.plan.cases import compare_arms, default_scenarios
@@ -49,7 +49,9 @@ Loaded = Callable[[Load, tuple[int, ...]], contextlib.AbstractContextManager[tup
 class Selftest:
     """A self-test while it runs: its growing record."""
 
-    def __init__(self, lab: Laboratory, subjects: Subjects, *, loaded: Loaded, load_average: Callable[[], float], quick: bool) -> None:
+    def __init__(
+        self, lab: Laboratory, subjects: Subjects, *, loaded: Loaded, load_average: Callable[[], float], quick: bool
+    ) -> None:
         self._lab = lab
         self._subjects = subjects
         self._loaded = loaded
@@ -191,20 +193,19 @@ class Selftest:
         taken = tuple(worker.samples for worker in run.workers if worker.samples is not None)
         for samples in taken:
             self._raw.add(len(self.record.trials), samples)
-        trial = replace(trial, **self._rivals(visit, taken))
+        if taken:
+            trial = self._replayed(visit, trial, pooled(taken))
         self.record = replace(self.record, trials=(*self.record.trials, trial))
 
-    def _rivals(self, visit: Visit, taken: tuple[Samples, ...]) -> dict[str, tuple[tuple[str, bool], ...]]:
-        """What the rules of other tools say of the same samples, and of this candidate against the baseline of the trial before."""
-        if not taken:
-            return {}
-        now = pooled(taken)
-        said = {"rivals": rival_verdicts(now, threshold=self.record.threshold)}
-        if self._before is not None and self._before[0] == visit:
-            earlier = self._before[1].baseline
-            said["in_turn"] = rival_verdicts(Pooled(earlier, now.candidate), threshold=self.record.threshold)
-        self._before = (visit, now)
-        return said
+    def _replayed(self, visit: Visit, trial: Trial, now: Pooled) -> Trial:
+        """The trial with what the rules of other tools say of the same samples, and of this candidate against the baseline of the trial
+        before, which was taken a moment earlier."""
+        threshold = self.record.threshold
+        before, self._before = self._before, (visit, now)
+        in_turn: tuple[tuple[str, bool], ...] = ()
+        if before is not None and before[0] == visit:
+            in_turn = rival_verdicts(Pooled(before[1].baseline, now.candidate), threshold=threshold)
+        return replace(trial, rivals=rival_verdicts(now, threshold=threshold), in_turn=in_turn)
 
 
 def _trial_of(

@@ -14,9 +14,23 @@ def compare(
         str, typer.Option("--baseline", metavar="NAME", help='Baseline to judge against. Default: the only one, else "main".')
     ] = "",
     against: Annotated[
-        str, typer.Option("--against", metavar="PATH", help="Judge against this library (.so or folder of links) instead.")
+        str,
+        typer.Option(
+            "--against",
+            metavar="WHAT",
+            help="Judge against this instead: a library (.so or folder of links), a git revision of this tree, which is built and "
+            "kept, or a bench record, whose stored numbers are judged as far as they do not depend on a machine.",
+        ),
     ] = "",
     library: options.Library = "",
+    links: Annotated[
+        Path | None,
+        typer.Option(
+            "--links",
+            metavar="DIR",
+            help="Several links of both libraries: of the old in DIR/baseline, the new in DIR/candidate.",
+        ),
+    ] = None,
     budget: Annotated[float, typer.Option("--budget", min=0.1, help="Seconds to spend on one case at most.")] = 20.0,
     allow_inconclusive: Annotated[
         bool, typer.Option("--allow-inconclusive", help="Exit 0 when a case stays inconclusive.")
@@ -32,18 +46,22 @@ def compare(
     from dualmem_cli import pipeline
     from dualmem_cli.cli import progress, setting, showing
     from dualmem_cli.cli.exports import parse_exports
-    from dualmem_cli.cli.sides import baseline_side
+    from dualmem_cli.cli.sides import Stored, both_sides
+    from dualmem_cli.fallback import compare_stored
     from dualmem_cli.judge.outcome import compare_status
-    from dualmem_cli.measure import builds as binaries
 
     exports = parse_exports(export, kind="compare")
     worker = setting.runner()
-    old = baseline_side(baseline, against=against, baselines=baselines, reports=reports, worker=worker)
-    found = binaries.resolve(library, start=Path.cwd())
-    new = setting.keep_build(found, worker=worker, reports=reports)
-    chosen = setting.scenarios_for(scenarios, libraries=(old.build.library, new.library), named=bool(library))
-    lab = setting.laboratory(worker=worker, kind="compare", reports=reports, progress=progress.chosen(quiet=quiet))
-    opened = pipeline.compare(lab, chosen, (old.build, new), name=old.name, budget_s=budget, earlier=None)
+    old, new = both_sides(
+        baseline, against=against, library=library, links=links, baselines=baselines, reports=reports, worker=worker
+    )
+    chosen = setting.scenarios_for(scenarios, libraries=(old.library, new.library), named=bool(library or links))
+    shown = progress.chosen(quiet=quiet)
+    lab = setting.laboratory(worker=worker, kind="compare", reports=reports, progress=shown, since=old.since)
+    if isinstance(old, Stored):
+        opened = compare_stored(lab, chosen, old.record, new, name=old.name, reason=old.since.stored_only)
+    else:
+        opened = pipeline.compare(lab, chosen, (old.build, new), name=old.name, budget_s=budget, earlier=None)
     status = compare_status(opened.record, allow_inconclusive=allow_inconclusive)
     return showing.show(
         opened.record,

@@ -57,7 +57,6 @@ def show_record(
     return saved(ExitStatus.OK, write_exports(record, context, exports))
 
 
-
 def show_selftest(
     record: SelftestRecord, *, path: Path, format_: str, output: Path | None, verbose: bool, export: list[str] | None = None
 ) -> int:

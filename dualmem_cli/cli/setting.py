@@ -16,13 +16,13 @@ from dualmem_cli.measure.load import loaded as load_beside
 from dualmem_cli.measure.machine import read_machine, revision, usable_cpus
 from dualmem_cli.measure.worker import WorkerProcesses, native_path
 from dualmem_cli.model.kernel import Build, Library
+from dualmem_cli.model.record import Since
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.plan.cases import default_scenarios
 from dualmem_cli.plan.spelling import did_you_mean
 from dualmem_cli.plan.trials import SIZES
 from dualmem_cli.selftest import Loaded, Subjects
 from dualmem_cli.store import builds, records
-
 
 _LONGEST_BLOCK_S = 3600.0  # of trials under one load; a load that is not ended ends itself then
 
@@ -90,6 +90,7 @@ def keep_build(found: binaries.Binaries, *, worker: WorkerProcesses, reports: Pa
     return builds.keep(
         found.links,
         origin=found.origin,
+        revision=found.revision,
         describe=worker.describe,
         copy=binaries.copy_link,
         folder=reports / "builds",
@@ -116,7 +117,9 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def laboratory(*, worker: WorkerProcesses, kind: str, reports: Path, progress: Progress) -> Laboratory:
+def laboratory(
+    *, worker: WorkerProcesses, kind: str, reports: Path, progress: Progress, since: Since | None = None
+) -> Laboratory:
     """The real laboratory, with a fresh record path."""
     now = utc_now()
     return Laboratory(
@@ -131,4 +134,5 @@ def laboratory(*, worker: WorkerProcesses, kind: str, reports: Path, progress: P
         now=lambda: now,
         seed=int.from_bytes(os.urandom(4)),
         revision=revision(Path.cwd()),
+        since=since,
     )

@@ -1,5 +1,6 @@
 """Warnings about a run, each with its remedy."""
 
+from dualmem_cli.judge.fingerprint import toolchain_changes
 from dualmem_cli.model.caution import Caution, CautionKind
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.record import CaseRun
@@ -36,14 +37,41 @@ def compare_cautions(run: CaseRun) -> tuple[Caution, ...]:
 
 def build_cautions(builds: tuple[Build, ...]) -> tuple[Caution, ...]:
     """What a comparison of these builds cannot exclude."""
+    return _one_layout(builds) + _other_compiler(builds)
+
+
+def stored_caution(reason: str) -> Caution:
+    """What a comparison with stored numbers is worth."""
+    return Caution(
+        kind=CautionKind.STORED_NUMBERS,
+        what=f"{reason}; only the baseline's stored numbers could be used: counts, recall and bytes are judged, times are not",
+        remedy="Build the old revision here, dualmem compare --against REV, or save a baseline on this kind of machine.",
+    )
+
+
+def _one_layout(builds: tuple[Build, ...]) -> tuple[Caution, ...]:
     return tuple(
         Caution(
             kind=CautionKind.ONE_LAYOUT,
             what=f"the {side} has one link, so its code layout was not rotated and a layout effect cannot be excluded",
-            remedy="Give a folder with several links of the same objects.",
+            remedy="Give several links of the same objects: --links DIR (docs/how-to/measure-your-library.md).",
         )
         for side, build in zip(("baseline", "candidate"), builds, strict=False)
         if not build.rotated
+    )
+
+
+def _other_compiler(builds: tuple[Build, ...]) -> tuple[Caution, ...]:
+    """A slowdown between builds of two compilers may be the compilers'."""
+    if len(builds) < 2:
+        return ()
+    return tuple(
+        Caution(
+            kind=CautionKind.OTHER_COMPILER,
+            what=f"{change.name} {change.before} -> {change.after}: a change may be the compiler's and not the code's",
+            remedy="Build both alike: dualmem compare --against REV builds the old revision with today's compiler and flags.",
+        )
+        for change in toolchain_changes(builds[0].library, builds[1].library)
     )
 
 

@@ -51,13 +51,13 @@ def compare_finding(scenario: Scenario, kernel: Kernel, run: CaseRun, builds: tu
     """The verdict of one case from all its workers."""
     rule = rule_for(scenario, cases=cases)
     kernels = tuple(builds[arm.build].library.kernel(arm.kernel, arm.variant) or kernel for arm in run.arms)
-    problem = problem_of(run, kernel, recall_floor=scenario.gate.recall_floor) or _unknown_metric(scenario, kernels, run)
+    problem = problem_of(run, kernel, recall_floor=scenario.gate.recall_floor) or unknown_metric(scenario, kernels, run)
     if problem:
         return _without_change(run, Verdict.INVALID, rule, problem)
     workers = workers_of(run)
     decision = decide(workers, rule, final=True) or Decision(None, interval(workers, rule), by_estimate=False)
     change, verdict = decision.change, decision.verdict or Verdict.INCONCLUSIVE
-    metrics = _metric_changes(scenario, kernels, run)
+    metrics = metric_changes(scenario, kernels, run)
     worse = [metric for metric in metrics if metric.worsened]
     reason = _reason(verdict, change, rule, run, by_estimate=decision.by_estimate)
     if worse:
@@ -162,7 +162,7 @@ def _layouts(run: CaseRun, builds: tuple[Build, ...], logs: Sequence[float]) -> 
     )
 
 
-def _unknown_metric(scenario: Scenario, kernels: Sequence[Kernel], run: CaseRun) -> str:
+def unknown_metric(scenario: Scenario, kernels: Sequence[Kernel], run: CaseRun) -> str:
     """What of the metrics forbids a verdict: an empty store on either side, or a gated metric that a build declares and does not know."""
     for index, kernel in enumerate(kernels):
         for metric in kernel.metrics:
@@ -174,7 +174,7 @@ def _unknown_metric(scenario: Scenario, kernels: Sequence[Kernel], run: CaseRun)
     return ""
 
 
-def _metric_changes(scenario: Scenario, kernels: Sequence[Kernel], run: CaseRun) -> tuple[MetricChange, ...]:
+def metric_changes(scenario: Scenario, kernels: Sequence[Kernel], run: CaseRun) -> tuple[MetricChange, ...]:
     """Declared metrics that the scenario gates, and recall. These are counted, so they are compared as they are. A metric is found by its
     name in each build's own table: two builds need not declare the same ones in the same order."""
     changes = []

@@ -3,10 +3,12 @@ measured in its place), or the one that came with the package."""
 
 import contextlib
 import fcntl
+import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +17,19 @@ from dualmem_cli.measure.machine import revision
 from dualmem_cli.measure.worker import native_path
 
 _TREE_MARK = Path("native/cmake/libdualmem.cmake")
+# How long a build that was interrupted may take to tidy up: ninja deletes what it had half written.
+_LAST_WORDS_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """The links of one build, and where they came from in words. `tree` is the source tree they were built from, if any."""
+    """The links of one build, and where they came from in words. `tree` is the source tree they were built from, if any, and `revision`
+    the git revision of it: the links do not hold it, so that equal sources give equal bytes (ADR 0010)."""
 
     links: tuple[Path, ...]
     origin: str
     tree: Path | None
+    revision: str = ""
 
 
 def source_tree(start: Path) -> Path | None:
@@ -37,7 +43,8 @@ def resolve(library: str, *, start: Path) -> Binaries:
         return named(Path(library))
     tree = source_tree(start)
     if tree is not None:
-        return Binaries(links=build_tree(tree), origin=f"working tree {revision(tree) or 'without revision'}", tree=tree)
+        known = revision(tree)
+        return Binaries(links=build_tree(tree), origin=f"working tree {known or 'without revision'}", tree=tree, revision=known)
     return Binaries(links=_shared_objects(native_path("links")), origin="packaged library", tree=None)
 
 
@@ -65,15 +72,21 @@ def build_tree(tree: Path) -> tuple[Path, ...]:
     """Build every link of libdualmem in `tree`, incrementally, under build/links. Two runs at once take turns."""
     folder = tree / "build" / "links"
     folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder.with_suffix(".lock")):
+        return build_links(tree / "native", folder=folder, options=())
+
+
+def build_links(source: Path, *, folder: Path, options: Sequence[str]) -> tuple[Path, ...]:
+    """Build every link of the libdualmem whose CMakeLists.txt is in `source`, in `folder`. `options` are added to CMake's command line.
+    The revision is not compiled in: a commit that leaves the sources alone must leave the bytes alone."""
     cmake, ninja = _tool("cmake"), _tool("ninja")
-    with _lock(folder.with_suffix(".lock")):
-        _run(
-            [
-                *(cmake, "-S", str(tree / "native"), "-B", str(folder), "-G", "Ninja"),
-                *(f"-DCMAKE_MAKE_PROGRAM={ninja}", "-DDUALMEM_HOST=OFF", f"-DDUALMEM_REVISION={revision(tree)}"),
-            ]
-        )
-        _run([cmake, "--build", str(folder), "--target", "dualmem_links"])
+    _run(
+        [
+            *(cmake, "-S", str(source), "-B", str(folder), "-G", "Ninja"),
+            *(f"-DCMAKE_MAKE_PROGRAM={ninja}", "-DDUALMEM_HOST=OFF", "-DDUALMEM_REVISION=", *options),
+        ]
+    )
+    _run([cmake, "--build", str(folder), "--target", "dualmem_links"])
     return _shared_objects(folder / "links")
 
 
@@ -89,15 +102,33 @@ def _tool(name: str) -> str:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        lines = [line for line in done.stdout.splitlines() if line.strip()]
+    """Run a build tool in a process group of its own, so that nothing of it goes on writing after an interruption."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace",
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            output, _ = process.communicate()
+        except BaseException:
+            _end(process)
+            raise
+    if process.returncode:
+        lines = [line for line in output.splitlines() if line.strip()]
         wrong = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "no output")
         raise BuildError(f"the build failed: {wrong.strip()}", hint=f"See the whole of it with: {' '.join(command)}")
 
 
+def _end(process: "subprocess.Popen[str]") -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_LAST_WORDS_S)
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`; whoever comes second waits."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -15,6 +15,8 @@ class CautionKind(StrEnum):
     PREEMPTED = "preempted"
     INTERRUPTED = "interrupted"
     DIRTY_TREE = "dirty tree"
+    OTHER_COMPILER = "other compiler"
+    STORED_NUMBERS = "stored numbers"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,10 +50,22 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
+class Since:
+    """What a compare knows of its baseline besides the build: when it was made (ISO 8601, "" if not known), from which source revision, on
+    which machine (None: its build was made here). `stored_only` is "" or says why only its stored numbers could be used."""
+
+    created: str
+    revision: str
+    machine: Machine | None
+    stored_only: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One run of bench or compare.
 
-    `builds`: bench has one, compare has the baseline's first, then the candidate's. `findings` follow from `cases` by the judge of the
+    `builds`: bench has one, compare has the baseline's first, then the candidate's; a compare with stored numbers has the candidate's
+    only. `findings` follow from `cases` by the judge of the
     tool version that wrote the record, and can be computed again.
     """
 
@@ -77,6 +89,7 @@ class Record:
     controls: tuple[ControlFinding, ...] = ()  # compare only
     seed: int = 0  # of draws and schedules
     continues: str = ""  # compare: when the record was begun whose workers are taken over here; "" for none
+    since: Since | None = None  # compare only; None where the baseline is a library that was named
 
     def scenario_of(self, case: Case) -> Scenario:
         return next(s for s in self.scenarios if s.name == case.scenario)

@@ -32,8 +32,8 @@ class Block:
 
 def full_blocks(loads: Sequence[Load], *, rounds: int, seed: int) -> tuple[Block, ...]:
     """Twenty rounds make 80 trials of copies, 40 of inert recompiles and 60 of each planted size for every kind and load: with all five
-    loads 3,000 A/A decisions and 300 per size and load. Every round has all cells, so that a run that is ended early is a smaller one and not a
-    lopsided one; three trials of a cell follow each other, for the rules that compare what was taken one after the other."""
+    loads 3,000 decisions without a difference and 300 per size and load. Every round has all cells, so that a run that is ended early
+    is a smaller one and not a lopsided one; three trials of a cell follow each other, for the rules that compare in turn."""
     visits = [
         visit
         for kind in KINDS

@@ -2,9 +2,12 @@
 manifest. What was measured can so be measured again, whatever became of the working tree."""
 
 import contextlib
+import fcntl
 import hashlib
+import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dualmem_cli.errors import BuildError
@@ -14,12 +17,15 @@ MANIFEST = "build.json"
 Copy = Callable[[Path, Path], None]
 
 
-def keep(links: Sequence[Path], *, origin: str, describe: Callable[[str], Library], copy: Copy, folder: Path) -> Build:
+def keep(
+    links: Sequence[Path], *, origin: str, describe: Callable[[str], Library], copy: Copy, folder: Path, revision: str = ""
+) -> Build:
     """Copy `links` into `folder`/<digest> with `copy` (which may strip them) unless the same build is there already, whole. The returned
-    links have absolute paths in there."""
+    links have absolute paths in there. `revision` is that of the sources, for a library that does not hold it itself: it belongs to this
+    use of the build and not to its bytes."""
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".keeping-") as scratch:
+    with in_use(folder, exclusive=False), tempfile.TemporaryDirectory(dir=folder, prefix=".keeping-") as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
         kept: list[Link] = []
@@ -31,13 +37,25 @@ def keep(links: Sequence[Path], *, origin: str, describe: Callable[[str], Librar
             kept.append(Link(layout=_layout(source), path=f"{digest}.so", sha256=digest))
         total = build_digest(kept)
         library = _described(made / kept[0].path, links[0], describe)
+        library = replace(library, revision=library.revision or revision)
         build = Build(digest=total, origin=origin, library=_portable(library), links=tuple(kept))
         (made / MANIFEST).write_bytes(_to_json(build))
         try:
             load(folder / total)
         except BuildError:
             _put(made, folder / total, aside=Path(scratch) / "damaged")
+        with contextlib.suppress(OSError):
+            os.utime(folder / total)  # used just now: `baseline gc` leaves it alone until a record refers to it
     return located(build, folder / total)
+
+
+@contextlib.contextmanager
+def in_use(folder: Path, *, exclusive: bool) -> Iterator[None]:
+    """Hold `folder` of kept builds: shared while a build is put there, exclusive while builds are removed. The lock lies beside the
+    folder, in which there is nothing but builds."""
+    with folder.with_name(f"{folder.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        yield
 
 
 def _described(copied: Path, source: Path, describe: Callable[[str], Library]) -> Library:
@@ -81,13 +99,17 @@ def load(folder: Path) -> Build:
 
 def located(build: Build, folder: Path) -> Build:
     """The same build with absolute link paths."""
-    links = tuple(Link(layout=x.layout, path=str((folder / x.path).absolute()), sha256=x.sha256) for x in build.links)
-    return Build(digest=build.digest, origin=build.origin, library=build.library, links=links)
+    return replace(build, links=tuple(replace(link, path=str((folder / link.path).absolute())) for link in build.links))
 
 
 def build_digest(links: Sequence[Link]) -> str:
     """The content address of a set of links: independent of their order and names."""
-    return hashlib.sha256("\n".join(sorted(link.sha256 for link in links)).encode()).hexdigest()
+    return digest_of_links(link.sha256 for link in links)
+
+
+def digest_of_links(digests: Iterable[str]) -> str:
+    """The same from the links' own digests."""
+    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
 def digest_of(path: Path) -> str:
@@ -104,8 +126,6 @@ def _layout(source: Path) -> str:
 
 def _portable(library: Library) -> Library:
     """A library's description without the path where it happened to lie."""
-    from dataclasses import replace
-
     return replace(library, path="")
 
 

@@ -59,7 +59,9 @@ class RawSamples:
                     np.lib.format.write_array(content, array, allow_pickle=False)
                     archive.writestr(f"{self._groups:04d}/{name}.npy", content.getvalue())
         except OSError as error:
-            raise RecordError(f"{self.path}: {error.strerror}", hint="Make room or choose another folder with --reports.") from None
+            raise RecordError(
+                f"{self.path}: {error.strerror}", hint="Make room or choose another folder with --reports."
+            ) from None
         self._groups += 1
         self._workers = []
 

@@ -4,7 +4,11 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
+
+enum { LEAD_SHARE = 8 };
 
 volatile sig_atomic_t dmx_current_arm = -1;
 
@@ -28,6 +32,9 @@ void dmx_execute(dmx_lane *lanes, const uint8_t *schedule, size_t count, dmx_sam
     for (size_t i = 0; i < count; i++) {
         dmx_lane *lane = &lanes[schedule[i]];
         dmx_current_arm = schedule[i];
+        if (lane->lead > 0) {
+            (void)lane->run(lane->state, lane->lead);
+        }
         /* Order: what costs a system call lies outside of the pair of wall readings. */
         uint64_t cpu = dmx_thread_cpu();
         uint64_t wall = dmx_now();
@@ -40,6 +47,10 @@ void dmx_execute(dmx_lane *lanes, const uint8_t *schedule, size_t count, dmx_sam
         lane->checksum = dmx_mix(lane->checksum, checksum);
     }
     dmx_current_arm = -1;
+}
+
+uint64_t dmx_lead(uint64_t iterations) {
+    return iterations / LEAD_SHARE;
 }
 
 uint64_t dmx_mix(uint64_t hash, uint64_t value) {
@@ -93,11 +104,58 @@ int32_t dmx_calibrate(dmx_lane *lanes, size_t lane_count, uint64_t target_ns, ui
     return DM_OK;
 }
 
-void dmx_warm_up(dmx_lane *lanes, size_t lane_count, uint64_t duration_ns) {
-    uint64_t begin = dmx_now();
-    while (dmx_now() - begin < duration_ns) { /* whole rounds: the arms stay at the same operation */
-        (void)time_round(lanes, lane_count);
+enum { WINDOW_ROUNDS = 64, WARM_UPS_MOST = 8 };
+
+static int compare_times(const void *a, const void *b) {
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Whole rounds, so that the arms stay at the same operation, for `duration_ns`; the medians of the last rounds' times by arm. */
+static void run_window(dmx_lane *lanes, size_t lane_count, uint64_t duration_ns, uint64_t *medians) {
+    static const uint8_t in_turn[DMX_ARMS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+    uint64_t times[DMX_ARMS][WINDOW_ROUNDS];
+    size_t rounds = 0;
+    const uint64_t begin = dmx_now();
+    do {
+        dmx_sample samples[DMX_ARMS];
+        dmx_execute(lanes, in_turn, lane_count, samples);
+        for (size_t i = 0; i < lane_count; i++) {
+            times[i][rounds % WINDOW_ROUNDS] = samples[i].wall_ns;
+        }
+        rounds++;
+    } while (dmx_now() - begin < duration_ns);
+    const size_t kept = rounds < WINDOW_ROUNDS ? rounds : WINDOW_ROUNDS;
+    for (size_t i = 0; i < lane_count; i++) {
+        qsort(times[i], kept, sizeof times[i][0], compare_times);
+        medians[i] = times[i][kept / 2];
     }
+}
+
+static int stand_still(const uint64_t *before, const uint64_t *after, size_t lane_count) {
+    const double most = 0.02;
+    for (size_t i = 0; i < lane_count; i++) {
+        if (fabs((double)after[i] - (double)before[i]) > most * (double)before[i]) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+void dmx_warm_up(dmx_lane *lanes, size_t lane_count, uint64_t duration_ns) {
+    if (duration_ns == 0) {
+        return;
+    }
+    const uint64_t half = duration_ns / 2, begin = dmx_now();
+    uint64_t before[DMX_ARMS], after[DMX_ARMS];
+    run_window(lanes, lane_count, half, before);
+    do {
+        run_window(lanes, lane_count, half, after);
+        if (stand_still(before, after, lane_count)) {
+            return;
+        }
+        memcpy(before, after, sizeof before);
+    } while (dmx_now() - begin < WARM_UPS_MOST * duration_ns);
 }
 
 static double difference(double a, double b) {

@@ -138,6 +138,7 @@ typedef struct dmx_lane {
     uint64_t (*run)(dm_state *state, uint64_t iterations);
     dm_state *state;
     uint64_t iterations; /* per sample */
+    uint64_t lead;       /* iterations run before each sample, untimed; 0 for none */
     uint64_t checksum;   /* over its samples; depends on their order */
 } dmx_lane;
 
@@ -147,13 +148,21 @@ typedef struct dmx_sample {
     uint64_t switches; /* involuntary ones during the sample */
 } dmx_sample;
 
-/* The primitive: runs lanes[schedule[i]] for its iterations and times it, for i = 0, 1, ... */
+/* Iterations of lead-in for samples of that many: what a sample meets first is what the arm before it and the kernel's entry
+ * left in caches, translation buffers and prefetchers, 6 to 12 us of a stream through memory, whatever the sample's length. Timed, it would
+ * hide a tenth of every difference from samples of 100 us. */
+uint64_t dmx_lead(uint64_t iterations);
+
+/* The primitive: runs lanes[schedule[i]] for its lead-in, then for its iterations, which it times, for i = 0, 1, ... */
 void dmx_execute(dmx_lane *lanes, const uint8_t *schedule, size_t count, dmx_sample *samples);
 
 /* Iterations of lane 0 that take about target_ns. Every lane runs whatever lane 0 runs, so that they stay at the same
  * operation of the sequence and their checksums remain comparable. */
 int32_t dmx_calibrate(dmx_lane *lanes, size_t lane_count, uint64_t target_ns, uint64_t *iterations, char *error,
                       size_t error_size);
+/* Runs all lanes in turn for duration_ns, and on while their times still change by more than 2 % from one half of that to the next, up
+ * to eight times as long: set-up leaves caches in a state that the kernel itself would not, and who was set up last has more of it. A
+ * stream through 16 MiB takes 2.5 times as long in its first 10 ms as later; timed, that hid half of a planted 6 %. */
 void dmx_warm_up(dmx_lane *lanes, size_t lane_count, uint64_t duration_ns);
 
 uint64_t dmx_scale(uint64_t iterations, double work); /* rounded up */

@@ -22,6 +22,7 @@ static int32_t calibrate(dmx_worker *self, uint64_t target_ns) {
     }
     for (size_t i = 0; i < self->arm_count; i++) {
         self->lanes[i].iterations = dmx_scale(iterations, self->request->arms[i].work);
+        self->lanes[i].lead = dmx_lead(iterations); /* the same for all arms, whatever their work: they stay at the same operation */
     }
     return DM_OK;
 }

@@ -46,6 +46,31 @@ def show(
     return saved(status, lost)
 
 
+def show_selftest(record: SelftestRecord, *, record_path: Path, json: bool, level: Level, unsaved: str) -> int:
+    """Print a self-test's operating curve, then write its page and its picture. Returns the exit status, as `show`."""
+    from dualmem_cli.judge.curve import operating_curve
+    from dualmem_cli.judge.outcome import selftest_status
+    from dualmem_cli.report.layout import FigureKind
+    from dualmem_cli.report.plots_selftest import save_selftest_png
+    from dualmem_cli.report.selftest import SELFTEST_RENDERERS
+
+    curve = operating_curve(record)
+    page = record_path.with_suffix(".html")
+    status = selftest_status(curve, interrupted=record.interrupted)
+    context = ReportContext(record_path=str(record_path), page_path=str(page), exit_status=status, next_command="")
+    if json:
+        printed(lambda: print(SELFTEST_RENDERERS["json"](record, curve, context)))
+    else:
+        printed(lambda: print_selftest(record, curve, context, level=level))
+    lost = [unsaved]
+    try:
+        page.write_text(SELFTEST_RENDERERS["html"](record, curve, context), encoding="utf-8")
+        save_selftest_png(curve, FigureKind.DETECTION, path=record_path.with_suffix(".png"), dots_per_inch=150)
+    except OSError as error:
+        lost.append("" if unsaved else f"{error.filename or page}: {error.strerror}")
+    return saved(status, lost)
+
+
 def saved(status: ExitStatus, lost: Sequence[str]) -> int:
     """The exit status, once it was said on stderr what could not be saved: that is a failure, unless there is worse news."""
     told = [problem for problem in lost if problem]

@@ -17,8 +17,10 @@ and one per sample, the workers one after the other:
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dualmem_cli.errors import RecordError
 from dualmem_cli.model.samples import Samples
@@ -43,7 +45,7 @@ class RawSamples:
         if not self._workers:
             return
         taken = [samples for _, samples in self._workers]
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "trial": np.array([trial for trial, _ in self._workers], dtype=np.uint32),
             "iterations": np.array([samples.iterations for samples in taken], dtype=np.uint64),
             "length": np.array([len(samples.schedule) for samples in taken], dtype=np.uint32),
@@ -66,6 +68,7 @@ class RawSamples:
         self._workers = []
 
 
-def _joined(values: list[tuple[int, ...]], *, most: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def _joined(values: list[tuple[int, ...]], *, most: int) -> NDArray[np.int64]:
     """All values in a row; what does not fit the stored type is written as the largest that does."""
-    return np.minimum(np.concatenate([np.asarray(each, dtype=np.int64) for each in values]), most)
+    joined: NDArray[np.int64] = np.minimum(np.concatenate([np.asarray(each, dtype=np.int64) for each in values]), most)
+    return joined

@@ -48,7 +48,7 @@ static uint64_t latency_run(dm_state *state, uint64_t iterations) {
 
 static const dm_parameter latency_parameters[] = {
     SELFTEST_PARAMETER("steps", 16, 1, 1e6, "loads per operation, before any extra share"),
-    SELFTEST_PARAMETER("mebibytes", 16, 1, 1024, "size of the buffer in MiB, before any extra share; well beyond L2"),
+    SELFTEST_PARAMETER("mebibytes", 8, 1, 1024, "size of the buffer in MiB, before any extra share; well beyond L2"),
 };
 
 const dm_kernel selftest_latency =

@@ -1,11 +1,14 @@
-"""dualmem baseline save|list|show"""
+"""dualmem baseline save|list|show|gc"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dualmem_cli.cli import options
+
+if TYPE_CHECKING:
+    from dualmem_cli.store.baselines import Baseline
 
 app = typer.Typer(help="Keep records and their builds to compare with.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -41,7 +44,7 @@ def save(
 
 @app.command("list")
 def list_(baselines: options.Baselines = options.BASELINES) -> int:
-    """List the baselines: build, revision, when, which machine."""
+    """List the baselines: how old, which revision and build, which machine, how large."""
     from dualmem_cli.errors import BaselineError
     from dualmem_cli.store import baselines as kept
 
@@ -50,15 +53,9 @@ def list_(baselines: options.Baselines = options.BASELINES) -> int:
         print(f"no baselines in {baselines}. Next: dualmem bench && dualmem baseline save main")
     for name in names:
         try:
-            found = kept.load(baselines, name)
+            print(_described(kept.load(baselines, name), folder=baselines))
         except BaselineError as error:
             print(f"{name}: {error}")
-            continue
-        machine = found.record.machine
-        print(
-            f"{name}: build {found.build.short} ({found.build.library.name}, revision {found.record.revision or 'not known'}), "
-            f"{len(found.record.cases)} cases, {found.record.created}, {machine.cpu} ({machine.architecture})"
-        )
     return 0
 
 
@@ -68,9 +65,60 @@ def show(
     baselines: options.Baselines = options.BASELINES,
     verbose: options.Verbose = False,
 ) -> int:
-    """Show the record of a baseline as `dualmem bench` showed it."""
+    """Show what a baseline is, and its record as `dualmem bench` showed it."""
     from dualmem_cli.cli.report import show_record
     from dualmem_cli.store import baselines as kept
 
     found = kept.load(baselines, name)
+    print(_described(found, folder=baselines))
     return show_record(found.record, path=baselines / name / "record.json", format_="text", output=None, verbose=verbose)
+
+
+@app.command()
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be removed.")] = False,
+    reports: options.Reports = options.REPORTS,
+    baselines: options.Baselines = options.BASELINES,
+) -> int:
+    """Remove builds that no record and no baseline refers to, from the reports folder and the cache of revisions, and what killed runs left.
+
+    Records and baselines stay; so does a build that a run used within the last hour."""
+    import time
+
+    from dualmem_cli.measure.data import cache_directory
+    from dualmem_cli.measure.revisions import FOLDER
+    from dualmem_cli.model.units import Unit, human
+    from dualmem_cli.report.phrases import counted
+    from dualmem_cli.store.sweep import sweep
+
+    found = sweep(reports=reports, baselines=baselines, revisions=cache_directory() / FOLDER, now_s=time.time(), dry_run=dry_run)
+    for waste in found.waste if dry_run else ():
+        print(f"{waste.path}  {human(waste.size, Unit.BYTE)}  {waste.why}")
+    builds = sum(waste.build for waste in found.waste)
+    rest = len(found.waste) - builds
+    total = sum(waste.size for waste in found.waste)
+    young = f"; {counted(found.young, 'build')} used within the last hour left alone" if found.young else ""
+    print(
+        f"{'would remove' if dry_run else 'removed'} {counted(builds, 'build')} and {counted(rest, 'unfinished folder')}, "
+        f"{human(total, Unit.BYTE)} ({total:,} bytes){young}"
+    )
+    return 0
+
+
+def _described(found: "Baseline", *, folder: Path) -> str:
+    """A baseline in one line: its age, revision, build, machine and size."""
+    from dualmem_cli.cli.setting import utc_now
+    from dualmem_cli.measure.machine import read_machine
+    from dualmem_cli.model.units import Unit, human
+    from dualmem_cli.report.phrases import age_text, counted
+    from dualmem_cli.report.since import machine_words, short_revision
+    from dualmem_cli.store.sweep import size_of
+
+    record, build = found.record, found.build
+    age = age_text(record.created, now=utc_now())
+    return (
+        f"{found.name}: {age or record.created} ({record.created}), revision {short_revision(record.revision) or 'not known'}, "
+        f"build {build.short} ({build.library.name}, {counted(len(build.links), 'layout')}), {counted(len(record.cases), 'case')}, "
+        f"{record.machine.cpu} ({record.machine.architecture}; {machine_words(record.machine, read_machine())}), "
+        f"{human(size_of(folder / found.name), Unit.BYTE)}"
+    )

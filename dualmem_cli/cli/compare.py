@@ -32,6 +32,14 @@ def compare(
         ),
     ] = None,
     budget: Annotated[float, typer.Option("--budget", min=0.1, help="Seconds to spend on one case at most.")] = 20.0,
+    continue_: Annotated[
+        Path | None,
+        typer.Option(
+            "--continue",
+            metavar="RECORD",
+            help="Go on with an earlier compare of the same two builds: its verdicts stand, its workers count, what it left open is measured on.",
+        ),
+    ] = None,
     allow_inconclusive: Annotated[
         bool, typer.Option("--allow-inconclusive", help="Exit 0 when a case stays inconclusive.")
     ] = False,
@@ -46,28 +54,33 @@ def compare(
     from dualmem_cli import pipeline
     from dualmem_cli.cli import progress, setting, showing
     from dualmem_cli.cli.exports import parse_exports
-    from dualmem_cli.cli.sides import Stored, both_sides
+    from dualmem_cli.cli.sides import Stored, both_sides, check_continues, earlier_of
     from dualmem_cli.fallback import compare_stored
     from dualmem_cli.judge.outcome import compare_status
+    from dualmem_cli.measure.machine import read_machine
 
     exports = parse_exports(export, kind="compare")
     worker = setting.runner()
     old, new = both_sides(
         baseline, against=against, library=library, links=links, baselines=baselines, reports=reports, worker=worker
     )
-    chosen = setting.scenarios_for(scenarios, libraries=(old.library, new.library), named=bool(library or links))
+    earlier = earlier_of(continue_, scenarios=scenarios)
+    asked = [scenario.path for scenario in earlier.scenarios if scenario.path] if earlier else scenarios
+    chosen = setting.scenarios_for(asked, libraries=(old.library, new.library), named=bool(library or links))
+    if earlier is not None:
+        check_continues(earlier, path=str(continue_), old=old, new=new, scenarios=chosen, machine=read_machine())
     shown = progress.chosen(quiet=quiet)
     lab = setting.laboratory(worker=worker, kind="compare", reports=reports, progress=shown, since=old.since)
     if isinstance(old, Stored):
         opened = compare_stored(lab, chosen, old.record, new, name=old.name, reason=old.since.stored_only)
     else:
-        opened = pipeline.compare(lab, chosen, (old.build, new), name=old.name, budget_s=budget, earlier=None)
+        opened = pipeline.compare(lab, chosen, (old.build, new), name=old.name, budget_s=budget, earlier=earlier)
     status = compare_status(opened.record, allow_inconclusive=allow_inconclusive)
     return showing.show(
         opened.record,
         record_path=lab.record_path,
         status=status,
-        next_command=_next(status, chosen=scenarios),
+        next_command=_next(status, chosen=scenarios, record=lab.record_path),
         json=json,
         level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
@@ -75,7 +88,7 @@ def compare(
     )
 
 
-def _next(status: int, *, chosen: list[str] | None) -> str:
+def _next(status: int, *, chosen: list[str] | None, record: Path) -> str:
     from dualmem_cli.errors import ExitStatus
 
     named = " ".join(chosen or [])
@@ -83,6 +96,6 @@ def _next(status: int, *, chosen: list[str] | None) -> str:
         case ExitStatus.REGRESSION:
             return f"dualmem profile {named or 'SCENARIO'}"
         case ExitStatus.INCONCLUSIVE:
-            return f"dualmem compare {named + ' ' if named else ''}--budget 60"
+            return f"dualmem compare --continue {record} --budget 60"
         case _:
             return ""

@@ -6,12 +6,15 @@ from pathlib import Path
 
 from dualmem_cli.cli import setting
 from dualmem_cli.errors import BuildError, DualmemError, RecordError
+from dualmem_cli.judge.continuation import check_same_question
 from dualmem_cli.measure import builds as binaries
 from dualmem_cli.measure import revisions
 from dualmem_cli.measure.data import cache_directory
 from dualmem_cli.measure.worker import WorkerProcesses
 from dualmem_cli.model.kernel import Build, Library
+from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.record import Record, Since
+from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.store import baselines as kept
 from dualmem_cli.store import records
 
@@ -116,3 +119,21 @@ def _numbers(path: Path) -> Stored:
         )
     why = f"{path} is a record, which holds numbers and no build"
     return Stored(str(path), record, Since(record.created, record.revision, record.machine, stored_only=why))
+
+
+def earlier_of(path: Path | None, *, scenarios: list[str] | None) -> Record | None:
+    """The record that a compare goes on with, None for a new one. Raises DualmemError."""
+    if path is None:
+        return None
+    if scenarios:
+        raise DualmemError("--continue goes on with the scenarios of its record", hint="Leave the scenarios out.")
+    return records.load(path)
+
+
+def check_continues(
+    earlier: Record, *, path: str, old: Side | Stored, new: Build, scenarios: tuple[Scenario, ...], machine: Machine
+) -> None:
+    """Raises RecordError unless the record is of this very pair, asked the same questions, on this machine."""
+    if isinstance(old, Stored):
+        raise DualmemError("--continue needs both builds", hint="The baseline's cannot be measured here; leave --continue out.")
+    check_same_question(earlier, path=path, builds=(old.build, new), scenarios=scenarios, machine=machine)

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean, median
 
+from dualmem_cli.judge.layout import is_layout_sensitive
 from dualmem_cli.judge.sequential import Decision, Rule, Worker, decide, interval, next_look, workers_wanted
 from dualmem_cli.judge.validity import problem_of
 from dualmem_cli.model.estimate import Estimate
@@ -60,6 +61,10 @@ def compare_finding(scenario: Scenario, kernel: Kernel, run: CaseRun, builds: tu
     metrics = metric_changes(scenario, kernels, run)
     worse = [metric for metric in metrics if metric.worsened]
     reason = _reason(verdict, change, rule, run, by_estimate=decision.by_estimate)
+    sensitive = False
+    if verdict is Verdict.REGRESSED:
+        sensitive, where = _where(run, [worker.log for worker in workers], builds, rule)
+        reason += where
     if worse:
         names = ", ".join(f"{m.name} {m.baseline:g} -> {m.candidate:g}" for m in worse)
         reason = f"{names}: worse than allowed; time: {reason}"
@@ -74,7 +79,22 @@ def compare_finding(scenario: Scenario, kernel: Kernel, run: CaseRun, builds: tu
         reason=reason,
         layouts=_layouts(run, builds, [worker.log for worker in workers]),
         metrics=metrics,
+        layout_sensitive=sensitive,
     )
+
+
+def _where(run: CaseRun, logs: Sequence[float], builds: tuple[Build, ...], rule: Rule) -> tuple[bool, str]:
+    """Whether a regression shows in some layouts only, and what to say of that: "" when too few workers ran to tell."""
+    links = [worker.draw.links for worker in run.workers if worker.samples is not None]
+    layouts = min(len(builds[0].links), len(builds[1].links))
+    if layouts < 2 or len(logs) < layouts * layouts:
+        return False, ""
+    pairs = [(pair[0], pair[1]) for pair in links]
+    if is_layout_sensitive(logs, pairs, threshold=rule.threshold):
+        return True, "; layout-sensitive: it shows in some code layouts only, and the mean over all of them is judged"
+    cells = [math.expm1(fmean(log for log, own in zip(logs, pairs, strict=True) if own == pair)) for pair in set(pairs)]
+    beyond = sum(change > rule.threshold for change in cells)
+    return False, f"; above {_limit(rule.threshold)} in {beyond} of {len(cells)} pairs of layouts"
 
 
 def _without_change(run: CaseRun, verdict: Verdict, rule: Rule, reason: str) -> CompareFinding:

@@ -73,7 +73,7 @@ def built(revision: Revision, *, tree: Path, cache: Path) -> Binaries:
         folder.mkdir(parents=True, exist_ok=True)
         options = _options(tree)
         home = folder / _key(revision, options)
-        with locked(folder / ".lock"):
+        with locked(folder.with_name(f"{FOLDER}.lock")):  # store/sweep.py takes it too
             links = kept_links(home)
             if not links:
                 shutil.rmtree(home, ignore_errors=True)  # damaged, or half removed

@@ -85,6 +85,7 @@ class CompareFinding:
     reason: str
     layouts: tuple[LayoutCell, ...] = ()
     metrics: tuple[MetricChange, ...] = ()
+    layout_sensitive: bool = False  # regressed, and in some code layouts only
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from dualmem_cli.report.phrases import (
     parameters_text,
     plain_percent,
 )
+from dualmem_cli.report.since import regressed_since, since_words
 
 # The worst first: what fails the gate, what leaves a question open, then what is good news or none.
 SEVERITY = (
@@ -57,7 +58,12 @@ _LEVELS = {Verdict.UNCHANGED: Level.VERBOSE, Verdict.IMPROVED: Level.NORMAL, Ver
 def compare_header(record: Record) -> tuple[Span, ...]:
     """What is compared with what."""
     cases = counted(len(record.compare), "case")
-    name = f" {record.baseline}" if record.baseline else ""
+    since = since_words(record)
+    known = f" ({since})" if since else ""
+    name = f" {record.baseline}{known}" if record.baseline else ""
+    if record.since is not None and record.since.stored_only and record.builds:
+        new = record.builds[0]
+        return plain(f"baseline{name}, stored numbers only, against {new.origin} {build_text(new)}; {cases}")
     if len(record.builds) < 2:
         return plain(f"baseline{name}; {cases}")
     old, new = record.builds[0], record.builds[1]
@@ -130,11 +136,17 @@ def _row(record: Record, finding: CompareFinding) -> Row:
             Cell((), drawing),
             cell(_time(finding.baseline_ns)),
             cell(_time(finding.candidate_ns)),
-            cell(finding.reason),
+            cell(_why(record, finding)),
         ),
         _LEVELS.get(finding.verdict, Level.QUIET),
         finding.case,
     )
+
+
+def _why(record: Record, finding: CompareFinding) -> str:
+    """The finding's reason; a regression also says since when."""
+    since = regressed_since(record) if finding.verdict is Verdict.REGRESSED else ""
+    return f"{finding.reason}; {since}" if since else finding.reason
 
 
 def _folded(findings: list[CompareFinding]) -> tuple[Row, ...]:
@@ -185,7 +197,7 @@ def _detail(record: Record, finding: CompareFinding) -> Detail:
 
 
 def _about(record: Record, finding: CompareFinding, run: CaseRun | None) -> Facts:
-    pairs = [("why", plain(finding.reason))]
+    pairs = [("why", plain(_why(record, finding)))]
     if finding.change is not None:
         change = finding.change
         interval = f"{change_text(change)}, {confidence_text(change.confidence)} interval {change_interval(change)}"

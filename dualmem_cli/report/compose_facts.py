@@ -110,6 +110,8 @@ def fact_sections(record: Record) -> tuple[Section, ...]:
     ]
     if record.builds:
         roles = ("library",) if len(record.builds) == 1 else ("baseline", "candidate")
+        if record.since is not None and record.since.stored_only:
+            roles = ("candidate",)
         facts = tuple(build_facts(build, role) for build, role in zip(record.builds, roles, strict=False))
         sections.append(Section("Builds", Level.VERBOSE, facts))
     if record.data:

@@ -4,6 +4,7 @@
 
 import math
 import re
+from datetime import datetime
 
 from dualmem_cli.model.curve import Rate
 from dualmem_cli.model.estimate import Estimate
@@ -20,6 +21,8 @@ LARGEST = "max"
 
 # Of the units that units.human chooses from; "" is a plain ratio.
 _FACTORS = {"": 1.0, "ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+# Weeks and longer name an age from the second on: "9 days" says more than "1 week".
+_AGES = (("year", 365 * 86400), ("month", 30 * 86400), ("week", 7 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60))
 _PERCENTILE = re.compile(r"^(?P<before>fastest[ _-])?p(?P<share>\d+(?:\.\d+)?)(?P<after>[ _-]fastest)?$")
 
 
@@ -156,6 +159,24 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
+
+
+def age_text(created: str, *, now: str) -> str:
+    """How long before `now` something was made, both ISO 8601: '2 days ago', 'just now'; "" when either is no time."""
+    try:
+        seconds = (_moment(now) - _moment(created)).total_seconds()
+    except (ValueError, TypeError):  # no ISO 8601; or only one of them has a time zone
+        return ""
+    if seconds < -60:
+        return "in the future"
+    for unit, length in _AGES:
+        if seconds >= 2 * length or (unit in ("day", "hour", "minute") and seconds >= length):
+            return f"{counted(int(seconds // length), unit)} ago"
+    return "just now"
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def parameters_text(case: Case) -> str:

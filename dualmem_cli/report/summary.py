@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from importlib.resources import files
 
+from dualmem_cli.judge.fingerprint import machine_changes
 from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.plan import Case
@@ -49,6 +50,7 @@ def summary(record: Record, context: ReportContext) -> dict[str, Json]:
         "next": context.next_command or None,
         "machine": {"cpu": record.machine.cpu, "architecture": record.machine.architecture, "cores": record.machine.cores},
         "baseline": record.baseline or None,
+        **_since(record),
         "builds": [_build(build) for build in record.builds],
         "counts": _bench_counts(record) if bench else _compare_counts(record),
         "cases": [_bench(record, f) for f in record.bench] if bench else [_compare(record, f) for f in record.compare],
@@ -62,6 +64,21 @@ def summary(record: Record, context: ReportContext) -> dict[str, Json]:
             for caution in record.cautions
         ],
     }
+
+
+def _since(record: Record) -> dict[str, Json]:
+    """The baseline's age, revision and machine, where they are known."""
+    since = record.since
+    if since is None:
+        return {}
+    changes = machine_changes(since.machine, record.machine) if since.machine else ()
+    known: Json = {
+        "created": since.created or None,
+        "revision": since.revision or None,
+        "stored_only": since.stored_only or None,
+        "machine_changes": [{"field": change.name, "before": change.before, "after": change.after} for change in changes],
+    }
+    return {"since": known}
 
 
 def _bench_counts(record: Record) -> dict[str, Json]:

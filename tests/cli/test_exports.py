@@ -17,7 +17,15 @@ from dualmem_cli.report import COMPARE_ONLY, RENDERERS
 def test_every_format_of_one_bench_and_of_one_compare(dualmem: Dualmem) -> None:
     scenario = dualmem.scenario(samples=20)
     bench = ("bench", scenario, "--library", dualmem.subject("ok"))
-    compare = ("compare", scenario, "--library", dualmem.subject("slower_10"), "--against", dualmem.subject("ok"), "--allow-inconclusive")
+    compare = (
+        "compare",
+        scenario,
+        "--library",
+        dualmem.subject("slower_10"),
+        "--against",
+        dualmem.subject("ok"),
+        "--allow-inconclusive",
+    )
     for kind, command in (("bench", bench), ("compare", compare)):
         formats = [name for name in RENDERERS if kind == "compare" or name not in COMPARE_ONLY]
         done = dualmem(*command, *(f"--export={name}={kind}.{name}" for name in formats))

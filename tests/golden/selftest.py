@@ -6,7 +6,7 @@ from random import Random
 from golden.parts import MACHINE, build, kernel
 
 from dualmem_cli.judge.rivals import RIVALS
-from dualmem_cli.judge.sequential import Decision, Rule, decide, interval
+from dualmem_cli.judge.sequential import Decision, Rule, Worker, decide, interval
 from dualmem_cli.model.selftest import Load, Pair, SelftestRecord, Trial
 from dualmem_cli.model.verdict import Verdict
 
@@ -16,17 +16,17 @@ CASES = 20
 _MOST_WORKERS = 60
 _NOISE = {"compute": 0.003, "memory": 0.006, "latency": 0.005, "nanosecond": 0.003, "millisecond": 0.004}
 _LOUDER = {Load.IDLE: 1.0, Load.OTHER_CORE: 1.2, Load.SAME_CORE: 2.0, Load.BURSTS: 1.7, Load.BANDWIDTH: 1.6}
-_RULE = Rule(threshold=0.05, error=0.001 / CASES)
+_RULE = Rule(threshold=0.05, alarm_error=0.001 / CASES, miss_error=0.001)
 
 
 def fabricated_trial(random: Random, *, kind: str, pair: Pair, planted: float, load: Load) -> Trial:
     """One decision of the gate's rule about workers that scatter round the planted slowdown."""
     noise = _NOISE[kind] * _LOUDER[load]
-    workers: list[float] = []
+    workers: list[Worker] = []
     decision: Decision | None = None
     while (decision is None or decision.verdict is None) and len(workers) < _MOST_WORKERS:
-        workers.append(math.log1p(planted) + random.gauss(0, noise))
-        decision = decide(workers, _RULE)
+        workers.append(Worker(math.log1p(planted) + random.gauss(0, noise), first=len(workers) % 2))
+        decision = decide(workers, _RULE, final=False)
     change = interval(workers, _RULE)
     answer = decision.verdict if decision is not None else None
     mean = planted + random.gauss(0, 0.006)
@@ -41,7 +41,8 @@ def fabricated_trial(random: Random, *, kind: str, pair: Pair, planted: float, l
         change=change.value,
         low=change.low,
         high=change.high,
-        workers=tuple(workers),
+        workers=tuple(worker.log for worker in workers),
+        firsts=tuple(worker.first for worker in workers),
         seconds=round(0.022 * len(workers) * random.uniform(0.9, 1.3), 3),
         load_average=round(random.uniform(0.1, 0.4) + (load is not Load.IDLE), 2),
         rivals=tuple((name, mean > 0.05 + 0.004 * place) for place, name in enumerate(RIVALS)),
@@ -61,6 +62,7 @@ def invalid_trial(*, kind: str, load: Load, problem: str) -> Trial:
         low=-math.inf,
         high=math.inf,
         workers=(),
+        firsts=(),
         seconds=0.4,
         load_average=1.1,
         problem=problem,

@@ -1,0 +1,44 @@
+"""Whether a compare may go on with an earlier one: only evidence about the same pair of builds, asked the same questions on the same
+machine, may be added up. Then re-running until something is green gains nothing: what was decided stands, and the rule counts
+every worker of every run."""
+
+from collections.abc import Sequence
+
+from dualmem_cli.errors import ExitStatus, RecordError
+from dualmem_cli.judge.fingerprint import machine_changes
+from dualmem_cli.model.kernel import Build
+from dualmem_cli.model.machine import Machine
+from dualmem_cli.model.record import Record
+from dualmem_cli.model.scenario import Scenario
+
+
+def check_same_question(
+    earlier: Record, *, path: str, builds: tuple[Build, Build], scenarios: Sequence[Scenario], machine: Machine
+) -> None:
+    """Raises RecordError, which says what is not the same as it was."""
+    if earlier.kind != "compare" or len(earlier.builds) != len(builds):
+        raise RecordError(
+            f"{path}: not a compare of two builds, so there is nothing to go on with", hint="Give a record of `dualmem compare`."
+        )
+    for side, before, now in zip(("baseline", "candidate"), earlier.builds, builds, strict=True):
+        if before.digest != now.digest:
+            raise _other(path, f"its {side} is build {before.short}, this one is {now.short}")
+    before_digests = {scenario.name: scenario.digest for scenario in earlier.scenarios}
+    now_digests = {scenario.name: scenario.digest for scenario in scenarios}
+    changed = sorted(
+        name for name in before_digests.keys() | now_digests.keys() if before_digests.get(name) != now_digests.get(name)
+    )
+    if changed:
+        raise _other(path, f"{changed[0]} is not the scenario that it was")
+    machines = machine_changes(earlier.machine, machine)
+    if machines:
+        first = machines[0]
+        raise _other(path, f"it was made on another machine ({first.name} {first.before} -> {first.after})")
+
+
+def _other(path: str, what: str) -> RecordError:
+    return RecordError(
+        f"{path}: {what}; only workers of the same pair on the same machine add up",
+        hint="Leave out --continue to begin anew.",
+        status=ExitStatus.NOT_COMPARABLE,
+    )

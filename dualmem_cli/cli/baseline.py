@@ -80,7 +80,7 @@ def gc(
     reports: options.Reports = options.REPORTS,
     baselines: options.Baselines = options.BASELINES,
 ) -> int:
-    """Remove builds that no record and no baseline refers to, from the reports folder and the cache of revisions, and what killed runs left.
+    """Remove builds that no record or baseline refers to, in the reports folder and the cache of revisions, and what killed runs left.
 
     Records and baselines stay; so does a build that a run used within the last hour."""
     import time

@@ -37,7 +37,8 @@ def compare(
         typer.Option(
             "--continue",
             metavar="RECORD",
-            help="Go on with an earlier compare of the same two builds: its verdicts stand, its workers count, what it left open is measured on.",
+            help="Go on with an earlier compare of the same two builds: its verdicts stand, its workers count, "
+            "what it left open is measured on.",
         ),
     ] = None,
     allow_inconclusive: Annotated[

@@ -17,9 +17,7 @@ def check_same_question(
 ) -> None:
     """Raises RecordError, which says what is not the same as it was."""
     if earlier.kind != "compare" or len(earlier.builds) != len(builds):
-        raise RecordError(
-            f"{path}: not a compare of two builds, so there is nothing to go on with", hint="Give a record of `dualmem compare`."
-        )
+        raise RecordError(f"{path}: not a compare of two builds", hint="Give a record of `dualmem compare`.")
     for side, before, now in zip(("baseline", "candidate"), earlier.builds, builds, strict=True):
         if before.digest != now.digest:
             raise _other(path, f"its {side} is build {before.short}, this one is {now.short}")

@@ -1,6 +1,7 @@
 """--export on the real command line: several formats of one run, mistakes before anything is measured, nothing lost at the end."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def test_stdout_comes_after_the_table(dualmem: Dualmem) -> None:
     done = dualmem.compare("wrong_output", dualmem.scenario(), "--export", "github=-", "--export", "junit=r.xml")
     assert done.status == 3, done
     lines = done.out.splitlines()
-    assert lines[-1].startswith("::error file=quick.toml,line=2,title=invalid%3A quick plain::")
+    assert re.match(r"::error file=\S*quick\.toml,line=2,title=invalid%3A quick plain::", lines[-1])
     assert not any(line.startswith("::") for line in lines[:-1])
     assert JUnitXml.fromfile(str(dualmem.folder / "r.xml")).errors == 1
 
@@ -97,8 +98,8 @@ def test_a_saved_record_is_exported_too(dualmem: Dualmem) -> None:
 
 def test_every_format_stands_in_the_help(dualmem: Dualmem) -> None:
     for command in ("bench", "compare", "report"):
-        words = dualmem(command, "--help", COLUMNS="400").out.replace(",", " ").replace(".", " ").split()
-        assert set(RENDERERS) <= set(words)
+        unwrapped = re.sub(r"-\s+", "-", dualmem(command, "--help").out)  # a name may be broken at its hyphen
+        assert set(RENDERERS) <= set(re.split(r"[\s,.]+", unwrapped))
 
 
 def test_the_command_line_stays_light() -> None:

@@ -142,3 +142,26 @@ def test_colour_is_asked_for_or_not(dualmem: Dualmem) -> None:
         assert "\x1b[3" not in dualmem("report", record, **environment).out
     as_json = dualmem("report", record, "-f", "json").out
     assert json.loads(as_json) == json.loads(dualmem("report", record, "--format", "json").out)
+
+
+def test_going_on_with_a_record(dualmem: Dualmem) -> None:
+    """What was decided stands, without a worker more; another pair is refused before anything is measured."""
+    scenario = dualmem.scenario()
+    first = dualmem.compare("slower_10", scenario)
+    assert first.status == 1, first
+    (path,) = (dualmem.folder / "reports").glob("*-compare.json")
+    before = dualmem.record("compare")
+    again = dualmem(
+        "compare", "-q", "--library", dualmem.subject("slower_10"), "--against", dualmem.subject("ok"), "--continue", path
+    )
+    named = "--continue goes on with the scenarios of its record. Leave the scenarios out."
+    assert named in dualmem.compare("slower_10", scenario, "--continue", path).err
+    assert again.status == 1, again
+    after = dualmem.record("compare")
+    assert after["continues"] == before["created"]
+    assert [len(run["workers"]) for run in after["cases"]] == [len(run["workers"]) for run in before["cases"]]
+    other = dualmem(
+        "compare", "-q", "--library", dualmem.subject("slower_8"), "--against", dualmem.subject("ok"), "--continue", path
+    )
+    assert other.status == 5, other
+    assert "only workers of the same pair on the same machine add up. Leave out --continue to begin anew." in other.err

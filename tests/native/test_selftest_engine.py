@@ -1,0 +1,81 @@
+"""A self-test on real workers, small: copies, inert builds and planted work of the kernels that are quick to judge."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fabricated import MACHINE
+
+from dualmem_cli.cli import setting
+from dualmem_cli.judge.curve import operating_curve
+from dualmem_cli.laboratory import Laboratory, Silent
+from dualmem_cli.measure.builds import copy_link
+from dualmem_cli.model.selftest import Load, Pair, SelftestRecord
+from dualmem_cli.model.verdict import Verdict
+from dualmem_cli.plan.trials import Block, Visit
+from dualmem_cli.selftest import Selftest
+from dualmem_cli.store import selftests
+
+
+@pytest.fixture(scope="module")
+def tested(tmp_path_factory: pytest.TempPathFactory) -> tuple[SelftestRecord, Path]:
+    import time
+
+    folder = tmp_path_factory.mktemp("selftest")
+    worker = setting.runner()
+    subjects = setting.selftest_subjects(worker=worker, reports=folder)
+    lab = Laboratory(
+        runner=worker, copy_link=copy_link, machine=MACHINE, cpus=(), cache=folder / "cache", record_path=folder / "s.json",
+        progress=Silent(), seconds=time.monotonic, now=lambda: "2026-11-25T00:00:00+00:00", seed=7, revision="",
+    )  # fmt: skip
+
+    @contextlib.contextmanager
+    def loaded(_load: Load, cpus: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        yield cpus
+
+    test = Selftest(lab, subjects, loaded=loaded, load_average=lambda: 0.5, quick=True)
+    visits = (
+        Visit("compute", Pair.COPY, 0, trials=2),
+        Visit("nanosecond", Pair.INERT, 0, trials=1),
+        Visit("compute", Pair.PLANTED, 10, trials=2),
+        Visit("nanosecond", Pair.PLANTED, 2, trials=1),
+    )
+    record = test.run((Block(Load.IDLE, visits),))
+    assert test.unsaved == ""
+    return record, folder
+
+
+def test_the_verdicts_are_the_true_ones(tested: tuple[SelftestRecord, Path]) -> None:
+    record, _ = tested
+    assert [(trial.pair, trial.verdict) for trial in record.trials] == [
+        (Pair.COPY, Verdict.UNCHANGED), (Pair.COPY, Verdict.UNCHANGED), (Pair.INERT, Verdict.UNCHANGED),
+        (Pair.PLANTED, Verdict.REGRESSED), (Pair.PLANTED, Verdict.REGRESSED), (Pair.PLANTED, Verdict.UNCHANGED),
+    ]  # fmt: skip
+    for trial in record.trials:
+        assert trial.change == pytest.approx(trial.planted, abs=0.02)
+        assert len(trial.workers) == len(trial.firsts) >= 6
+        assert trial.problem == ""
+        assert {name for name, _ in trial.rivals} >= {"pyperf", "criterion", "nanobench"}
+    assert [bool(trial.in_turn) for trial in record.trials] == [False, True, False, False, True, False], "within a visit only"
+
+
+def test_the_record_can_be_published_and_read_again(tested: tuple[SelftestRecord, Path]) -> None:
+    record, folder = tested
+    assert selftests.load(folder / "s.json") == record
+    assert not record.interrupted
+    assert str(folder) not in (folder / "s.json").read_text()
+    assert sum(cell.trials for cell in operating_curve(record).sizes) == len(record.trials)
+
+
+def test_the_raw_samples_are_those_of_the_workers(tested: tuple[SelftestRecord, Path]) -> None:
+    record, folder = tested
+    raw = np.load(folder / record.raw)
+    trials, lengths = raw["0000/trial"], raw["0000/length"]
+    assert [int((trials == number).sum()) for number in range(len(record.trials))] == [len(t.workers) for t in record.trials]
+    assert lengths.sum() == len(raw["0000/arm"]) == len(raw["0000/wall_ns"]) == len(raw["0000/cpu_ns"])
+    first = slice(0, int(lengths[0]))
+    arm, wall = raw["0000/arm"][first], raw["0000/wall_ns"][first].astype(float)
+    assert raw["0000/iterations"][0][0] == raw["0000/iterations"][0][1]
+    assert np.log(np.median(wall[arm == 1]) / np.median(wall[arm == 0])) == pytest.approx(record.trials[0].workers[0], abs=0.02)

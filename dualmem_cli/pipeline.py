@@ -8,17 +8,21 @@ from dataclasses import replace
 
 from dualmem_cli.contest import Contest
 from dualmem_cli.judge.bench import bench_finding
-from dualmem_cli.judge.cautions import bench_cautions, build_cautions, compare_cautions
+from dualmem_cli.judge.cautions import bench_cautions, build_cautions, compare_cautions, repeated_caution
 from dualmem_cli.judge.compare import absent_finding
 from dualmem_cli.judge.controls import control_rounds, control_work, control_workers
 from dualmem_cli.laboratory import Laboratory, Opened, Planned
 from dualmem_cli.measure.case import CaseSession
+from dualmem_cli.model.caution import Caution
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.plan.cases import bench_arms, compare_arms, control_arms, expand
 from dualmem_cli.plan.pairing import pair
+from dualmem_cli.store import records
+
+_RECORDS_LOOKED_AT = 10
 
 
 def bench(lab: Laboratory, scenarios: tuple[Scenario, ...], build: Build) -> Opened:
@@ -54,6 +58,8 @@ def compare(
         planned = [plan for scenario in scenarios for plan in _paired(scenario, builds, opened)]
         if earlier is not None:
             opened.take_over(earlier)
+        else:
+            opened.add_cautions(_repeated(lab, builds))
         contests = [
             Contest(
                 plan,
@@ -72,6 +78,13 @@ def compare(
         opened.judge_controls()
         opened.add_cautions(build_cautions(builds))
     return opened
+
+
+def _repeated(lab: Laboratory, builds: tuple[Build, Build]) -> tuple[Caution, ...]:
+    """What earlier records beside this one say of the same two builds."""
+    found = records.of_pair(lab.record_path.parent, digests=(builds[0].digest, builds[1].digest), most=_RECORDS_LOOKED_AT)
+    known = [(path, record) for path, record in found if path != lab.record_path and record.compare]
+    return repeated_caution([record for _, record in known], path=str(known[0][0])) if known else ()
 
 
 def _contend(lab: Laboratory, opened: Opened, contests: list[Contest]) -> None:

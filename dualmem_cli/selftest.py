@@ -47,10 +47,17 @@ Loaded = Callable[[Load, tuple[int, ...]], contextlib.AbstractContextManager[tup
 
 
 class Selftest:
-    """A self-test while it runs: its growing record."""
+    """A self-test while it runs: its growing record. `earlier` is one of the same builds on this machine; its trials are taken over."""
 
     def __init__(
-        self, lab: Laboratory, subjects: Subjects, *, loaded: Loaded, load_average: Callable[[], float], quick: bool
+        self,
+        lab: Laboratory,
+        subjects: Subjects,
+        *,
+        loaded: Loaded,
+        load_average: Callable[[], float],
+        quick: bool,
+        earlier: SelftestRecord | None,
     ) -> None:
         self._lab = lab
         self._subjects = subjects
@@ -84,10 +91,13 @@ class Selftest:
             raw=self._raw.path.name,
             trials=(),
         )
+        if earlier is not None:
+            raw = ", ".join(filter(None, (earlier.raw, self.record.raw)))
+            self.record = replace(self.record, seconds=earlier.seconds, seed=earlier.seed, raw=raw, trials=earlier.trials)
 
     def run(self, blocks: tuple[Block, ...]) -> SelftestRecord:
         """Make all trials. Ctrl-C ends them, and what was measured is kept. Raises RecordError when nothing can be saved at all."""
-        began = self._lab.seconds()
+        began = self._lab.seconds() - self.record.seconds  # with what an earlier run took
         save(self.record, self._lab.record_path)
         with tempfile.TemporaryDirectory(prefix="dualmem-", ignore_cleanup_errors=True) as scratch:
             try:
@@ -113,7 +123,7 @@ class Selftest:
     def _block(self, block: Block, scratch: Path) -> None:
         with contextlib.ExitStack() as stack:
             inert = {  # compiled before the load begins: it is the gate that is tested under load, not the compiler
-                (position, number): self._compiled(stack)
+                (position, number): self._compiled(stack, f"{len(self.record.trials)}/{position}/{number}")
                 for position, visit in enumerate(block.visits)
                 if visit.pair is Pair.INERT
                 for number in range(visit.trials)
@@ -125,9 +135,10 @@ class Selftest:
                     links = inert.get((position, number)) or self._links(visit, scratch)
                     self._trial(visit, block.load, links=links, cpus=cpus, scratch=scratch)
 
-    def _compiled(self, stack: contextlib.ExitStack) -> tuple[str, ...]:
+    def _compiled(self, stack: contextlib.ExitStack, place: str) -> tuple[str, ...]:
+        """The links of an inert build of its own: equal for equal seeds of the run and places in it."""
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dualmem-inert-")))
-        seed = crc32(f"{self.record.seed}/{folder.name}".encode())
+        seed = crc32(f"{self.record.seed}/inert/{place}".encode())
         return tuple(map(str, self._subjects.inert(seed, folder)))
 
     def _links(self, visit: Visit, scratch: Path) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """dualmem selftest"""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,12 @@ def selftest(
             help=f"Rounds over all cells; {ROUNDS} make 3,000 decisions without a difference and 300 per size and load.",
         ),
     ] = ROUNDS,
+    continue_: Annotated[
+        Path | None,
+        typer.Option(
+            "--continue", metavar="RECORD", help="Add rounds to an earlier self-test of the same builds on this machine."
+        ),
+    ] = None,
     loads: Annotated[
         list[Load] | None,
         typer.Option("--load", help="What else runs meanwhile; may be given several times. Default: each in turn."),
@@ -34,16 +41,31 @@ def selftest(
     import os
 
     from dualmem_cli.cli import progress, setting, showing
+    from dualmem_cli.errors import DualmemError
+    from dualmem_cli.judge.continuation import check_same_selftest
+    from dualmem_cli.measure.machine import read_machine
     from dualmem_cli.plan import trials
     from dualmem_cli.selftest import Selftest
+    from dualmem_cli.store import selftests
 
+    if quick and continue_:
+        raise DualmemError("--quick and --continue exclude each other", hint="A quick self-test has other cells than a full one.")
+    earlier = selftests.load(continue_) if continue_ else None
     worker = setting.runner()
     subjects = setting.selftest_subjects(worker=worker, reports=reports)
+    if earlier is not None:
+        builds = tuple(subjects.planted.values())
+        check_same_selftest(earlier, path=str(continue_), builds=builds, machine=read_machine())
     lab = setting.laboratory(worker=worker, kind="selftest", reports=reports, progress=progress.chosen(quiet=quiet))
     chosen = tuple(dict.fromkeys(loads or Load))
     blocks = trials.quick_blocks(chosen, seed=lab.seed) if quick else trials.full_blocks(chosen, rounds=rounds, seed=lab.seed)
     test = Selftest(
-        lab, subjects, loaded=setting.loaded(worker, seed=lab.seed), load_average=lambda: os.getloadavg()[0], quick=quick
+        lab,
+        subjects,
+        loaded=setting.loaded(worker, seed=lab.seed),
+        load_average=lambda: os.getloadavg()[0],
+        quick=quick,
+        earlier=earlier,
     )
     record = test.run(blocks)
     return showing.show_selftest(

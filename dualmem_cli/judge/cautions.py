@@ -1,11 +1,13 @@
 """Warnings about a run, each with its remedy."""
 
+from collections.abc import Sequence
+
 from dualmem_cli.judge.fingerprint import toolchain_changes
 from dualmem_cli.model.caution import Caution, CautionKind
 from dualmem_cli.model.kernel import Build
-from dualmem_cli.model.record import CaseRun
+from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.units import percent
-from dualmem_cli.model.verdict import BenchFinding
+from dualmem_cli.model.verdict import BenchFinding, Verdict
 from dualmem_cli.stats.pairs import dropped_share
 
 _NOISY_INTERVAL = 0.05
@@ -38,6 +40,23 @@ def compare_cautions(run: CaseRun) -> tuple[Caution, ...]:
 def build_cautions(builds: tuple[Build, ...]) -> tuple[Caution, ...]:
     """What a comparison of these builds cannot exclude."""
     return _one_layout(builds) + _other_compiler(builds)
+
+
+def repeated_caution(earlier: Sequence[Record], *, path: str) -> tuple[Caution, ...]:
+    """What earlier compares of the very same two builds said: whoever runs again until it is green should see that. `earlier` has the
+    newest first, whose record lies at `path`."""
+    if not earlier:
+        return ()
+    red = sum(any(finding.verdict is Verdict.REGRESSED for finding in record.compare) for record in earlier)
+    times = "once" if len(earlier) == 1 else f"{len(earlier)} times"
+    return (
+        Caution(
+            kind=CautionKind.REPEATED,
+            what=f"these two builds were compared {times} before, {red or 'none'} of {len(earlier)} with a regression; "
+            "to run again until one is green proves nothing",
+            remedy=f"To add to the evidence instead: dualmem compare --continue {path}.",
+        ),
+    )
 
 
 def stored_caution(reason: str) -> Caution:

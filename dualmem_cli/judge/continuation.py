@@ -10,6 +10,7 @@ from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.scenario import Scenario
+from dualmem_cli.model.selftest import SelftestRecord
 
 
 def check_same_question(
@@ -34,9 +35,22 @@ def check_same_question(
         raise _other(path, f"it was made on another machine ({first.name} {first.before} -> {first.after})")
 
 
+def check_same_selftest(earlier: SelftestRecord, *, path: str, builds: Sequence[Build], machine: Machine) -> None:
+    """Raises RecordError unless the trials of `earlier` are of these builds on this machine."""
+    if earlier.quick:
+        raise RecordError(
+            f"{path}: a quick self-test has other cells than a full one", hint="Begin a full one: dualmem selftest."
+        )
+    if [build.digest for build in earlier.builds] != [build.digest for build in builds]:
+        raise _other(path, "it tried other builds of the self-test's library")
+    machines = machine_changes(earlier.machine, machine)
+    if machines:
+        raise _other(path, f"it was made on another machine ({machines[0].name} {machines[0].before} -> {machines[0].after})")
+
+
 def _other(path: str, what: str) -> RecordError:
     return RecordError(
-        f"{path}: {what}; only workers of the same pair on the same machine add up",
+        f"{path}: {what}; only what was measured of the same builds on the same machine adds up",
         hint="Leave out --continue to begin anew.",
         status=ExitStatus.NOT_COMPARABLE,
     )

@@ -17,6 +17,7 @@ class CautionKind(StrEnum):
     DIRTY_TREE = "dirty tree"
     OTHER_COMPILER = "other compiler"
     STORED_NUMBERS = "stored numbers"
+    REPEATED = "repeated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Records as JSON files, and where they are kept."""
 
+import contextlib
 import re
 from pathlib import Path
 from typing import Any
@@ -66,3 +67,18 @@ def latest(folder: Path, *, kind: str) -> Path | None:
     named = re.compile(rf"\d{{4}}-\d\d-\d\dT\d\d-\d\d-\d\d-{kind}(-\d+)?\.json")
     paths = [path for path in folder.glob(f"*-{kind}*.json") if named.fullmatch(path.name) and path.stat().st_size > 0]
     return max(paths, default=None, key=lambda path: (path.name[:19], path.stat().st_mtime_ns))
+
+
+def of_pair(folder: Path, *, digests: tuple[str, str], most: int) -> tuple[tuple[Path, Record], ...]:
+    """Earlier compares of two builds, in this order, among the newest `most` records of `folder`; the newest first. What cannot be read is
+    passed over: it is not asked for by name."""
+    named = sorted(folder.glob("*-compare*.json"), key=lambda path: path.name, reverse=True)[:most]
+    found = []
+    for path in named:
+        with contextlib.suppress(OSError, RecordError):
+            text = path.read_bytes()
+            if all(digest.encode() in text for digest in digests):  # reading a record whole costs a hundred times as much
+                record = RECORD.from_json(text, path=str(path))
+                if tuple(build.digest for build in record.builds) == digests:
+                    found.append((path, record))
+    return tuple(found)

@@ -37,6 +37,22 @@ def test_measure_your_library(dualmem: Dualmem) -> None:
     assert statuses["compare"] in (0, 1, 4), "it was judged; -O3 against -O2 may go either way"
 
 
+def test_several_links_of_your_library(dualmem: Dualmem) -> None:
+    """The guide's loop makes four different links a side, which are rotated: no caution about one layout is left."""
+    (block,) = re.findall(r"^```bash\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), flags=re.S | re.M)
+    making, _, comparing = block.rpartition("dualmem compare")
+    steps = making.replace("native/", f"{ROOT}/native/").replace("docs/", f"{ROOT}/docs/")
+    subprocess.run(["bash", "-e", "-c", steps], cwd=dualmem.folder, check=True)
+    for side in ("baseline", "candidate"):
+        links = sorted((dualmem.folder / "links" / side).glob("*.so"))
+        assert len({path.read_bytes() for path in links}) == len(links) == 4
+    done = dualmem("compare", *shlex.split(comparing))
+    assert done.status in (0, 1, 4), done
+    record = dualmem.record("compare")
+    assert [len(build["links"]) for build in record["builds"]] == [4, 4]
+    assert "one layout" not in {caution["kind"] for caution in record["cautions"]}
+
+
 def test_the_example_is_as_short_as_is_said() -> None:
     lines = (ROOT / "docs" / "how-to" / "my-library" / "my_kernels.c").read_text(encoding="utf-8").splitlines()
     assert len([line for line in lines if not line.startswith("#include")]) <= 20

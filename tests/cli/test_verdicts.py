@@ -160,8 +160,14 @@ def test_going_on_with_a_record(dualmem: Dualmem) -> None:
     after = dualmem.record("compare")
     assert after["continues"] == before["created"]
     assert [len(run["workers"]) for run in after["cases"]] == [len(run["workers"]) for run in before["cases"]]
+    anew = dualmem.compare("slower_10", scenario)
+    assert anew.status == 1, anew
+    (caution,) = [caution for caution in dualmem.record("compare")["cautions"] if caution["kind"] == "repeated"]
+    assert caution["what"].startswith("these two builds were compared 2 times before, 2 of 2 with a regression")
     other = dualmem(
         "compare", "-q", "--library", dualmem.subject("slower_8"), "--against", dualmem.subject("ok"), "--continue", path
     )
     assert other.status == 5, other
-    assert "only workers of the same pair on the same machine add up. Leave out --continue to begin anew." in other.err
+    assert (
+        "only what was measured of the same builds on the same machine adds up. Leave out --continue to begin anew." in other.err
+    )

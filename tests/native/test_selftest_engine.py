@@ -1,7 +1,9 @@
 """A self-test on real workers, small: copies, inert builds and planted work of the kernels that are quick to judge."""
 
 import contextlib
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,12 @@ import pytest
 from fabricated import MACHINE
 
 from dualmem_cli.cli import setting
+from dualmem_cli.errors import RecordError
+from dualmem_cli.judge.continuation import check_same_selftest
 from dualmem_cli.judge.curve import operating_curve
 from dualmem_cli.laboratory import Laboratory, Silent
 from dualmem_cli.measure.builds import copy_link
+from dualmem_cli.measure.worker import WorkerProcesses
 from dualmem_cli.model.selftest import Load, Pair, SelftestRecord
 from dualmem_cli.model.verdict import Verdict
 from dualmem_cli.plan.trials import Block, Visit
@@ -19,23 +24,25 @@ from dualmem_cli.selftest import Selftest
 from dualmem_cli.store import selftests
 
 
-@pytest.fixture(scope="module")
-def tested(tmp_path_factory: pytest.TempPathFactory) -> tuple[SelftestRecord, Path]:
-    import time
-
-    folder = tmp_path_factory.mktemp("selftest")
-    worker = setting.runner()
-    subjects = setting.selftest_subjects(worker=worker, reports=folder)
-    lab = Laboratory(
+def laboratory(worker: WorkerProcesses, folder: Path) -> Laboratory:
+    return Laboratory(
         runner=worker, copy_link=copy_link, machine=MACHINE, cpus=(), cache=folder / "cache", record_path=folder / "s.json",
         progress=Silent(), seconds=time.monotonic, now=lambda: "2026-11-25T00:00:00+00:00", seed=7, revision="",
     )  # fmt: skip
 
-    @contextlib.contextmanager
-    def loaded(_load: Load, cpus: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-        yield cpus
 
-    test = Selftest(lab, subjects, loaded=loaded, load_average=lambda: 0.5, quick=True)
+@contextlib.contextmanager
+def unloaded(_load: Load, cpus: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    yield cpus
+
+
+@pytest.fixture(scope="module")
+def tested(tmp_path_factory: pytest.TempPathFactory) -> tuple[SelftestRecord, Path]:
+    folder = tmp_path_factory.mktemp("selftest")
+    worker = setting.runner()
+    subjects = setting.selftest_subjects(worker=worker, reports=folder)
+    lab = laboratory(worker, folder)
+    test = Selftest(lab, subjects, loaded=unloaded, load_average=lambda: 0.5, quick=False, earlier=None)
     visits = (
         Visit("compute", Pair.COPY, 0, trials=2),
         Visit("nanosecond", Pair.INERT, 0, trials=1),
@@ -45,6 +52,29 @@ def tested(tmp_path_factory: pytest.TempPathFactory) -> tuple[SelftestRecord, Pa
     record = test.run((Block(Load.IDLE, visits),))
     assert test.unsaved == ""
     return record, folder
+
+
+def test_an_earlier_run_is_gone_on_with(tested: tuple[SelftestRecord, Path], tmp_path: Path) -> None:
+    """Its trials are taken over; the same builds on the same machine are asked for."""
+    record, folder = tested
+    check_same_selftest(record, path="s.json", builds=record.builds, machine=MACHINE)
+    with pytest.raises(RecordError, match=r"other builds.*Leave out --continue"):
+        check_same_selftest(record, path="s.json", builds=record.builds[:-1], machine=MACHINE)
+    with pytest.raises(RecordError, match="another machine"):
+        check_same_selftest(record, path="s.json", builds=record.builds, machine=replace(MACHINE, cores=3))
+    with pytest.raises(RecordError, match="quick"):
+        check_same_selftest(replace(record, quick=True), path="s.json", builds=record.builds, machine=MACHINE)
+    worker = setting.runner()
+    lab = laboratory(worker, tmp_path)
+    test = Selftest(
+        lab, setting.selftest_subjects(worker=worker, reports=folder), loaded=unloaded, load_average=lambda: 0.5, quick=False,
+        earlier=record,
+    )  # fmt: skip
+    more = test.run((Block(Load.IDLE, (Visit("nanosecond", Pair.COPY, 0, trials=1),)),))
+    assert more.trials[:-1] == record.trials
+    assert len(more.trials) == len(record.trials) + 1
+    assert more.seconds > record.seconds
+    assert more.raw == f"{record.raw}, {lab.record_path.stem}.samples.npz"
 
 
 def test_the_verdicts_are_the_true_ones(tested: tuple[SelftestRecord, Path]) -> None:

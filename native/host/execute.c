@@ -112,16 +112,15 @@ static int compare_times(const void *a, const void *b) {
 }
 
 /* Whole rounds, so that the arms stay at the same operation, for `duration_ns`; the medians of the last rounds' times by arm. */
-static void run_window(dmx_lane *lanes, size_t lane_count, uint64_t duration_ns, uint64_t *medians) {
-    static const uint8_t in_turn[DMX_ARMS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+static void run_window(dmx_lane *lanes, const uint8_t *order, size_t lane_count, uint64_t duration_ns, uint64_t *medians) {
     uint64_t times[DMX_ARMS][WINDOW_ROUNDS];
     size_t rounds = 0;
     const uint64_t begin = dmx_now();
     do {
         dmx_sample samples[DMX_ARMS];
-        dmx_execute(lanes, in_turn, lane_count, samples);
+        dmx_execute(lanes, order, lane_count, samples);
         for (size_t i = 0; i < lane_count; i++) {
-            times[i][rounds % WINDOW_ROUNDS] = samples[i].wall_ns;
+            times[order[i]][rounds % WINDOW_ROUNDS] = samples[i].wall_ns;
         }
         rounds++;
     } while (dmx_now() - begin < duration_ns);
@@ -142,15 +141,15 @@ static int stand_still(const uint64_t *before, const uint64_t *after, size_t lan
     return 1;
 }
 
-void dmx_warm_up(dmx_lane *lanes, size_t lane_count, uint64_t duration_ns) {
+void dmx_warm_up(dmx_lane *lanes, const uint8_t *order, size_t lane_count, uint64_t duration_ns) {
     if (duration_ns == 0) {
         return;
     }
     const uint64_t half = duration_ns / 2, begin = dmx_now();
     uint64_t before[DMX_ARMS], after[DMX_ARMS];
-    run_window(lanes, lane_count, half, before);
+    run_window(lanes, order, lane_count, half, before);
     do {
-        run_window(lanes, lane_count, half, after);
+        run_window(lanes, order, lane_count, half, after);
         if (stand_still(before, after, lane_count)) {
             return;
         }

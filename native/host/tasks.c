@@ -29,7 +29,14 @@ static int32_t calibrate(dmx_worker *self, uint64_t target_ns) {
 
 static void warm_up(dmx_worker *self) {
     dmx_phase(self, "warmup", -1);
-    dmx_warm_up(self->lanes, self->arm_count, self->request->warmup_ns);
+    uint8_t order[DMX_ARMS];
+    size_t count = 0;
+    for (size_t i = 0; i < self->request->arm_count; i++) { /* as they were set up; a task may use the first arms only */
+        if (self->request->order[i] < self->arm_count) {
+            order[count++] = self->request->order[i];
+        }
+    }
+    dmx_warm_up(self->lanes, order, count, self->request->warmup_ns);
     for (size_t i = 0; i < self->arm_count; i++) {
         self->lanes[i].checksum = 0; /* of the samples only */
     }

@@ -116,11 +116,49 @@ static void test_calibrate(void) {
     CHECK(iterations >= 1 && iterations < 100000);
     CHECK_EQUAL(states[0].operations, states[1].operations);
     CHECK(call_log[0] == 1001 && call_log[1] == 2001); /* begins with one operation each, in turn */
-    dmx_warm_up(lanes, 2, 1000000);
+    static const uint8_t turn[] = {1, 0};
+    dmx_warm_up(lanes, turn, 2, 1000000);
     CHECK_EQUAL(states[0].operations, states[1].operations);
     uint64_t calls = states[0].calls;
-    dmx_warm_up(lanes, 2, 0);
+    dmx_warm_up(lanes, turn, 2, 0);
     CHECK_EQUAL(states[0].calls, calls);
+}
+
+static void test_lead_in(void) {
+    dm_state states[2] = {{.id = 1}, {.id = 2}};
+    dmx_lane plain = {.run = working_run, .state = &states[0], .iterations = 100};
+    dmx_lane led = {.run = working_run, .state = &states[1], .iterations = 100, .lead = 12};
+    static const uint8_t schedule[] = {0, 0, 0};
+    dmx_sample samples[3];
+    dmx_execute(&plain, schedule, 3, samples);
+    CHECK_EQUAL(states[0].operations, 300);
+    dmx_execute(&led, schedule, 3, samples);
+    CHECK_EQUAL(states[1].operations, 336); /* the lead-in moves the state on, before each sample */
+    CHECK_EQUAL(dmx_lead(800), 100);
+    CHECK_EQUAL(dmx_lead(7), 0); /* an operation as long as a sample is not doubled */
+}
+
+/* Takes 1 us longer with each call, from 5 to 205 us: it stands still only then. */
+static uint64_t settling_run(dm_state *state, uint64_t iterations) {
+    const uint64_t wanted = state->calls < 200 ? 5000 + state->calls * 1000 : 205000;
+    const uint64_t begin = dmx_now();
+    while (dmx_now() - begin < wanted) {
+    }
+    return logged_run(state, iterations);
+}
+
+static void test_warm_up_goes_on_until_times_stand_still(void) {
+    dm_state state = {.id = 1};
+    dmx_lane lane = {.run = settling_run, .state = &state, .iterations = 1};
+    static const uint8_t turn[] = {0};
+    call_count = 0;
+    dmx_warm_up(&lane, turn, 1, 6000000);
+    CHECK(state.calls > 150); /* 6 ms are over after 100 calls, each still longer than the one before */
+    call_count = 0;
+    uint64_t begin = dmx_now();
+    state.calls = 200;
+    dmx_warm_up(&lane, turn, 1, 6000000);
+    CHECK(dmx_now() - begin >= 6000000); /* what stands still from the start is warmed up for the time that was asked for */
 }
 
 static void test_calibrate_nothing(void) {
@@ -238,6 +276,8 @@ int main(void) {
     test_scale();
     test_difference();
     test_calibrate();
+    test_lead_in();
+    test_warm_up_goes_on_until_times_stand_still();
     test_calibrate_nothing();
     test_calibrate_slow();
     test_latency();

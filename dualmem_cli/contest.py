@@ -1,11 +1,12 @@
-"""One case of a compare on its way to a verdict."""
+"""The cases of a compare on their way to a verdict, one by one and all together."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
+from dualmem_cli.judge.cautions import compare_cautions
 from dualmem_cli.judge.compare import compare_finding, workers_missing
 from dualmem_cli.judge.validity import problem_of
-from dualmem_cli.laboratory import Planned
+from dualmem_cli.laboratory import Laboratory, Opened, Planned
 from dualmem_cli.measure.case import CaseSession
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.record import CaseRun
@@ -90,3 +91,31 @@ class Contest:
             self.run = replace(self.run, workers=(*self.run.workers, worker))
             if worker.failure is not None:
                 return
+
+
+def contend(lab: Laboratory, opened: Opened, contests: list[Contest]) -> None:
+    """Go round the open contests, each to its next look, until none is open. Each is announced once; a later round as a whole."""
+    for contest in lab.progress.track(contests, label=lambda contest: contest.plan.label):
+        _advance(lab, opened, contest)
+    number = 1
+    while going := [contest for contest in contests if contest.open]:
+        number += 1
+        for _, open_ in lab.progress.track(((number, going),), label=_round_label):
+            for contest in open_:
+                _advance(lab, opened, contest)
+    for contest in contests:
+        if contest.explain_layouts():
+            opened.put_compare(contest.run, contest.finding())
+        opened.add_cautions(compare_cautions(contest.run))
+
+
+def _advance(lab: Laboratory, opened: Opened, contest: Contest) -> None:
+    contest.advance()
+    opened.put_compare(contest.run, contest.finding())
+    lab.save(opened)
+
+
+def _round_label(numbered: tuple[int, list[Contest]]) -> str:
+    number, going = numbered
+    names = ", ".join(contest.plan.scenario.name for contest in going[:3])
+    return f"round {number}: {len(going)} still open ({names}{', ...' if len(going) > 3 else ''})"

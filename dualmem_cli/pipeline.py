@@ -6,9 +6,9 @@ Deciding is pure (plan, stats, judge), doing is in measure, keeping in store; th
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dualmem_cli.contest import Contest
+from dualmem_cli.contest import Contest, contend
 from dualmem_cli.judge.bench import bench_finding
-from dualmem_cli.judge.cautions import bench_cautions, build_cautions, compare_cautions, repeated_caution
+from dualmem_cli.judge.cautions import bench_cautions, build_cautions, repeated_caution
 from dualmem_cli.judge.compare import absent_finding
 from dualmem_cli.judge.controls import control_rounds, control_work, control_workers
 from dualmem_cli.laboratory import Laboratory, Opened, Planned
@@ -73,7 +73,7 @@ def compare(
             for plan in planned
             if not opened.is_decided(plan.case)
         ]
-        _contend(lab, opened, contests)
+        contend(lab, opened, contests)
         _controls(opened, [contest for contest in contests if contest.valid])
         opened.judge_controls()
         opened.add_cautions(build_cautions(builds))
@@ -85,21 +85,6 @@ def _repeated(lab: Laboratory, builds: tuple[Build, Build]) -> tuple[Caution, ..
     found = records.of_pair(lab.record_path.parent, digests=(builds[0].digest, builds[1].digest), most=_RECORDS_LOOKED_AT)
     known = [(path, record) for path, record in found if path != lab.record_path and record.compare]
     return repeated_caution([record for _, record in known], path=str(known[0][0])) if known else ()
-
-
-def _contend(lab: Laboratory, opened: Opened, contests: list[Contest]) -> None:
-    """Go round the open contests, each to its next look, until none is open."""
-    going = contests
-    while going:
-        for contest in lab.progress.track(going, label=lambda contest: contest.plan.label):
-            contest.advance()
-            opened.put_compare(contest.run, contest.finding())
-            lab.save(opened)
-        going = [contest for contest in going if contest.open]
-    for contest in contests:
-        if contest.explain_layouts():
-            opened.put_compare(contest.run, contest.finding())
-        opened.add_cautions(compare_cautions(contest.run))
 
 
 def _planned(scenario: Scenario, case: Case, build: Build, arms: tuple[Arm, ...]) -> Planned:

@@ -89,7 +89,7 @@ def test_a_noisy_case_gets_further_rounds_and_the_others_one(tmp_path: Path) -> 
     assert isinstance(told, Told)
     every, *later = told.rounds
     assert every == ["a plain", "b plain", "c plain"]
-    assert later == [["b plain"]] * 4, "6, 8, 10, 12, 16 workers"
+    assert later == [[f"round {number}: 1 still open (b)"] for number in (2, 3, 4, 5)], "6, 8, 10, 12, 16 workers"
 
 
 def test_all_noisy_cases_take_turns(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from dualmem_cli.errors import DualmemError, ExitStatus
 from dualmem_cli.measure import protocol
+from dualmem_cli.measure.interrupts import held_interrupts
 from dualmem_cli.model.plan import LoadKind, Task, WorkerRequest
 from dualmem_cli.model.selftest import Load
 
@@ -64,18 +65,22 @@ def _running(request: WorkerRequest, executable: Path) -> Iterator[None]:
     with tempfile.TemporaryFile() as requested:
         requested.write(protocol.encode(request).encode())
         requested.seek(0)
-        process = subprocess.Popen(
-            [executable], stdin=requested, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-    try:
-        _await_start(process)
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        with contextlib.ExitStack() as stack:
+            with held_interrupts():
+                process = subprocess.Popen(
+                    [executable], stdin=requested, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+                )
+                stack.callback(_end, process)
+            _await_start(process)
+            yield
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def _await_start(process: "subprocess.Popen[bytes]") -> None:

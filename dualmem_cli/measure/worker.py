@@ -13,6 +13,7 @@ from pathlib import Path
 import dualmem_cli
 from dualmem_cli.errors import BuildError, ExitStatus
 from dualmem_cli.measure import protocol
+from dualmem_cli.measure.interrupts import held_interrupts
 from dualmem_cli.model.kernel import Library
 from dualmem_cli.model.plan import Draw, Task, WorkerRequest
 from dualmem_cli.model.samples import Failure, WorkerRun
@@ -65,23 +66,24 @@ class WorkerProcesses:
         with tempfile.TemporaryFile() as requested, tempfile.TemporaryFile() as answered, tempfile.TemporaryFile() as said:
             requested.write(protocol.encode(request).encode())
             requested.seek(0)
-            process = subprocess.Popen(
-                [self.executable],
-                stdin=requested,
-                stdout=answered,
-                stderr=said,
-                env=_environment(request.environment),
-                start_new_session=True,  # Ctrl-C in the terminal is ours to handle; and a whole group can be killed
-            )
-            try:
-                _wait(process, timeout_s=timeout_s)
-            except subprocess.TimeoutExpired:
-                timed_out = True
-                process.terminate()  # the worker's last words name the arm that hangs
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=_LAST_WORDS_S)
-            finally:
-                _end(process)
+            with contextlib.ExitStack() as stack:
+                with held_interrupts():
+                    process = subprocess.Popen(
+                        [self.executable],
+                        stdin=requested,
+                        stdout=answered,
+                        stderr=said,
+                        env=_environment(request.environment),
+                        start_new_session=True,  # Ctrl-C in the terminal is ours to handle; and a whole group can be killed
+                    )
+                    stack.callback(_end, process)
+                try:
+                    _wait(process, timeout_s=timeout_s)
+                except subprocess.TimeoutExpired:
+                    timed_out = True
+                    process.terminate()  # the worker's last words name the arm that hangs
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(timeout=_LAST_WORDS_S)
             answered.seek(0)
             said.seek(0)
             events = protocol.parse_events(answered.read().decode(errors="replace"))

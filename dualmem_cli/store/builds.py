@@ -40,13 +40,22 @@ def keep(
         library = replace(library, revision=library.revision or revision)
         build = Build(digest=total, origin=origin, library=_portable(library), links=tuple(kept))
         (made / MANIFEST).write_bytes(_to_json(build))
-        try:
-            load(folder / total)
-        except BuildError:
-            _put(made, folder / total, aside=Path(scratch) / "damaged")
+        with _taking_turns(folder):  # or one run would take away what another has just found whole
+            try:
+                load(folder / total)
+            except BuildError:
+                _put(made, folder / total, aside=Path(scratch) / "damaged")
         with contextlib.suppress(OSError):
             os.utime(folder / total)  # used just now: `baseline gc` leaves it alone until a record refers to it
     return located(build, folder / total)
+
+
+@contextlib.contextmanager
+def _taking_turns(folder: Path) -> Iterator[None]:
+    """One run at a time looks whether a build is there and puts it there."""
+    with folder.with_name(f"{folder.name}.put.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager

@@ -76,13 +76,10 @@ def _described(copied: Path, source: Path, describe: Callable[[str], Library]) -
 
 
 def _put(made: Path, target: Path, *, aside: Path) -> None:
-    """Rename a build into place, whole. Of two runs at once one is too late, and takes what the other put there."""
+    """Rename a build into place, whole, and out of it what is damaged there."""
     with contextlib.suppress(FileNotFoundError):
         target.rename(aside)
-    try:
-        made.rename(target)
-    except OSError:
-        load(target)
+    made.rename(target)
 
 
 def load(folder: Path) -> Build:

@@ -156,25 +156,6 @@ def test_runs_at_once_keep_one_whole_build(tmp_path: Path) -> None:
         builds.load(kept)
 
 
-def test_the_run_that_comes_too_late_takes_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between our look and our rename another run puts the same build in place."""
-    plain = Path.rename
-    nested = False
-
-    def rename(self: Path, target: Path) -> Path:
-        nonlocal nested
-        if self.name == "made" and not nested:
-            nested = True
-            keep(tmp_path, "one", "two")
-        return plain(self, target)
-
-    monkeypatch.setattr(Path, "rename", rename)
-    kept = keep(tmp_path, "one", "two")
-    assert nested
-    assert builds.load(folder_of(tmp_path, kept)) == kept
-    assert [path.name for path in (tmp_path / "kept").iterdir()] == [kept.digest]
-
-
 def test_which_binaries_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = links(tmp_path / "made", "one", "two")
     (tmp_path / "made" / "notes.txt").write_text("")

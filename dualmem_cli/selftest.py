@@ -8,6 +8,7 @@ stand in the record.
 import contextlib
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from zlib import crc32
@@ -122,18 +123,28 @@ class Selftest:
 
     def _block(self, block: Block, scratch: Path) -> None:
         with contextlib.ExitStack() as stack:
-            inert = {  # compiled before the load begins: it is the gate that is tested under load, not the compiler
-                (position, number): self._compiled(stack, f"{len(self.record.trials)}/{position}/{number}")
-                for position, visit in enumerate(block.visits)
-                if visit.pair is Pair.INERT
-                for number in range(visit.trials)
-            }
+            inert = self._inert_builds(
+                stack, block
+            )  # before the load begins: it is the gate that is tested under load, not the compiler
             cpus = stack.enter_context(self._loaded(block.load, self._lab.cpus))
             for position, visit in enumerate(block.visits):
                 self._before = None
                 for number in range(visit.trials):
                     links = inert.get((position, number)) or self._links(visit, scratch)
                     self._trial(visit, block.load, links=links, cpus=cpus, scratch=scratch)
+
+    def _inert_builds(self, stack: contextlib.ExitStack, block: Block) -> dict[tuple[int, int], tuple[str, ...]]:
+        """The links of every inert build of a block, by the visit's position in it and the trial's number."""
+        places = [
+            (position, number)
+            for position, visit in enumerate(block.visits)
+            if visit.pair is Pair.INERT
+            for number in range(visit.trials)
+        ]
+        begun = len(self.record.trials)
+        with ThreadPoolExecutor(max(1, len(self._lab.cpus))) as pool:
+            made = pool.map(lambda place: self._compiled(stack, f"{begun}/{place[0]}/{place[1]}"), places)
+            return dict(zip(places, made, strict=True))
 
     def _compiled(self, stack: contextlib.ExitStack, place: str) -> tuple[str, ...]:
         """The links of an inert build of its own: equal for equal seeds of the run and places in it."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dualmem_cli.cli import options
-from dualmem_cli.model.selftest import Load
+from dualmem_cli.model.selftest import Load, Pair
 from dualmem_cli.plan.trials import ROUNDS
 
 
@@ -32,6 +32,13 @@ def selftest(
         list[Load] | None,
         typer.Option("--load", help="What else runs meanwhile; may be given several times. Default: each in turn."),
     ] = None,
+    pairs: Annotated[
+        list[Pair] | None,
+        typer.Option(
+            "--pair",
+            help="Which builds are tried: byte copies, inert recompiles, planted slowdowns; may be given several times. Default: all.",
+        ),
+    ] = None,
     reports: options.Reports = options.REPORTS,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -48,6 +55,8 @@ def selftest(
     from dualmem_cli.selftest import Selftest
     from dualmem_cli.store import selftests
 
+    if quick and pairs:
+        raise DualmemError("--quick and --pair exclude each other", hint="A quick self-test has few cells; it tries them all.")
     if quick and continue_:
         raise DualmemError("--quick and --continue exclude each other", hint="A quick self-test has other cells than a full one.")
     earlier = selftests.load(continue_) if continue_ else None
@@ -58,7 +67,11 @@ def selftest(
         check_same_selftest(earlier, path=str(continue_), builds=builds, machine=read_machine())
     lab = setting.laboratory(worker=worker, kind="selftest", reports=reports, progress=progress.chosen(quiet=quiet))
     chosen = tuple(dict.fromkeys(loads or Load))
-    blocks = trials.quick_blocks(chosen, seed=lab.seed) if quick else trials.full_blocks(chosen, rounds=rounds, seed=lab.seed)
+    blocks = (
+        trials.quick_blocks(chosen, seed=lab.seed)
+        if quick
+        else trials.full_blocks(chosen, tuple(pairs or Pair), rounds=rounds, seed=lab.seed)
+    )
     test = Selftest(
         lab,
         subjects,

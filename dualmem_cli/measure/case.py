@@ -15,12 +15,13 @@ from dualmem_cli.model.plan import Arm, Case, Draw, Task, WorkerArm, WorkerReque
 from dualmem_cli.model.samples import Failure, FailureKind, WorkerRun
 from dualmem_cli.model.scenario import Measure, Mode
 from dualmem_cli.plan.draw import draw_worker
+from dualmem_cli.plan.effort import FEWEST, samples_per_worker
 from dualmem_cli.plan.schedule import mirrored
-from dualmem_cli.stats.pairs import per_operation
+from dualmem_cli.stats.pairs import pair_noise, per_operation
 
 # Operations that every arm runs before its output is compared. Enough for a checksum over several results.
 _CHECKED_OPERATIONS = 16
-_FEWEST_SAMPLES = 10
+_CALIBRATION_SAMPLES = 12
 # With fewer operations in a sample, the next whole number is more than 8 % more work.
 _CONTROL_ITERATIONS = 13
 _CONTROL_SAMPLES = 40
@@ -70,7 +71,7 @@ class CaseSession:
         self._prepared: tuple[str, ...] = ("",) * len(arms)
         self._iterations = 0
         self._operation_ns = 0.0
-        self._samples = measure.samples
+        self._samples = measure.samples or FEWEST
         self.recall: tuple[float | None, ...] = (None,) * len(arms)
 
     def open(self) -> Failure | None:
@@ -176,7 +177,7 @@ class CaseSession:
 
     def _calibrate(self) -> Failure | None:
         """A first worker finds the iteration count that all later ones share (separate calibration of the arms biased a ratio by
-        1.2 % in the field), how long a sample of each arm takes, and writes the outputs whose recall is computed."""
+        1.2 % in the field), how long a sample of each arm takes and how noisy it is, and writes the outputs whose recall is computed."""
         draw = self._draw(0)
         request = self._request(draw, Task.MEASURE, libraries=self._libraries(draw))
         neighbours = self._kernel.output is Output.NEIGHBOURS
@@ -188,7 +189,7 @@ class CaseSession:
             request,
             check=self._dataset.facts.queries if neighbours and self._dataset else _CHECKED_OPERATIONS,
             target_ns=int(self._measure.sample_ns),
-            schedule=mirrored(arms=len(self._arms), samples=4, seed=self._seed),
+            schedule=mirrored(arms=len(self._arms), samples=_CALIBRATION_SAMPLES, seed=self._seed),
             arms=tuple(replace(arm, output=str(path or "")) for arm, path in zip(request.arms, outputs, strict=True)),
         )
         run = self._bench.runner.measure(request, draw, timeout_s=self._measure.timeout_s)
@@ -199,9 +200,12 @@ class CaseSession:
         self._operation_ns = max(1e-3, median(per_operation(run.samples, arm=0)))
         self._iterations = max(1, round(self._measure.sample_ns / self._operation_ns))
         longer = self._iterations / run.samples.iterations[0]
-        mean_ns = max(1.0, longer * fmean(run.samples.wall_ns))
-        fitting = int(self._measure.samples * self._measure.sample_ns / mean_ns)
-        self._samples = max(_FEWEST_SAMPLES, min(self._measure.samples, fitting))
+        self._samples = samples_per_worker(
+            self._measure.samples,
+            noise=pair_noise(run.samples),
+            sample_ns=self._measure.sample_ns,
+            taken_ns=longer * fmean(run.samples.wall_ns),
+        )
         self.recall = tuple(self._recall(path) for path in outputs)
         return None
 

@@ -60,7 +60,7 @@ class Measure:
 
     mode: Mode
     workers: int  # fresh processes: the unit of inference
-    samples: int  # per worker and arm (block)
+    samples: int | None  # per worker and arm (block); None: as many as the noise of the case wants (plan/effort.py)
     sample_ns: float  # wanted length of one sample
     warmup_ns: float
     operations: int  # per pass (latency)

@@ -70,7 +70,12 @@ class MeasureTable(_Table):
 
     mode: Literal["block", "latency"] = "block"
     workers: int = Field(default=8, ge=2, le=1000, description="fresh processes; the unit of inference")
-    samples: int = Field(default=80, ge=4, le=100_000, description="block: samples per worker and arm")
+    samples: int | None = Field(
+        default=None,
+        ge=4,
+        le=100_000,
+        description="block: samples per worker and arm; default: 40 to 320, by the noise of the case",
+    )
     sample_us: float = Field(default=100.0, ge=10, le=1e7, description="block: wanted length of one sample")
     warmup_ms: float = Field(default=3.0, ge=0, le=60_000)
     operations: int = Field(default=1000, ge=10, le=10_000_000, description="latency: operations per pass")

@@ -30,10 +30,10 @@ class Block:
     visits: tuple[Visit, ...]
 
 
-def full_blocks(loads: Sequence[Load], *, rounds: int, seed: int) -> tuple[Block, ...]:
+def full_blocks(loads: Sequence[Load], pairs: Sequence[Pair], *, rounds: int, seed: int) -> tuple[Block, ...]:
     """Twenty rounds make 80 trials of copies, 40 of inert recompiles and 60 of each planted size for every kind and load: with all five
     loads 3,000 decisions without a difference and 300 per size and load. Every round has all cells, so that a run that is ended early
-    is a smaller one and not a lopsided one; three trials of a cell follow each other, for the rules that compare in turn."""
+    is a smaller one and not a lopsided one; `pairs` says which kinds of cells there are at all; three trials of a cell follow each other, for the rules that compare in turn."""
     visits = [
         visit
         for kind in KINDS
@@ -42,6 +42,7 @@ def full_blocks(loads: Sequence[Load], *, rounds: int, seed: int) -> tuple[Block
             Visit(kind, Pair.INERT, 0, trials=2),
             *(Visit(kind, Pair.PLANTED, size, trials=3) for size in SIZES),
         )
+        if visit.pair in pairs
     ]
     return _shuffled([(load, visits) for load in loads], rounds=rounds, seed=seed)
 

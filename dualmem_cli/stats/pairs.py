@@ -6,6 +6,7 @@ arms are paired with the sample beside them, and a pair is dropped when either s
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from dualmem_cli.model.samples import Samples
@@ -14,6 +15,7 @@ from dualmem_cli.model.samples import Samples
 # costs about 1 us to read, hence the constant.
 _STOLEN_SHARE = 0.10
 _STOLEN_NS = 5_000
+_NORMAL = 1.4826  # standard deviation of a normal variable / its median absolute value
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,16 @@ def per_operation(samples: Samples, *, arm: int) -> tuple[float, ...]:
     indices = [index for index, digit in enumerate(samples.schedule) if digit == str(arm)]
     clean = [index for index in indices if undisturbed(samples, index)] or indices
     return tuple(samples.wall_ns[index] / samples.iterations[arm] for index in clean)
+
+
+def pair_noise(samples: Samples) -> float:
+    """The standard deviation of the log ratio of two neighbouring samples of one arm, from the median absolute one, all arms pooled: what
+    a pair scatters by when nothing differs. 0 where no arm has two samples."""
+    steps: list[float] = []
+    for arm in set(samples.schedule):
+        times = [max(1, wall) for wall, digit in zip(samples.wall_ns, samples.schedule, strict=True) if digit == arm]
+        steps += [abs(math.log(after / before)) for before, after in pairwise(times)]
+    return _NORMAL * median(steps) if steps else 0.0
 
 
 def dropped_share(samples: Samples) -> float:

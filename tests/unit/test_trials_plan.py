@@ -8,7 +8,7 @@ from dualmem_cli.plan.trials import KINDS, ROUNDS, SIZES, full_blocks, quick_blo
 
 def counted(rounds: int) -> Counter[tuple[Load, Pair, int]]:
     found: Counter[tuple[Load, Pair, int]] = Counter()
-    for block in full_blocks(tuple(Load), rounds=rounds, seed=1):
+    for block in full_blocks(tuple(Load), tuple(Pair), rounds=rounds, seed=1):
         for visit in block.visits:
             found[block.load, visit.pair, visit.percent] += visit.trials
     return found
@@ -29,7 +29,7 @@ def test_every_round_has_every_cell() -> None:
 
 def test_loads_and_visits_are_shuffled_by_the_seed() -> None:
     loads = tuple(Load)
-    one, same, other = (full_blocks(loads, rounds=2, seed=seed) for seed in (1, 1, 2))
+    one, same, other = (full_blocks(loads, tuple(Pair), rounds=2, seed=seed) for seed in (1, 1, 2))
     assert one == same != other
     assert {block.load for block in one[:5]} == set(loads)
 
@@ -41,3 +41,9 @@ def test_a_quick_run_is_small_and_has_every_kind() -> None:
         assert {visit.kind for visit in block.visits} == set(KINDS)
         assert {visit.percent for visit in block.visits} == {0, 4, 6, 10}
     assert sum(visit.trials for block in blocks for visit in block.visits) == 130
+
+
+def test_only_the_pairs_asked_for_are_tried() -> None:
+    blocks = full_blocks((Load.IDLE,), (Pair.COPY, Pair.INERT), rounds=1, seed=1)
+    assert {visit.pair for block in blocks for visit in block.visits} == {Pair.COPY, Pair.INERT}
+    assert sum(visit.trials for block in blocks for visit in block.visits) == len(KINDS) * 6

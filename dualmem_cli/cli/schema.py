@@ -4,13 +4,18 @@ from typing import Annotated
 
 import typer
 
+_KNOWN = ("scenario", "record", "selftest", "summary", "selftest-summary")
+
 
 def schema(
     what: Annotated[
-        str, typer.Argument(help="scenario, record, selftest (its record) or summary (what --json prints).")
+        str,
+        typer.Argument(
+            help="scenario, record, selftest (its record), summary (what --json prints) or selftest-summary (of a self-test)."
+        ),
     ] = "scenario",
 ) -> int:
-    """Print the JSON Schema of scenario files, of records, of self-test records, or of the --json summary."""
+    """Print the JSON Schema of scenario files, of records, of self-test records, or of what --json prints."""
     import json
 
     from dualmem_cli.errors import DualmemError
@@ -33,9 +38,11 @@ def schema(
             from dualmem_cli.report import summary
 
             found = summary.json_schema()
+        case "selftest-summary":
+            from dualmem_cli.report import selftest
+
+            found = selftest.json_schema()
         case _:
-            raise DualmemError(
-                f'there is no schema "{what}"; {did_you_mean(what, ("scenario", "record", "selftest", "summary"))}'
-            )
+            raise DualmemError(f'there is no schema "{what}"; {did_you_mean(what, _KNOWN)}')
     print(json.dumps(found, indent=2))
     return 0

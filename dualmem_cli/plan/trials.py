@@ -32,8 +32,9 @@ class Block:
 
 def full_blocks(loads: Sequence[Load], pairs: Sequence[Pair], *, rounds: int, seed: int) -> tuple[Block, ...]:
     """Twenty rounds make 80 trials of copies, 40 of inert recompiles and 60 of each planted size for every kind and load: with all five
-    loads 3,000 decisions without a difference and 300 per size and load. Every round has all cells, so that a run that is ended early
-    is a smaller one and not a lopsided one; `pairs` says which kinds of cells there are at all; three trials of a cell follow each other, for the rules that compare in turn."""
+    loads 3,000 decisions without a difference and 300 per size and load. Every round has all cells of the `pairs` asked for, so that a
+    run that is ended early is a smaller one and not a lopsided one; three trials of a cell follow each other, for the rules that
+    compare in turn."""
     visits = [
         visit
         for kind in KINDS

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.resources import files
 from typing import Any
 
 from dualmem_cli.model.curve import OperatingCurve
@@ -12,6 +13,14 @@ from dualmem_cli.report.compose_selftest import compose_selftest
 from dualmem_cli.report.context import ReportContext
 
 SUMMARY_VERSION = 1
+
+
+def json_schema() -> dict[str, Any]:
+    """The published schema of the JSON document."""
+    text = files("dualmem_cli.report").joinpath(f"selftest-summary-{SUMMARY_VERSION}.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
 
 Renderer = Callable[[SelftestRecord, OperatingCurve, ReportContext], str]
 

@@ -4,13 +4,18 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
+import junitparser
 import pytest
+import yaml
 from command_line import Dualmem
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "how-to" / "measure-your-library.md"
+CI = ROOT / "docs" / "how-to" / "ci.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -65,21 +70,61 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
 
 
-def test_plain_shell_in_ci(dualmem: Dualmem) -> None:
-    """The plain-shell steps of the CI guide, from `compare` on, as the shell runs them."""
-    block = shell_blocks(ROOT / "docs" / "how-to" / "ci.md")[0]
-    steps = "\n".join(line for line in block.splitlines() if "make build" not in line and "activate" not in line)
-    folder = dualmem.folder
-    scenario = dualmem.scenario()
-    against = f"{scenario} --library {dualmem.subject('slower_10')} --against {dualmem.subject('ok')}"
-    (folder / "dualmem").write_text(
+def followed_in_ci(dualmem: Dualmem, steps: list[str], **environment: str) -> list[int]:
+    """Run a job's shell steps as a runner does, each by `bash -e` in the job's folder, with a dualmem on PATH and in .venv/bin that judges
+    a kernel with 10 % more work; the exit status of each."""
+    against = f"{dualmem.scenario()} --library {dualmem.subject('slower_10')} --against {dualmem.subject('ok')}"
+    programs = dualmem.folder / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "dualmem").write_text(
         f'#!/bin/sh\ncase "$1" in compare) set -- "$@" {against};; esac\nexec "$PYTHON" -m dualmem_cli "$@"\n'
     )
-    (folder / "dualmem").chmod(0o755)
-    import sys
+    (programs / "dualmem").chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    known = {**dualmem.environment, "PYTHON": sys.executable, "PATH": path, **environment}
+    return [
+        subprocess.run(["bash", "-e", "-c", step], cwd=dualmem.folder, env=known, capture_output=True, check=False).returncode
+        for step in steps
+    ]
 
-    environment = {**dualmem.environment, "PYTHON": sys.executable, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "-e", "-c", steps], cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stderr
-    assert '"regressed"' in (folder / "compare.json").read_text()
-    assert "REGRESSED" in (folder / "compare.md").read_text()
+
+def yaml_block(heading: str) -> Any:
+    """The one YAML block under a heading of the CI guide, read by the parser that everybody uses."""
+    section = CI.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", section, flags=re.S | re.M)
+    return yaml.safe_load(block)
+
+
+def test_plain_shell_in_ci(dualmem: Dualmem) -> None:
+    """The plain-shell steps of the CI guide, from `compare` on."""
+    block = shell_blocks(CI)[0]
+    steps = "\n".join(line for line in block.splitlines() if "make build" not in line and "activate" not in line)
+    assert followed_in_ci(dualmem, [steps]) == [1]
+    assert '"regressed"' in (dualmem.folder / "compare.json").read_text()
+    assert "REGRESSED" in (dualmem.folder / "compare.md").read_text()
+
+
+def test_github_actions(dualmem: Dualmem) -> None:
+    """The steps of the GitHub job, but for the build and the action that fetches the baseline: the gate fails the job, and the step that
+    runs always puts the summary where the runner looks for it."""
+    steps = yaml_block("GitHub Actions")
+    assert all(len({"run", "uses"} & set(step)) == 1 for step in steps)
+    assert all(set(step) <= {"run", "uses", "with", "if"} for step in steps)
+    assert next(step["run"] for step in steps if "run" in step) == "make build"
+    gate, summary = [step for step in steps if "run" in step][1:]
+    assert summary["if"] == "always()"
+    page = dualmem.folder / "step-summary.md"
+    assert followed_in_ci(dualmem, [gate["run"], summary["run"]], GITHUB_STEP_SUMMARY=str(page)) == [1, 0]
+    assert "REGRESSED" in page.read_text()
+    assert len(junitparser.JUnitXml.fromfile(str(dualmem.folder / "dualmem.xml"))) > 0
+
+
+def test_gitlab(dualmem: Dualmem) -> None:
+    """The script of the GitLab job, and that what it calls a report is written."""
+    gate = yaml_block("GitLab")["gate"]
+    build, *steps = gate["script"]
+    assert build == "make build"
+    assert followed_in_ci(dualmem, steps) == [1]
+    report = dualmem.folder / gate["artifacts"]["reports"]["junit"]
+    assert len(junitparser.JUnitXml.fromfile(str(report))) > 0
+    assert all((dualmem.folder / path).exists() for path in gate["artifacts"]["paths"])

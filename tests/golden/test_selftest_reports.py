@@ -9,6 +9,7 @@ from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jsonschema
 import pytest
 from golden.selftest import selftest_record
 from rich.cells import cell_len
@@ -23,7 +24,7 @@ from dualmem_cli.report.compose_selftest import compose_selftest
 from dualmem_cli.report.layout import FigureKind
 from dualmem_cli.report.plane import PALETTE
 from dualmem_cli.report.plots_selftest import save_selftest_png
-from dualmem_cli.report.selftest import SELFTEST_RENDERERS
+from dualmem_cli.report.selftest import SELFTEST_RENDERERS, json_schema
 from dualmem_cli.report.terminal import print_layout
 
 DRAWN = (FigureKind.DETECTION, FigureKind.SECONDS, FigureKind.RIVALS, FigureKind.RIVALS_IN_TURN)
@@ -84,6 +85,27 @@ def test_the_summary_is_plain_json_and_agrees_with_the_curve() -> None:
     assert rate["total"] == curve.points[0].regressed.total
     assert "Infinity" not in rendered("json")
     assert "NaN" not in rendered("json")
+
+
+def test_the_summary_keeps_its_published_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+    validator = jsonschema.Draft202012Validator(json_schema())
+    document = json.loads(rendered("json"))
+    validator.validate(document)
+    status = document["exit"]
+    changes: list[dict[str, object]] = [
+        {"schema": 2},
+        {"kind": "compare"},
+        {"surprise": 1},
+        {"curve": {}},
+        {"exit": {**status, "status": 4}},
+    ]
+    for change in changes:
+        with pytest.raises(jsonschema.ValidationError):
+            validator.validate({**document, **change})
+    document["curve"]["points"][0]["load"] = "moonlight"
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate(document)
 
 
 @pytest.mark.parametrize("width", [80, 100, 132, 240])

@@ -4,7 +4,7 @@ import math
 from random import Random
 
 import pytest
-from fabricated import samples_of
+from fabricated import samples
 
 from dualmem_cli.plan.effort import FEWEST, MOST, WANTED_ERROR, samples_per_worker
 from dualmem_cli.stats.pairs import pair_noise
@@ -45,10 +45,10 @@ def test_what_the_scenario_says_is_done() -> None:
 def test_noise_is_that_of_one_pair() -> None:
     random = Random(2)
     times = [round(1e6 * math.exp(random.gauss(0, 0.05))) for _ in range(4000)]
-    assert pair_noise(samples_of("01" * 2000, times)) == pytest.approx(0.05 * math.sqrt(2), rel=0.05)
+    assert pair_noise(samples("01" * 2000, times)) == pytest.approx(0.05 * math.sqrt(2), rel=0.05)
 
 
 def test_an_arm_that_is_slower_is_no_noise() -> None:
-    assert pair_noise(samples_of("01" * 20, [100, 300] * 20)) == 0.0
-    assert pair_noise(samples_of("0", [100])) == 0.0
-    assert pair_noise(samples_of("00", [0, 0])) == 0.0
+    assert pair_noise(samples("01" * 20, [100, 300] * 20)) == 0.0
+    assert pair_noise(samples("0", [100])) == 0.0
+    assert pair_noise(samples("00", [0, 0])) == 0.0

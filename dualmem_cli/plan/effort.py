@@ -18,9 +18,12 @@ def samples_per_worker(chosen: int | None, *, noise: float, sample_ns: float, ta
     """Samples per worker and arm. `chosen` by the scenario, or None; `noise`: standard deviation of one pair's log ratio; `sample_ns`: the
     wanted length of a sample, `taken_ns`: the mean length that samples have. Together they may last as long as that many of the
     wanted length, except that there are ten."""
-    if chosen is None:
-        most, wanted = MOST, math.ceil((_MEDIAN * noise / WANTED_ERROR) ** 2) if math.isfinite(noise) else MOST
-    else:
-        most = wanted = chosen
+    most = chosen or MOST
+    wanted = chosen or max(FEWEST, _wanted(noise))
     fitting = int(most * sample_ns / max(1.0, taken_ns))
-    return max(_FEWEST_LONG, min(max(FEWEST, wanted) if chosen is None else wanted, fitting))
+    return max(_FEWEST_LONG, min(wanted, fitting))
+
+
+def _wanted(noise: float) -> int:
+    exact = (_MEDIAN * noise / WANTED_ERROR) ** 2
+    return math.ceil(exact) if exact < MOST else MOST

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fabricated import KERNEL, PARAMETER, build, laboratory, library, scenario, ticking
-from simulated_machine import Interfere, bench, compare, kernels, machine, one, scenarios
+from simulated_machine import Interfere, Machine, bench, compare, kernels, machine, one, scenarios
 
 from dualmem_cli import pipeline
 from dualmem_cli.errors import ExitStatus, RecordError, ScenarioError
@@ -411,7 +411,26 @@ def test_a_slow_operation_gets_fewer_samples(tmp_path: Path) -> None:
     compare(runner, tmp_path, scenarios("spin"))
     judged = [request for request in runner.requests if len(request.arms) == 2][1:]
     assert {request.iterations for request in judged} == {1}
-    assert {len(request.schedule) for request in judged} == {20}, "ten a side instead of eighty"
+    assert {len(request.schedule) for request in judged} == {20}, "ten a side instead of forty"
+
+
+def samples_per_side(runner: Machine, folder: Path, text: str = "") -> set[int]:
+    """Of every worker that was judged, the one that calibrates left out."""
+    compare(runner, folder, scenarios("spin", text=text))
+    judged = [request for request in runner.requests if len(request.arms) == 2 and request.iterations > 0]
+    return {len(request.schedule) // 2 for request in judged}
+
+
+def test_a_noisy_case_gets_more_samples(tmp_path: Path) -> None:
+    assert samples_per_side(machine(one()), tmp_path) == {40}
+    assert samples_per_side(machine(one(), noise=lambda random: random.gauss(0.0, 0.1)), tmp_path) == {320}
+    (some,) = samples_per_side(machine(one(), noise=lambda random: random.gauss(0.0, 0.025)), tmp_path)
+    assert 40 < some < 320
+
+
+def test_a_scenario_may_say_how_many_samples(tmp_path: Path) -> None:
+    noisy = machine(one(), noise=lambda random: random.gauss(0.0, 0.1))
+    assert samples_per_side(noisy, tmp_path, "[measure]\nsamples = 60") == {60}
 
 
 # --- interrupted, full, wrong ---

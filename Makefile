@@ -48,8 +48,8 @@ ab: build ## judge the working tree against a baseline: make ab BASE=main
 	@$(RUN) compare --baseline $(BASE) $(SCENARIO)
 
 lint: $(VENV)/tested ## formatting, lint, types, import contracts
-	@$(BIN)/ruff check dualmem_cli tests
-	@$(BIN)/ruff format --check dualmem_cli tests
+	@$(BIN)/ruff check dualmem_cli tests docs
+	@$(BIN)/ruff format --check dualmem_cli tests docs
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 

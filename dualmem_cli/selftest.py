@@ -142,9 +142,12 @@ class Selftest:
             for number in range(visit.trials)
         ]
         begun = len(self.record.trials)
-        with ThreadPoolExecutor(max(1, len(self._lab.cpus))) as pool:
+        pool = ThreadPoolExecutor(max(1, len(self._lab.cpus)))
+        try:
             made = pool.map(lambda place: self._compiled(stack, f"{begun}/{place[0]}/{place[1]}"), places)
             return dict(zip(places, made, strict=True))
+        finally:
+            pool.shutdown(cancel_futures=True)  # after Ctrl-C or an error: what has not begun need not
 
     def _compiled(self, stack: contextlib.ExitStack, place: str) -> tuple[str, ...]:
         """The links of an inert build of its own: equal for equal seeds of the run and places in it."""

@@ -17,6 +17,7 @@ import dualmem_cli
 from dualmem_cli.contest import Contest
 from dualmem_cli.errors import RecordError
 from dualmem_cli.judge.compare import rule_for, workers_of
+from dualmem_cli.judge.fingerprint import place_of
 from dualmem_cli.judge.rivals import rivals as rival_verdicts
 from dualmem_cli.judge.sequential import decide
 from dualmem_cli.laboratory import Laboratory, Planned
@@ -48,7 +49,7 @@ Loaded = Callable[[Load, tuple[int, ...]], contextlib.AbstractContextManager[tup
 
 
 class Selftest:
-    """A self-test while it runs: its growing record. `earlier` is one of the same builds on this machine; its trials are taken over."""
+    """A self-test while it runs: its growing record. `earlier` is one of the same builds; its trials are taken over."""
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class Selftest:
         self._raw = raw_samples.RawSamples(lab.record_path.with_suffix(".samples.npz"))
         self._copied: dict[int, tuple[str, ...]] = {}
         self._before: tuple[Visit, Pooled] | None = None  # the trial before this one, for the rules that compare in turn
+        self._machine = 0  # of the record's machines: this one
         self.unsaved = ""
         self.record = SelftestRecord(
             schema=1,
@@ -93,8 +95,16 @@ class Selftest:
             trials=(),
         )
         if earlier is not None:
-            raw = ", ".join(filter(None, (earlier.raw, self.record.raw)))
-            self.record = replace(self.record, seconds=earlier.seconds, seed=earlier.seed, raw=raw, trials=earlier.trials)
+            self._machine = place_of(lab.machine, earlier.machines)
+            self.record = replace(
+                self.record,
+                seconds=earlier.seconds,
+                seed=earlier.seed,
+                raw=", ".join(filter(None, (earlier.raw, self.record.raw))),
+                trials=earlier.trials,
+                machine=earlier.machine,
+                elsewhere=(*earlier.elsewhere, *((lab.machine,) if self._machine == len(earlier.machines) else ())),
+            )
 
     def run(self, blocks: tuple[Block, ...]) -> SelftestRecord:
         """Make all trials. Ctrl-C ends them, and what was measured is kept. Raises RecordError when nothing can be saved at all."""
@@ -211,6 +221,7 @@ class Selftest:
         finding = contest.finding()
         seconds = self._lab.seconds() - began
         trial = _trial_of(visit, load, contest, finding, seconds=seconds, load_average=load_average)
+        trial = replace(trial, machine=self._machine)
         self._add(visit, contest.run, trial)
 
     def _add(self, visit: Visit, run: CaseRun, trial: Trial) -> None:

@@ -25,7 +25,9 @@ def selftest(
     continue_: Annotated[
         Path | None,
         typer.Option(
-            "--continue", metavar="RECORD", help="Add rounds to an earlier self-test of the same builds on this machine."
+            "--continue",
+            metavar="RECORD",
+            help="Add rounds to an earlier self-test of the same builds, of this machine or another.",
         ),
     ] = None,
     loads: Annotated[
@@ -50,7 +52,6 @@ def selftest(
     from dualmem_cli.cli import progress, setting, showing
     from dualmem_cli.errors import DualmemError
     from dualmem_cli.judge.continuation import check_same_selftest
-    from dualmem_cli.measure.machine import read_machine
     from dualmem_cli.plan import trials
     from dualmem_cli.selftest import Selftest
     from dualmem_cli.store import selftests
@@ -64,7 +65,7 @@ def selftest(
     subjects = setting.selftest_subjects(worker=worker, reports=reports)
     if earlier is not None:
         builds = tuple(subjects.planted.values())
-        check_same_selftest(earlier, path=str(continue_), builds=builds, machine=read_machine())
+        check_same_selftest(earlier, path=str(continue_), builds=builds)
     lab = setting.laboratory(worker=worker, kind="selftest", reports=reports, progress=progress.chosen(quiet=quiet))
     chosen = tuple(dict.fromkeys(loads or Load))
     blocks = (

@@ -35,17 +35,19 @@ def check_same_question(
         raise _other(path, f"it was made on another machine ({first.name} {first.before} -> {first.after})")
 
 
-def check_same_selftest(earlier: SelftestRecord, *, path: str, builds: Sequence[Build], machine: Machine) -> None:
-    """Raises RecordError unless the trials of `earlier` are of these builds on this machine."""
+def check_same_selftest(earlier: SelftestRecord, *, path: str, builds: Sequence[Build]) -> None:
+    """Raises RecordError unless the trials of `earlier` are of these builds. They may be of another machine: trials are independent
+    decisions, and each keeps its machine."""
     if earlier.quick:
         raise RecordError(
             f"{path}: a quick self-test has other cells than a full one", hint="Begin a full one: dualmem selftest."
         )
     if [build.digest for build in earlier.builds] != [build.digest for build in builds]:
-        raise _other(path, "it tried other builds of the self-test's library")
-    machines = machine_changes(earlier.machine, machine)
-    if machines:
-        raise _other(path, f"it was made on another machine ({machines[0].name} {machines[0].before} -> {machines[0].after})")
+        raise RecordError(
+            f"{path}: it tried other builds of the self-test's library; only trials of the same builds add up",
+            hint="Leave out --continue to begin anew.",
+            status=ExitStatus.NOT_COMPARABLE,
+        )
 
 
 def _other(path: str, what: str) -> RecordError:

@@ -9,7 +9,7 @@ from dualmem_cli.judge.contract import clauses
 from dualmem_cli.judge.rivals import RIVALS
 from dualmem_cli.judge.sequential import INDIFFERENCE
 from dualmem_cli.judge.trials import ANSWERS, at_least, at_most, judged, rate_of
-from dualmem_cli.model.curve import CONFIDENCE, Cell, Comparison, OperatingCurve, Rate, RivalRate
+from dualmem_cli.model.curve import CONFIDENCE, Cell, Comparison, MachineRates, OperatingCurve, Rate, RivalRate
 from dualmem_cli.model.selftest import Load, Pair, SelftestRecord, Trial
 from dualmem_cli.model.units import Unit
 from dualmem_cli.model.verdict import Verdict
@@ -43,6 +43,10 @@ def operating_curve(record: SelftestRecord) -> OperatingCurve:
         ),
         comparisons=_comparisons(trials, silent=silent, caught=caught),
         clauses=clauses(trials, silent=silent, caught=caught, cases=record.cases),
+        machines=tuple(
+            _machine(number, [trial for trial in trials if trial.machine == number], silent=silent, caught=caught)
+            for number in sorted({trial.machine for trial in trials})
+        ),
     )
 
 
@@ -89,6 +93,18 @@ def _cell(key: _Key, trials: Sequence[Trial], *, rivals: bool) -> Cell:
         workers_median=median(len(trial.workers) for trial in valid) if valid else None,
         workers_most=max((len(trial.workers) for trial in valid), default=0),
         rivals=_rival_rates(trials) if rivals else (),
+    )
+
+
+def _machine(number: int, trials: Sequence[Trial], *, silent: float, caught: float) -> MachineRates:
+    valid = [trial for trial in trials if judged(trial)]
+    return MachineRates(
+        machine=number,
+        trials=len(trials),
+        false_alarms=_called([trial for trial in valid if at_most(trial.planted, silent)]),
+        detection=_called([trial for trial in valid if at_least(trial.planted, caught)]),
+        inconclusive=rate_of(sum(trial.verdict is Verdict.INCONCLUSIVE for trial in valid), len(valid)),
+        seconds_median=median(trial.seconds for trial in valid) if valid else None,
     )
 
 

@@ -1,5 +1,6 @@
 """Two machines, or two builds, field by field: in what they differ, and in nothing else. Pure; the words are the report's."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from dualmem_cli.model.kernel import Library
@@ -32,6 +33,11 @@ def machine_changes(before: Machine, after: Machine) -> tuple[FieldChange, ...]:
                 FieldChange(field.name.removesuffix("_bytes").replace("_", " "), _text(field.name, old), _text(field.name, new))
             )
     return tuple(changes)
+
+
+def place_of(machine: Machine, known: Sequence[Machine]) -> int:
+    """The index of the machine among those that are known; their number when it is a new one."""
+    return next((index for index, other in enumerate(known) if not machine_changes(other, machine)), len(known))
 
 
 def toolchain_changes(before: Library, after: Library) -> tuple[FieldChange, ...]:

@@ -102,6 +102,18 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineRates:
+    """What the trials of one machine say; `machine` indexes the record's `machines`."""
+
+    machine: int
+    trials: int
+    false_alarms: Rate
+    detection: Rate
+    inconclusive: Rate
+    seconds_median: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class OperatingCurve:
     """What the trials of a self-test say. Slowdowns up to `silent` must not be called, from `caught` on they must.
 
@@ -122,3 +134,4 @@ class OperatingCurve:
     copies: tuple[Cell, ...]
     comparisons: tuple[Comparison, ...]
     clauses: tuple[Clause, ...]
+    machines: tuple[MachineRates, ...]

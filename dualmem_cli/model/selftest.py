@@ -41,7 +41,7 @@ class Trial:
     `threshold` and `cases` of the record the decision can be made again from them. `rivals` says of each other tool's rule (by its
     name) whether it calls the same samples a regression beyond the threshold; `in_turn` the same for samples of the two sides that
     were taken one after the other, as those tools are used. `seconds` is the time to the verdict, `load_average` the machine's when
-    the trial began (it shows what else ran)."""
+    the trial began (it shows what else ran). `machine` indexes the record's `machines`."""
 
     # JSON has no infinity; written as a string it is read back as what it was.
     __pydantic_config__ = {"ser_json_inf_nan": "strings"}  # noqa: RUF012
@@ -62,11 +62,13 @@ class Trial:
     problem: str = ""  # why it is invalid
     rivals: tuple[tuple[str, bool], ...] = ()
     in_turn: tuple[tuple[str, bool], ...] = ()
+    machine: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SelftestRecord:
-    """All trials of one run of `dualmem selftest`, in time order. `raw` names the file beside the record that holds every sample."""
+    """All trials of one run of `dualmem selftest`, in time order. `raw` names the file beside the record that holds every sample. A run
+    that was gone on with on other machines has these in `elsewhere`."""
 
     schema: Literal[1]
     kind: Literal["selftest"]
@@ -83,6 +85,12 @@ class SelftestRecord:
     seed: int
     raw: str
     trials: tuple[Trial, ...]
+    elsewhere: tuple[Machine, ...] = ()
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """All machines that trials were made on, in the order in which they came in."""
+        return (self.machine, *self.elsewhere)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ def compose_selftest(record: SelftestRecord, curve: OperatingCurve, context: Rep
         _curve(curve),
         _unchanged(curve),
         _kinds(curve),
+        _machines(record, curve),
         rivals_section(curve),
         *_invalid(record),
         _cells(curve),
@@ -63,11 +64,50 @@ def compose_selftest(record: SelftestRecord, curve: OperatingCurve, context: Rep
     )
 
 
+def _more_machines(record: SelftestRecord) -> str:
+    return f"; on {counted(len(record.machines), 'machine')}, this is the first" if record.elsewhere else ""
+
+
+def _machines(record: SelftestRecord, curve: OperatingCurve) -> Section:
+    """The figures of each machine, where there are several."""
+    if len(curve.machines) < 2:
+        return Section("By machine", Level.NORMAL, ())
+    columns = (
+        Column("machine", name=True),
+        Column("decisions", numeric=True),
+        Column(f"REGRESSED at <= {plain_percent(curve.silent)}", numeric=True),
+        Column(f"REGRESSED at >= {plain_percent(curve.caught)}", numeric=True),
+        Column("inconclusive", numeric=True),
+        Column("median time", numeric=True),
+    )
+    rows = tuple(
+        Row(
+            (
+                cell(_machine_name(record, rates.machine)),
+                cell(f"{rates.trials:,}"),
+                cell(_of(rates.false_alarms)),
+                cell(_of(rates.detection)),
+                cell(_of(rates.inconclusive)),
+                cell(duration(rates.seconds_median) if rates.seconds_median is not None else "-"),
+            )
+        )
+        for rates in curve.machines
+    )
+    return Section("By machine", Level.NORMAL, (Table("Every other table is of all machines together", columns, rows),))
+
+
+def _machine_name(record: SelftestRecord, number: int) -> str:
+    if not 0 <= number < len(record.machines):
+        return f"{number + 1}: unknown"
+    machine = record.machines[number]
+    return f"{number + 1}: {machine.cpu}, {counted(machine.cores, 'core')}, {machine.kernel}"
+
+
 def _about(record: SelftestRecord) -> tuple[Span, ...]:
     run = "quick run" if record.quick else "full run"
     return plain(
         f"{run}: {counted(len(record.trials), 'decision')}, threshold {plain_percent(record.threshold)}, each given the error budget of "
-        f"one case in a suite of {record.cases}; seed {record.seed}"
+        f"one case in a suite of {record.cases}; seed {record.seed}{_more_machines(record)}"
     )
 
 

@@ -47,6 +47,7 @@ def _json(record: SelftestRecord, curve: OperatingCurve, context: ReportContext)
         "page": context.page_path or None,
         "raw": record.raw or None,
         "machine": {"cpu": record.machine.cpu, "architecture": record.machine.architecture, "cores": record.machine.cores},
+        "elsewhere": [{"cpu": known.cpu, "architecture": known.architecture, "cores": known.cores} for known in record.elsewhere],
         "trials": len(record.trials),
         "curve": _plain(asdict(curve)),
     }

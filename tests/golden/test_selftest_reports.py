@@ -87,6 +87,23 @@ def test_the_summary_is_plain_json_and_agrees_with_the_curve() -> None:
     assert "NaN" not in rendered("json")
 
 
+def test_several_machines_have_a_table() -> None:
+    record = selftest_record()
+    half = len(record.trials) // 2
+    trials = tuple(replace(trial, machine=int(place >= half) + 2 * (place == 0)) for place, trial in enumerate(record.trials))
+    shared = replace(record, trials=trials, elsewhere=(replace(record.machine, cpu="Other CPU"),))
+    for format_ in ("text", "markdown", "html"):
+        text = flat(SELFTEST_RENDERERS[format_](*made(shared)))
+        assert flat("on 2 machines") in text
+        assert flat("Other CPU") in text
+        assert flat("3: unknown") in text
+        assert flat(f"{half - 1:,}") in text
+    document = json.loads(SELFTEST_RENDERERS["json"](*made(shared)))
+    jsonschema.Draft202012Validator(json_schema()).validate(document)
+    assert [rates["trials"] for rates in document["curve"]["machines"]] == [half - 1, len(trials) - half, 1]
+    assert "By machine" not in rendered("text")
+
+
 def test_the_summary_keeps_its_published_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(json_schema())
     validator = jsonschema.Draft202012Validator(json_schema())

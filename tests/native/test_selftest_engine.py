@@ -55,15 +55,13 @@ def tested(tmp_path_factory: pytest.TempPathFactory) -> tuple[SelftestRecord, Pa
 
 
 def test_an_earlier_run_is_gone_on_with(tested: tuple[SelftestRecord, Path], tmp_path: Path) -> None:
-    """Its trials are taken over; the same builds on the same machine are asked for."""
+    """Its trials are taken over; the same builds are asked for."""
     record, folder = tested
-    check_same_selftest(record, path="s.json", builds=record.builds, machine=MACHINE)
+    check_same_selftest(record, path="s.json", builds=record.builds)
     with pytest.raises(RecordError, match=r"other builds.*Leave out --continue"):
-        check_same_selftest(record, path="s.json", builds=record.builds[:-1], machine=MACHINE)
-    with pytest.raises(RecordError, match="another machine"):
-        check_same_selftest(record, path="s.json", builds=record.builds, machine=replace(MACHINE, cores=3))
+        check_same_selftest(record, path="s.json", builds=record.builds[:-1])
     with pytest.raises(RecordError, match="quick"):
-        check_same_selftest(replace(record, quick=True), path="s.json", builds=record.builds, machine=MACHINE)
+        check_same_selftest(replace(record, quick=True), path="s.json", builds=record.builds)
     worker = setting.runner()
     lab = laboratory(worker, tmp_path)
     test = Selftest(
@@ -75,6 +73,27 @@ def test_an_earlier_run_is_gone_on_with(tested: tuple[SelftestRecord, Path], tmp
     assert len(more.trials) == len(record.trials) + 1
     assert more.seconds > record.seconds
     assert more.raw == f"{record.raw}, {lab.record_path.stem}.samples.npz"
+    assert {trial.machine for trial in more.trials} == {0}
+    assert more.machines == (MACHINE,)
+
+
+def test_on_another_machine_every_trial_keeps_its_own(tested: tuple[SelftestRecord, Path], tmp_path: Path) -> None:
+    record, folder = tested
+    worker = setting.runner()
+    subjects = setting.selftest_subjects(worker=worker, reports=folder)
+    one = (Block(Load.IDLE, (Visit("nanosecond", Pair.COPY, 0, trials=1),)),)
+    there = replace(MACHINE, cores=3)
+    for place, cores in enumerate((3, MACHINE.cores, 3)):
+        own = tmp_path / str(place)
+        own.mkdir()
+        lab = replace(laboratory(worker, own), machine=replace(MACHINE, cores=cores))
+        test = Selftest(lab, subjects, loaded=unloaded, load_average=lambda: 0.5, quick=False, earlier=record)
+        record = test.run(one)
+    assert record.machines == (MACHINE, there)
+    assert [trial.machine for trial in record.trials[-3:]] == [1, 0, 1]
+    assert selftests.load(lab.record_path) == record
+    rates = operating_curve(record).machines
+    assert [(each.machine, each.trials) for each in rates] == [(0, len(record.trials) - 2), (1, 2)]
 
 
 def test_the_verdicts_are_the_true_ones(tested: tuple[SelftestRecord, Path]) -> None:

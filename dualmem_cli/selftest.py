@@ -49,7 +49,8 @@ Loaded = Callable[[Load, tuple[int, ...]], contextlib.AbstractContextManager[tup
 
 
 class Selftest:
-    """A self-test while it runs: its growing record. `earlier` is one of the same builds; its trials are taken over."""
+    """A self-test while it runs: its growing record. `gate` is the digest of what measures and decides; `earlier` is a record of the same
+    gate and builds, whose trials are taken over."""
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class Selftest:
         loaded: Loaded,
         load_average: Callable[[], float],
         quick: bool,
+        gate: str,
         earlier: SelftestRecord | None,
     ) -> None:
         self._lab = lab
@@ -93,6 +95,7 @@ class Selftest:
             seed=lab.seed,
             raw=self._raw.path.name,
             trials=(),
+            gate=gate,
         )
         if earlier is not None:
             self._machine = place_of(lab.machine, earlier.machines)
@@ -133,9 +136,8 @@ class Selftest:
 
     def _block(self, block: Block, scratch: Path) -> None:
         with contextlib.ExitStack() as stack:
-            inert = self._inert_builds(
-                stack, block
-            )  # before the load begins: it is the gate that is tested under load, not the compiler
+            # Before the load begins: it is the gate that is tested under load, not the compiler.
+            inert = self._inert_builds(stack, block)
             cpus = stack.enter_context(self._loaded(block.load, self._lab.cpus))
             for position, visit in enumerate(block.visits):
                 self._before = None

@@ -2,7 +2,8 @@
 
     python docs/selftest/suites.py RUNS FILE.csv      # in a clean checkout after `make build`; goes on where the file ends
 
-Every run is `dualmem compare --against HEAD` with its defaults over the shipped scenarios. Whatever is not 0 is a false alarm (1), an
+Every run is `dualmem compare --against HEAD` with its defaults over the shipped scenarios, on all processors; a load that is for one of
+them (other-core, same-core, bandwidth) is beside a worker or on its processor by turns. Whatever is not 0 is a false alarm (1), an
 inconclusive suite (4) or a failure.
 """
 
@@ -25,11 +26,12 @@ LONGEST_S = 3600.0
 
 def main(runs: int, path: Path) -> int:
     """Run what is still missing of `runs`; print how often each exit status came."""
+    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     done = len(path.read_text().splitlines()) - 1 if path.exists() else -1
     with path.open("a", newline="") as file:
         writer = csv.writer(file)
         if done < 0:
-            writer.writerow(["began", "cpu", "load", "exit", "seconds", "counts"])
+            writer.writerow(["began", "revision", "cpu", "load", "exit", "seconds", "counts"])
         for number in range(max(0, done), runs):
             load = list(Load)[number % len(Load)]
             with loaded(load, cpus=usable_cpus(), executable=native_path("dualmem-worker"), seed=number, longest_s=LONGEST_S):
@@ -40,7 +42,9 @@ def main(runs: int, path: Path) -> int:
                 json.loads(answer.stdout)["counts"] if answer.stdout.startswith("{") else {"said": answer.stderr.strip()[-200:]}
             )
             told = " ".join(f"{value} {name}" for name, value in counts.items() if value)
-            writer.writerow([moment, read_machine().cpu, load, answer.returncode, round(time.monotonic() - began, 1), told])
+            writer.writerow(
+                [moment, revision, read_machine().cpu, load, answer.returncode, round(time.monotonic() - began, 1), told]
+            )
             file.flush()
     with path.open(newline="") as file:
         print(dict(Counter(row["exit"] for row in csv.DictReader(file))))

@@ -27,7 +27,7 @@ def selftest(
         typer.Option(
             "--continue",
             metavar="RECORD",
-            help="Add rounds to an earlier self-test of the same builds, of this machine or another.",
+            help="Add rounds to an earlier self-test of the same gate and builds, of this machine or another.",
         ),
     ] = None,
     loads: Annotated[
@@ -52,6 +52,7 @@ def selftest(
     from dualmem_cli.cli import progress, setting, showing
     from dualmem_cli.errors import DualmemError
     from dualmem_cli.judge.continuation import check_same_selftest
+    from dualmem_cli.measure.provenance import gate_digest
     from dualmem_cli.plan import trials
     from dualmem_cli.selftest import Selftest
     from dualmem_cli.store import selftests
@@ -62,10 +63,11 @@ def selftest(
         raise DualmemError("--quick and --continue exclude each other", hint="A quick self-test has other cells than a full one.")
     earlier = selftests.load(continue_) if continue_ else None
     worker = setting.runner()
+    gate = gate_digest(worker.executable)
     subjects = setting.selftest_subjects(worker=worker, reports=reports)
     if earlier is not None:
         builds = tuple(subjects.planted.values())
-        check_same_selftest(earlier, path=str(continue_), builds=builds)
+        check_same_selftest(earlier, path=str(continue_), builds=builds, gate=gate)
     lab = setting.laboratory(worker=worker, kind="selftest", reports=reports, progress=progress.chosen(quiet=quiet))
     chosen = tuple(dict.fromkeys(loads or Load))
     blocks = (
@@ -79,6 +81,7 @@ def selftest(
         loaded=setting.loaded(worker, seed=lab.seed),
         load_average=lambda: os.getloadavg()[0],
         quick=quick,
+        gate=gate,
         earlier=earlier,
     )
     record = test.run(blocks)

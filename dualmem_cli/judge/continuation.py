@@ -35,19 +35,25 @@ def check_same_question(
         raise _other(path, f"it was made on another machine ({first.name} {first.before} -> {first.after})")
 
 
-def check_same_selftest(earlier: SelftestRecord, *, path: str, builds: Sequence[Build]) -> None:
-    """Raises RecordError unless the trials of `earlier` are of these builds. They may be of another machine: trials are independent
-    decisions, and each keeps its machine."""
+def check_same_selftest(earlier: SelftestRecord, *, path: str, builds: Sequence[Build], gate: str) -> None:
+    """Raises RecordError unless the trials of `earlier` are of these builds, by this gate (a digest). They may be of another machine:
+    trials are independent decisions, and each keeps its machine."""
     if earlier.quick:
         raise RecordError(
             f"{path}: a quick self-test has other cells than a full one", hint="Begin a full one: dualmem selftest."
         )
     if [build.digest for build in earlier.builds] != [build.digest for build in builds]:
-        raise RecordError(
-            f"{path}: it tried other builds of the self-test's library; only trials of the same builds add up",
-            hint="Leave out --continue to begin anew.",
-            status=ExitStatus.NOT_COMPARABLE,
-        )
+        raise _other_gate(path, "it tried other builds of the self-test's library")
+    if earlier.gate != gate:
+        raise _other_gate(path, f"it tested another gate ({earlier.gate or 'not recorded'}, this one is {gate})")
+
+
+def _other_gate(path: str, what: str) -> RecordError:
+    return RecordError(
+        f"{path}: {what}; only trials of the same gate and builds add up",
+        hint="Leave out --continue to begin anew.",
+        status=ExitStatus.NOT_COMPARABLE,
+    )
 
 
 def _other(path: str, what: str) -> RecordError:

@@ -86,6 +86,7 @@ class SelftestRecord:
     raw: str
     trials: tuple[Trial, ...]
     elsewhere: tuple[Machine, ...] = ()
+    gate: str = ""  # digest of what sampled and decided (measure/provenance.py); "" in records from before it was kept
 
     @property
     def machines(self) -> tuple[Machine, ...]:

@@ -42,7 +42,7 @@ def tested(tmp_path_factory: pytest.TempPathFactory) -> tuple[SelftestRecord, Pa
     worker = setting.runner()
     subjects = setting.selftest_subjects(worker=worker, reports=folder)
     lab = laboratory(worker, folder)
-    test = Selftest(lab, subjects, loaded=unloaded, load_average=lambda: 0.5, quick=False, earlier=None)
+    test = Selftest(lab, subjects, loaded=unloaded, load_average=lambda: 0.5, quick=False, gate="g", earlier=None)
     visits = (
         Visit("compute", Pair.COPY, 0, trials=2),
         Visit("nanosecond", Pair.INERT, 0, trials=1),
@@ -57,15 +57,19 @@ def tested(tmp_path_factory: pytest.TempPathFactory) -> tuple[SelftestRecord, Pa
 def test_an_earlier_run_is_gone_on_with(tested: tuple[SelftestRecord, Path], tmp_path: Path) -> None:
     """Its trials are taken over; the same builds are asked for."""
     record, folder = tested
-    check_same_selftest(record, path="s.json", builds=record.builds)
+    check_same_selftest(record, path="s.json", builds=record.builds, gate="g")
     with pytest.raises(RecordError, match=r"other builds.*Leave out --continue"):
-        check_same_selftest(record, path="s.json", builds=record.builds[:-1])
+        check_same_selftest(record, path="s.json", builds=record.builds[:-1], gate="g")
+    with pytest.raises(RecordError, match=r"another gate \(g, this one is h\)"):
+        check_same_selftest(record, path="s.json", builds=record.builds, gate="h")
+    with pytest.raises(RecordError, match="another gate \\(not recorded"):
+        check_same_selftest(replace(record, gate=""), path="s.json", builds=record.builds, gate="g")
     with pytest.raises(RecordError, match="quick"):
-        check_same_selftest(replace(record, quick=True), path="s.json", builds=record.builds)
+        check_same_selftest(replace(record, quick=True), path="s.json", builds=record.builds, gate="g")
     worker = setting.runner()
     lab = laboratory(worker, tmp_path)
     test = Selftest(
-        lab, setting.selftest_subjects(worker=worker, reports=folder), loaded=unloaded, load_average=lambda: 0.5, quick=False,
+        lab, setting.selftest_subjects(worker=worker, reports=folder), loaded=unloaded, load_average=lambda: 0.5, quick=False, gate="g",
         earlier=record,
     )  # fmt: skip
     more = test.run((Block(Load.IDLE, (Visit("nanosecond", Pair.COPY, 0, trials=1),)),))
@@ -87,7 +91,7 @@ def test_on_another_machine_every_trial_keeps_its_own(tested: tuple[SelftestReco
         own = tmp_path / str(place)
         own.mkdir()
         lab = replace(laboratory(worker, own), machine=replace(MACHINE, cores=cores))
-        test = Selftest(lab, subjects, loaded=unloaded, load_average=lambda: 0.5, quick=False, earlier=record)
+        test = Selftest(lab, subjects, loaded=unloaded, load_average=lambda: 0.5, quick=False, gate="g", earlier=record)
         record = test.run(one)
     assert record.machines == (MACHINE, there)
     assert [trial.machine for trial in record.trials[-3:]] == [1, 0, 1]

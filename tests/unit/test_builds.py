@@ -1,9 +1,11 @@
 """Builds kept by their content: whole or not at all, damage seen and mended."""
 
+import fcntl
 import json
 import multiprocessing
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -194,3 +196,20 @@ def test_a_link_is_copied_even_where_it_cannot_be_stripped(tmp_path: Path) -> No
     binaries.copy_link(tmp_path / "x.so", tmp_path / "y.so")
     assert (tmp_path / "y.so").read_text() == "no ELF file"
     assert (tmp_path / "y.so").stat().st_ino != (tmp_path / "x.so").stat().st_ino
+
+
+def test_a_build_is_put_there_by_one_run_at_a_time(tmp_path: Path) -> None:
+    """While another run has its turn, this one waits; then it goes on."""
+    done = threading.Event()
+
+    def run() -> None:
+        keep(tmp_path, "one", "two")
+        done.set()
+
+    with (tmp_path / "kept.put.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        thread = threading.Thread(target=run)
+        thread.start()
+        assert not done.wait(timeout=0.5)
+    assert done.wait(timeout=30)
+    thread.join()

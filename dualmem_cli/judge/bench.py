@@ -114,7 +114,7 @@ def _ratios(run: CaseRun) -> dict[str, Estimate]:
     """Overhead against the single-type twin and speed-up over the slower way, from interleaved pairs."""
     found: dict[str, Estimate] = {}
     samples = [worker.samples for worker in run.workers if worker.samples is not None]
-    method = "mean over workers of the median paired ratio"
+    method = "mean over workers of the interquartile mean of paired ratios"
     control = _arm(run, Role.CONTROL)
     if samples and control is not None:
         logs = [paired_ratios(s, arm=0, reference=control).value for s in samples]

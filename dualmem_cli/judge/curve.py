@@ -16,7 +16,7 @@ from dualmem_cli.model.verdict import Verdict
 from dualmem_cli.stats.interval import mean_interval
 
 OURS = "dualmem"
-_SAYS = "mean over fresh workers of the median paired ratio; sequential interval beyond the threshold, or narrow round it"
+_SAYS = "mean over fresh workers of the interquartile mean of paired ratios; sequential interval beyond the threshold, or narrow round it"
 _LOADS, _PAIRS = tuple(Load), tuple(Pair)
 _Key = tuple[float | None, Pair | None, Load | None, str]
 

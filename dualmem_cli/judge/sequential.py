@@ -35,7 +35,7 @@ FIRST_LOOK = 6
 PATIENCE = 24  # workers: from here on a case need not be proved against T itself
 _GROWTH = 1.2  # from one look to the next
 INDIFFERENCE = 0.2  # of the threshold: 4 % to 6 % round 5 %
-_METHOD = "mean over workers of the median paired ratio, both orders of set-up weighing the same"
+_METHOD = "mean over workers of the interquartile mean of paired ratios, both orders of set-up weighing the same"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from dualmem_cli.model.plan import Arm, Case, Draw, Task, WorkerArm, WorkerReque
 from dualmem_cli.model.samples import Failure, FailureKind, WorkerRun
 from dualmem_cli.model.scenario import Measure, Mode
 from dualmem_cli.plan.draw import draw_worker
-from dualmem_cli.plan.effort import FEWEST, samples_per_worker
-from dualmem_cli.plan.schedule import mirrored
+from dualmem_cli.plan.effort import FEWEST, QUIET_WARMUP_NS, Effort, effort
+from dualmem_cli.plan.schedule import halfway, mirrored
 from dualmem_cli.stats.pairs import pair_noise, per_operation
 
 # Operations that every arm runs before its output is compared. Enough for a checksum over several results.
@@ -71,7 +71,8 @@ class CaseSession:
         self._prepared: tuple[str, ...] = ("",) * len(arms)
         self._iterations = 0
         self._operation_ns = 0.0
-        self._samples = measure.samples or FEWEST
+        # Until the calibration knows better.
+        self._effort = Effort(QUIET_WARMUP_NS if measure.warmup_ns is None else measure.warmup_ns, measure.samples or FEWEST)
         self.recall: tuple[float | None, ...] = (None,) * len(arms)
 
     def open(self) -> Failure | None:
@@ -95,8 +96,9 @@ class CaseSession:
                 request, arms=request.arms[:1], order=(0,), operations=self._measure.operations, passes=self._measure.passes
             )
         else:
-            schedule = mirrored(arms=len(self._arms), samples=self._samples, seed=self._seed * 1_000_003 + index)
-            request = replace(request, iterations=self._iterations, schedule=schedule)
+            schedule = mirrored(arms=len(self._arms), samples=self._effort.samples, seed=self._seed * 1_000_003 + index)
+            exchange = halfway(schedule, arms=2) if len(self._arms) == 2 else 0
+            request = replace(request, iterations=self._iterations, schedule=schedule, exchange=exchange)
         return self._bench.runner.measure(request, draw, timeout_s=self._measure.timeout_s)
 
     def control(self, index: int, arms: tuple[Arm, ...]) -> WorkerRun | None:
@@ -118,7 +120,7 @@ class CaseSession:
                 for arm in arms
             ),
             iterations=iterations,
-            schedule=mirrored(arms=len(arms), samples=min(self._samples, _CONTROL_SAMPLES), seed=self._seed + index),
+            schedule=mirrored(arms=len(arms), samples=min(self._effort.samples, _CONTROL_SAMPLES), seed=self._seed + index),
         )
         return self._bench.runner.measure(request, draw, timeout_s=self._measure.timeout_s)
 
@@ -150,7 +152,7 @@ class CaseSession:
             placement=draw.placement,
             order=draw.order,
             check=_CHECKED_OPERATIONS,
-            warmup_ns=int(self._measure.warmup_ns),
+            warmup_ns=int(self._effort.warmup_ns),
         )
 
     def _prepare(self, index: int) -> Failure | None:
@@ -200,8 +202,9 @@ class CaseSession:
         self._operation_ns = max(1e-3, median(per_operation(run.samples, arm=0)))
         self._iterations = max(1, round(self._measure.sample_ns / self._operation_ns))
         longer = self._iterations / run.samples.iterations[0]
-        self._samples = samples_per_worker(
-            self._measure.samples,
+        self._effort = effort(
+            samples=self._measure.samples,
+            warmup_ns=self._measure.warmup_ns,
             noise=pair_noise(run.samples),
             sample_ns=self._measure.sample_ns,
             taken_ns=longer * fmean(run.samples.wall_ns),

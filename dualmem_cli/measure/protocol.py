@@ -54,6 +54,8 @@ def encode(request: WorkerRequest) -> str:
         lines.append(f"load {request.load}")
     if request.schedule:
         lines.append(f"schedule {request.schedule}")
+    if request.exchange:
+        lines.append(f"exchange {request.exchange}")
     if request.path:
         lines.append(f"path {request.path}")
     if any("\n" in line for line in lines):
@@ -114,10 +116,10 @@ def _kernel(raw: dict[str, Any]) -> Kernel:
     )
 
 
-def worker_run(events: list[Event], draw: Draw, schedule: str, failure: Failure | None) -> WorkerRun:
+def worker_run(events: list[Event], draw: Draw, request: WorkerRequest, failure: Failure | None) -> WorkerRun:
     """What a worker answered, as far as it got. An answer that is not the protocol's is a failure of the worker, not of the run."""
     try:
-        return _worker_run(events, draw, schedule, failure)
+        return _worker_run(events, draw, request, failure)
     except (KeyError, TypeError, ValueError):
         broken = Failure(FailureKind.BROKEN, "answer", None, "the worker's answer is not in the protocol of this dualmem")
         return WorkerRun(
@@ -125,12 +127,12 @@ def worker_run(events: list[Event], draw: Draw, schedule: str, failure: Failure 
         )
 
 
-def _worker_run(events: list[Event], draw: Draw, schedule: str, failure: Failure | None) -> WorkerRun:
+def _worker_run(events: list[Event], draw: Draw, request: WorkerRequest, failure: Failure | None) -> WorkerRun:
     return WorkerRun(
         draw=draw,
         clock=_clock(first(events, "hello")),
         check=_check(first(events, "checked")),
-        samples=_samples(first(events, "samples"), schedule),
+        samples=_samples(first(events, "samples"), request),
         latency=tuple(_latency(event) for event in events if event["event"] == "latency"),
         metrics=tuple(tuple(event["values"]) for event in events if event["event"] == "metrics"),
         resources=_resources(first(events, "resources")),
@@ -148,9 +150,10 @@ def _check(event: Event | None) -> Check | None:
     return Check(checksums=tuple(event["checksums"]), outputs=tuple(event["outputs"]), differences=tuple(event["differences"]))
 
 
-def _samples(event: Event | None, schedule: str) -> Samples | None:
+def _samples(event: Event | None, request: WorkerRequest) -> Samples | None:
     if event is None:
         return None
+    schedule = request.schedule
     if any(len(event[key]) != len(schedule) for key in ("wall_ns", "cpu_ns", "switches")):
         raise ValueError("a sample per entry of the schedule is wanted")
     return Samples(
@@ -160,6 +163,7 @@ def _samples(event: Event | None, schedule: str) -> Samples | None:
         cpu_ns=tuple(event["cpu_ns"]),
         switches=tuple(event["switches"]),
         checksums=tuple(event["checksums"]),
+        exchange=request.exchange if event["exchanged"] > 0 else 0,
     )
 
 

@@ -11,6 +11,7 @@ _DECIDING = (
     "judge/sequential.py",
     "judge/validity.py",
     "measure/case.py",
+    "measure/protocol.py",
     "plan/cases.py",
     "plan/draw.py",
     "plan/effort.py",

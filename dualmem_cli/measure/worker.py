@@ -56,7 +56,7 @@ class WorkerProcesses:
     def measure(self, request: WorkerRequest, draw: Draw, *, timeout_s: float) -> WorkerRun:
         began = time.monotonic()
         events, failure = self._answer(request, timeout_s=timeout_s)
-        run = protocol.worker_run(events, draw, request.schedule, failure)
+        run = protocol.worker_run(events, draw, request, failure)
         return replace(run, seconds=time.monotonic() - began)
 
     def _answer(self, request: WorkerRequest, *, timeout_s: float) -> tuple[list[protocol.Event], Failure | None]:

@@ -118,6 +118,7 @@ class WorkerRequest:
     iterations: int = 0
     target_ns: int = 0
     schedule: str = ""
+    exchange: int = 0  # the sample before which the two arms exchange their pages; 0: never
     operations: int = 0
     passes: int = 0
     duration_ns: int = 0

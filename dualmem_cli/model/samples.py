@@ -47,7 +47,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Timed samples: entry i of each array belongs to entry i of the schedule. `iterations` and `checksums` are per arm."""
+    """Timed samples: entry i of each array belongs to entry i of the schedule. `iterations` and `checksums` are per arm. Before sample
+    `exchange` the two arms exchanged their physical pages; 0: they did not."""
 
     schedule: str
     iterations: tuple[int, ...]
@@ -55,6 +56,7 @@ class Samples:
     cpu_ns: tuple[int, ...]
     switches: tuple[int, ...]
     checksums: tuple[str, ...]
+    exchange: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Measure:
     workers: int  # fresh processes: the unit of inference
     samples: int | None  # per worker and arm (block); None: as many as the noise of the case wants (plan/effort.py)
     sample_ns: float  # wanted length of one sample
-    warmup_ns: float
+    warmup_ns: float | None  # per worker; None: by noise too
     operations: int  # per pass (latency)
     passes: int  # (latency)
     empty: str  # kernel that is this one's empty loop, subtracted; "" for none

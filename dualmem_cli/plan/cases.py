@@ -128,7 +128,7 @@ def default_scenarios(libraries: Sequence[Library]) -> tuple[Scenario, ...]:
 
 
 DEFAULT_MEASURE = Measure(
-    mode=Mode.BLOCK, workers=8, samples=None, sample_ns=100e3, warmup_ns=3e6,
+    mode=Mode.BLOCK, workers=8, samples=None, sample_ns=100e3, warmup_ns=None,
     operations=1000, passes=3, empty="", timeout_s=60.0,
 )  # fmt: skip
 

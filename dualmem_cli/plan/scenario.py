@@ -74,10 +74,12 @@ class MeasureTable(_Table):
         default=None,
         ge=4,
         le=100_000,
-        description="block: samples per worker and arm; default: 40 to 320, by the noise of the case",
+        description="block: samples per worker and arm; default: 40 to 80, by the noise of the case",
     )
     sample_us: float = Field(default=100.0, ge=10, le=1e7, description="block: wanted length of one sample")
-    warmup_ms: float = Field(default=3.0, ge=0, le=60_000)
+    warmup_ms: float | None = Field(
+        default=None, ge=0, le=60_000, description="per worker; default: 3 for a quiet case, 8 for a noisy one"
+    )
     operations: int = Field(default=1000, ge=10, le=10_000_000, description="latency: operations per pass")
     passes: int = Field(default=3, ge=1, le=100, description="latency: passes over the same operations")
     empty: str = Field(default="", description="kernel that is this one's empty loop; its time is subtracted")
@@ -232,7 +234,7 @@ def _measure(table: MeasureTable) -> Measure:
         workers=table.workers,
         samples=table.samples,
         sample_ns=table.sample_us * 1e3,
-        warmup_ns=table.warmup_ms * 1e6,
+        warmup_ns=None if table.warmup_ms is None else table.warmup_ms * 1e6,
         operations=table.operations,
         passes=table.passes,
         empty=table.empty,

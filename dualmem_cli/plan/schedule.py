@@ -22,3 +22,9 @@ def mirrored(*, arms: int, samples: int, seed: int) -> str:
         random.shuffle(order)
         blocks.append("".join(map(str, order + order[::-1])))
     return "".join(blocks)
+
+
+def halfway(schedule: str, *, arms: int) -> int:
+    """The sample that begins the second half of a mirrored schedule, at the border of two blocks; 0 where there is one block only."""
+    block = 2 * arms
+    return len(schedule) // block // 2 * block

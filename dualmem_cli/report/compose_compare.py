@@ -274,7 +274,7 @@ def _figures(finding: CompareFinding, run: CaseRun) -> tuple[Figure, ...]:
         Figure(
             case,
             FigureKind.WORKERS,
-            "One mark per worker: the median of its pairs, sorted. The band is the interval of the verdict.",
+            "One mark per worker: the interquartile mean of its pairs, sorted. The band is the interval of the verdict.",
             f"Change per worker in {case}" + (f": {change_text(finding.change)} overall" if finding.change else ""),
         ),
         Figure(

@@ -78,16 +78,16 @@ def _ratios(record: Record, run: CaseRun, canvas: Canvas) -> None:
 
 def _workers(record: Record, run: CaseRun, canvas: Canvas) -> None:
     finding = _compare_finding(record, run)
-    medians = sorted(worker.median * 100 for worker in pairs_by_worker(run))
-    scale = _change_scale(medians, finding, share=1.0)
-    plane = _change_plane(canvas, scale, count=len(medians), title="workers, sorted")
+    values = sorted(worker.value * 100 for worker in pairs_by_worker(run))
+    scale = _change_scale(values, finding, share=1.0)
+    plane = _change_plane(canvas, scale, count=len(values), title="workers, sorted")
     if finding.change is not None:
         if math.isfinite(finding.change.low) and math.isfinite(finding.change.high):
             plane.band(finding.change.low * 100, finding.change.high * 100, colour=PALETTE["band"])
         plane.across(finding.change.value * 100, colour=PALETTE["new"], width=1.4)
-    plane.dots(list(enumerate(medians, 1)), colour=PALETTE["ink"], size=5.5)
-    _threshold(plane, finding, count=len(medians))
-    plane.heading("change of each worker", f"{len(medians)} workers")
+    plane.dots(list(enumerate(values, 1)), colour=PALETTE["ink"], size=5.5)
+    _threshold(plane, finding, count=len(values))
+    plane.heading("change of each worker", f"{len(values)} workers")
 
 
 def _sides(_: Record, run: CaseRun, canvas: Canvas) -> None:

@@ -13,11 +13,12 @@ from dualmem_cli.stats.pairs import paired_ratios, per_operation
 
 @dataclass(frozen=True, slots=True)
 class WorkerPairs:
-    """One worker of a compare: candidate / baseline - 1 of every pair that counts, in time order, and their median."""
+    """One worker of a compare: candidate / baseline - 1 of every pair that counts, in time order, and their interquartile mean, which is
+    the worker's value for the judge."""
 
     worker: int
     changes: tuple[float, ...]
-    median: float
+    value: float
 
 
 @dataclass(frozen=True, slots=True)

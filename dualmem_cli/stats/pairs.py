@@ -5,9 +5,10 @@ arms are paired with the sample beside them, and a pair is dropped when either s
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
+from statistics import fmean, median
 
 from dualmem_cli.model.samples import Samples
 
@@ -20,15 +21,26 @@ _NORMAL = 1.4826  # standard deviation of a normal variable / its median absolut
 
 @dataclass(frozen=True, slots=True)
 class PairedRatios:
-    """Log ratios arm / reference of all pairs that count, in time order, and how many pairs were dropped."""
+    """Log ratios arm / reference of all pairs that count, in time order, and how many pairs were dropped. The first `before` of them are
+    from before the two arms exchanged their pages; all, when they did not."""
 
     logs: tuple[float, ...]
     dropped: int
+    before: int
 
     @property
     def value(self) -> float:
-        """The worker's one number: the median log ratio (robust: half of the pairs may be disturbed)."""
-        return median(self.logs)
+        """The worker's one number: the interquartile mean of the log ratios. A quarter of the pairs on either side may be disturbed, and
+        it scatters less than the median where they are few (long operations) or have two levels. Before and after an exchange of
+        pages weigh the same, so that what the pages did to the ratio cancels."""
+        halves = [half for half in (self.logs[: self.before], self.logs[self.before :]) if half]
+        return fmean(midmean(half) for half in halves)
+
+
+def midmean(values: Sequence[float]) -> float:
+    """The interquartile mean: of what is left when the lowest and the highest quarter are cut off; of three values the middle one."""
+    cut = (len(values) + 1) // 4
+    return fmean(sorted(values)[cut : len(values) - cut])
 
 
 def undisturbed(samples: Samples, index: int) -> bool:
@@ -51,7 +63,8 @@ def paired_ratios(samples: Samples, *, arm: int, reference: int) -> PairedRatios
     clean = [pair for pair in pairs if undisturbed(samples, pair[0]) and undisturbed(samples, pair[1])]
     kept = clean or pairs
     logs = tuple(math.log(samples.wall_ns[a] / samples.wall_ns[r]) for a, r in kept)
-    return PairedRatios(logs=logs, dropped=len(pairs) - len(clean))
+    before = sum(a < samples.exchange for a, _ in kept) if samples.exchange else len(logs)
+    return PairedRatios(logs=logs, dropped=len(pairs) - len(clean), before=before)
 
 
 def per_operation(samples: Samples, *, arm: int) -> tuple[float, ...]:

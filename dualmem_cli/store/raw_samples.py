@@ -6,6 +6,7 @@ entry per worker, in time order:
     trial        index into the record's trials           uint32 [workers]
     iterations   operations per sample, of either arm     uint64 [workers, 2]
     length       samples of the worker                    uint32 [workers]
+    exchange     the sample before which both sides exchanged their pages, 0: never  uint32 [workers]
 
 and one per sample, the workers one after the other:
 
@@ -49,6 +50,7 @@ class RawSamples:
             "trial": np.array([trial for trial, _ in self._workers], dtype=np.uint32),
             "iterations": np.array([samples.iterations for samples in taken], dtype=np.uint64),
             "length": np.array([len(samples.schedule) for samples in taken], dtype=np.uint32),
+            "exchange": np.array([samples.exchange for samples in taken], dtype=np.uint32),
             "arm": np.frombuffer("".join(samples.schedule for samples in taken).encode(), dtype=np.uint8) - ord("0"),
             "wall_ns": _joined([samples.wall_ns for samples in taken], most=_LONGEST_NS).astype(np.uint32),
             "cpu_ns": _joined([samples.cpu_ns for samples in taken], most=_LONGEST_NS).astype(np.uint32),

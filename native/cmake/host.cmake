@@ -2,7 +2,7 @@
 set(host_flags -fno-semantic-interposition)
 add_library(dmx_host STATIC
   host/open.c host/matrix.c host/arm.c host/clock.c host/histogram.c host/latency.c host/execute.c
-  host/request.c host/answer.c)
+  host/request.c host/answer.c host/pages.c)
 target_compile_options(dmx_host PRIVATE ${host_flags})
 target_link_libraries(dmx_host PUBLIC ${CMAKE_DL_LIBS} m)
 

@@ -1,6 +1,6 @@
 # C tests: one executable per native/tests/test_*.c. Those of the host need the host alone; the others have libdualmem's objects
 # inside so that a test can reach every variant.
-set(host_tests test_histogram test_request test_answer test_execute)
+set(host_tests test_histogram test_request test_answer test_execute test_pages)
 file(GLOB test_sources CONFIGURE_DEPENDS tests/test_*.c)
 foreach(source IN LISTS test_sources)
   get_filename_component(name ${source} NAME_WE)

@@ -104,7 +104,7 @@ int32_t dmx_calibrate(dmx_lane *lanes, size_t lane_count, uint64_t target_ns, ui
     return DM_OK;
 }
 
-enum { WINDOW_ROUNDS = 64, WARM_UPS_MOST = 8 };
+enum { WINDOW_ROUNDS = 64, WARM_UP_MORE_NS = 24000000 };
 
 static int compare_times(const void *a, const void *b) {
     const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -154,7 +154,7 @@ void dmx_warm_up(dmx_lane *lanes, const uint8_t *order, size_t lane_count, uint6
             return;
         }
         memcpy(before, after, sizeof before);
-    } while (dmx_now() - begin < WARM_UPS_MOST * duration_ns);
+    } while (dmx_now() - begin < duration_ns + WARM_UP_MORE_NS);
 }
 
 static double difference(double a, double b) {

@@ -161,8 +161,8 @@ void dmx_execute(dmx_lane *lanes, const uint8_t *schedule, size_t count, dmx_sam
 int32_t dmx_calibrate(dmx_lane *lanes, size_t lane_count, uint64_t target_ns, uint64_t *iterations, char *error,
                       size_t error_size);
 /* Runs all lanes in turn for duration_ns, and on while their times still change by more than 2 % from one half of that to the next, up
- * to eight times as long: set-up leaves caches in a state that the kernel itself would not, and who was set up last has more of it. A
- * stream through 16 MiB takes 2.5 times as long in its first 10 ms as later; timed, that hid half of a planted 6 %. */
+ * to 24 ms more: set-up leaves caches in a state that the kernel itself would not, and who was set up last has more of it. A stream
+ * through 16 MiB takes 2.5 times as long in its first 10 ms as later; timed, that hid half of a planted 6 %. */
 /* `order` holds every lane once: the turn in which they run. It should be dealt, because the last lane begins its samples warmer. */
 void dmx_warm_up(dmx_lane *lanes, const uint8_t *order, size_t lane_count, uint64_t duration_ns);
 

@@ -120,8 +120,9 @@ void dmx_report_library(dmx_answer *answer, const char *path, const dmx_library 
 }
 
 void dmx_report_samples(dmx_answer *answer, const dmx_lane *lanes, size_t lane_count, const dmx_sample *samples,
-                        size_t sample_count) {
+                        size_t sample_count, size_t exchanged) {
     dmx_answer_begin(answer, "samples");
+    whole_field(answer, "exchanged", exchanged);
     open_field(answer, "iterations", '[');
     for (size_t i = 0; i < lane_count; i++) {
         dmx_answer_whole(answer, lanes[i].iterations);

@@ -9,7 +9,7 @@ void dmx_report_hello(dmx_answer *answer);
 /* reasons: per kernel, NULL where this machine can run it. */
 void dmx_report_library(dmx_answer *answer, const char *path, const dmx_library *library, char *const *reasons);
 void dmx_report_samples(dmx_answer *answer, const dmx_lane *lanes, size_t lane_count, const dmx_sample *samples,
-                        size_t sample_count);
+                        size_t sample_count, size_t exchanged);
 void dmx_report_latency(dmx_answer *answer, size_t arm, uint64_t operations, const dmx_latency *latency);
 void dmx_report_metrics(dmx_answer *answer, size_t arm, const double *values, size_t count);
 

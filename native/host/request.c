@@ -287,6 +287,10 @@ static int32_t take_path(parser *in, char *rest) {
     return parse_path(in, rest, &in->request->path);
 }
 
+static int32_t take_exchange(parser *in, char *rest) {
+    return parse_size(in, rest, REQUEST_MAX, &in->request->exchange);
+}
+
 static int32_t take_iterations(parser *in, char *rest) {
     return parse_whole(in, rest, (uint64_t)1 << 50, &in->request->iterations); /* times WORK it still fits a double */
 }
@@ -322,6 +326,7 @@ static const struct {
     {"iterations", take_iterations, false},
     {"target", take_target, false},
     {"schedule", take_schedule, false},
+    {"exchange", take_exchange, false},
     {"operations", take_operations, false},
     {"passes", take_passes, false},
     {"duration", take_duration, false},
@@ -426,6 +431,9 @@ static int32_t check_task(parser *in) {
     }
     if (request->task == DMX_MEASURE && request->iterations == 0 && request->target_ns == 0) {
         return refuse_whole(in, "`task measure` needs `iterations`, or `target` to calibrate them");
+    }
+    if (request->exchange > 0 && (request->arm_count < 2 || request->exchange >= request->schedule_count)) {
+        return refuse_whole(in, "`exchange` needs two arms and a later sample in `schedule`");
     }
     if (request->task == DMX_LATENCY && (request->operations == 0 || request->passes == 0)) {
         return refuse_whole(in, "`task latency` needs `operations` and `passes`");

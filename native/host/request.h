@@ -43,6 +43,7 @@ typedef struct dmx_request {
     uint64_t target_ns;
     uint8_t *schedule; /* arm indices, not digits */
     size_t schedule_count;
+    size_t exchange; /* the sample before which arms 0 and 1 exchange their pages; 0: they do not */
     uint64_t operations;
     uint64_t passes;
     uint64_t duration_ns;

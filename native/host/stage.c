@@ -143,6 +143,10 @@ int32_t dmx_set_up_arms(dmx_worker *self) {
         }
         dmx_arm *arm = &self->arms[index];
         dmx_phase(self, "setup", (int)index);
+        static dmx_memory before;
+        if (self->request->exchange > 0) {
+            dmx_memory_read(&before);
+        }
         int32_t status = dmx_arm_open(arm, self->kernels[index], &self->inputs, ERROR(self));
         if (status == DM_OK && self->request->arms[index].prepared != NULL) {
             status = dmx_arm_use_prepared(arm, self->request->arms[index].prepared, ERROR(self));
@@ -152,6 +156,10 @@ int32_t dmx_set_up_arms(dmx_worker *self) {
         }
         if (status != DM_OK) {
             return status;
+        }
+        if (self->request->exchange > 0) {
+            dmx_memory_read(&self->memory[index]);
+            dmx_memory_since(&self->memory[index], &before);
         }
         self->lanes[index] = (dmx_lane){.run = arm->kernel->run, .state = arm->state, .iterations = 1};
     }

@@ -68,8 +68,22 @@ int32_t dmx_prepare(dmx_worker *self) {
     return status == DM_OK ? dmx_arm_prepare(&self->arms[0], self->request->path, ERROR(self)) : status;
 }
 
+/* The samples after the exchange go on where those before it ended, warmed up once more. Returns how many pages each arm gave. */
+static size_t exchange_pages(dmx_worker *self) {
+    dmx_phase(self, "exchange", -1);
+    const size_t pages = dmx_exchange_pages(&self->memory[0], &self->memory[1]);
+    if (pages > 0) {
+        const uint64_t checksums[] = {self->lanes[0].checksum, self->lanes[1].checksum};
+        warm_up(self);
+        self->lanes[0].checksum = checksums[0];
+        self->lanes[1].checksum = checksums[1];
+    }
+    dmx_phase(self, "run", -1);
+    return pages;
+}
+
 int32_t dmx_measure(dmx_worker *self) {
-    const size_t count = self->request->schedule_count;
+    const size_t count = self->request->schedule_count, first = self->request->exchange;
     dmx_sample *samples = malloc(count * sizeof *samples);
     if (samples == NULL) {
         return dmx_refuse(ERROR(self), DM_ERROR_MEMORY, "out of memory for %zu samples", count);
@@ -79,8 +93,10 @@ int32_t dmx_measure(dmx_worker *self) {
     if (status == DM_OK) {
         warm_up(self);
         dmx_phase(self, "run", -1);
-        dmx_execute(self->lanes, self->request->schedule, count, samples);
-        dmx_report_samples(self->answer, self->lanes, self->arm_count, samples, count);
+        dmx_execute(self->lanes, self->request->schedule, first, samples);
+        const size_t exchanged = first > 0 ? exchange_pages(self) : 0;
+        dmx_execute(self->lanes, self->request->schedule + first, count - first, samples + first);
+        dmx_report_samples(self->answer, self->lanes, self->arm_count, samples, count, exchanged);
     }
     free(samples);
     return status;

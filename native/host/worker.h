@@ -4,6 +4,7 @@
 #define DUALMEM_WORKER_H
 
 #include "answer.h"
+#include "pages.h"
 #include "request.h"
 
 typedef struct dmx_worker {
@@ -16,6 +17,7 @@ typedef struct dmx_worker {
     const dm_kernel *kernels[DMX_ARMS];
     dmx_arm arms[DMX_ARMS];
     dmx_lane lanes[DMX_ARMS];
+    dmx_memory memory[DMX_ARMS]; /* what each set-up asked for, when pages are to be exchanged */
     char error[DMX_ERROR_SIZE];
 } dmx_worker;
 

@@ -44,6 +44,7 @@ static void test_everything(void) {
                            "iterations 42\n"
                            "target 200000\n"
                            "schedule 0110\n"
+                           "exchange 3\n"
                            "operations 5\n"
                            "passes 6\n"
                            "duration 7\n"
@@ -76,6 +77,7 @@ static void test_everything(void) {
     CHECK_EQUAL(request.target_ns, 200000);
     REQUIRE(request.schedule_count == 4);
     CHECK(memcmp(request.schedule, "\0\1\1\0", 4) == 0);
+    CHECK_EQUAL(request.exchange, 3);
     CHECK_EQUAL(request.operations, 5);
     CHECK_EQUAL(request.passes, 6);
     CHECK_EQUAL(request.duration_ns, 7);
@@ -160,6 +162,10 @@ static void test_refusals(void) {
          "`schedule`: must be one or more digits"},
         {FIRST "task measure\nlibrary /a\narm 0 k v 1\niterations 1\nend\n", "`task measure` needs `schedule`"},
         {FIRST "task measure\nlibrary /a\narm 0 k v 1\nschedule 0\nend\n", "`task measure` needs `iterations`"},
+        {FIRST "task measure\nlibrary /a\narm 0 k v 1\narm 0 k v 1\nschedule 01\niterations 1\nexchange 2\nend\n",
+         "`exchange` needs two arms and a later sample"},
+        {FIRST "task measure\nlibrary /a\narm 0 k v 1\nschedule 000\niterations 1\nexchange 1\nend\n",
+         "`exchange` needs two arms and a later sample"},
         {FIRST "task latency\nlibrary /a\narm 0 k v 1\noperations 1\nend\n",
          "`task latency` needs `operations` and `passes`"},
         {FIRST "task prepare\nlibrary /a\narm 0 k v 1\nend\n", "`task prepare` needs `path`"},

@@ -18,14 +18,14 @@ REQUEST = WorkerRequest(
     arms=(WorkerArm(0, "spin", "plain"), WorkerArm(1, "spin", "plain", work=1.08, prepared="/p q", output="/o")),
     parameters=(("work", 1000.0), ("share", 0.1)),
     seed=7, data="/d", queries="/q", cpu=1, stack=16, environment=5, placement=64, order=(1, 0), check=16, warmup_ns=5_000_000,
-    iterations=123, target_ns=200_000, schedule="0110", operations=10, passes=3, duration_ns=9, path="/x",
+    iterations=123, target_ns=200_000, schedule="0110", exchange=2, operations=10, passes=3, duration_ns=9, path="/x",
 )  # fmt: skip
 
 HELLO = {"event": "hello", "protocol": 1, "clock": {"name": "tsc", "source": "rdtscp", "resolution_ns": 0.5, "cost_ns": 20.0}}
 CHECKED = {"event": "checked", "checksums": ["aa", "aa"], "outputs": [8, 8], "differences": [0.0, None]}
 SAMPLES = {
     "event": "samples", "iterations": [9, 9], "wall_ns": [5, 6, 7, 8], "cpu_ns": [5, 6, 7, 8], "switches": [0, 0, 1, 0],
-    "checksums": ["aa", "aa"],
+    "checksums": ["aa", "aa"], "exchanged": 0,
 }  # fmt: skip
 HISTOGRAM = {"count": 2, "sum_ns": 30, "max_ns": 20, "buckets": [[10, 1], [20, 1]]}
 RESOURCES = {
@@ -50,7 +50,7 @@ def test_a_request_is_written_line_by_line() -> None:
         "dualmem-worker 1\ntask measure\nlibrary /a b/old.so\nlibrary /new.so\narm 0 spin plain 1.0\narm 1 spin plain 1.08\n"
         "prepared 1 /p q\noutput 1 /o\nparameter work 1000.0\nparameter share 0.1\nseed 7\ndata /d\nqueries /q\ncpu 1\nstack 16\n"
         "placement 64\norder 1 0\ncheck 16\nwarmup 5000000\niterations 123\ntarget 200000\noperations 10\npasses 3\nduration 9\n"
-        "schedule 0110\npath /x\nend\n"
+        "schedule 0110\nexchange 2\npath /x\nend\n"
     )
 
 
@@ -74,7 +74,7 @@ def test_a_line_break_in_a_path_cannot_smuggle_in_a_line(change: dict[str, Any])
 
 
 def test_a_whole_answer() -> None:
-    run = protocol.worker_run(protocol.parse_events(lines(*WHOLE)), DRAW, "0110", failure(*WHOLE))
+    run = protocol.worker_run(protocol.parse_events(lines(*WHOLE)), DRAW, REQUEST, failure(*WHOLE))
     assert run.failure is None
     assert run.clock is not None
     assert run.clock.resolution_ns == 0.5
@@ -88,9 +88,16 @@ def test_a_whole_answer() -> None:
     assert run.draw is DRAW
 
 
+def test_an_exchange_counts_when_pages_were_exchanged() -> None:
+    for pages, exchange in ((0, 0), (16, 2)):
+        run = protocol.worker_run([{**SAMPLES, "exchanged": pages}, DONE], DRAW, REQUEST, None)
+        assert run.samples is not None
+        assert run.samples.exchange == exchange
+
+
 def test_latencies() -> None:
     event = {"event": "latency", "arm": 0, "operations": 2, "every": HISTOGRAM, "fastest": HISTOGRAM}
-    run = protocol.worker_run([HELLO, CHECKED, event, DONE], DRAW, "", None)
+    run = protocol.worker_run([HELLO, CHECKED, event, DONE], DRAW, replace(REQUEST, schedule="", exchange=0), None)
     assert run.samples is None
     assert run.latency[0].every.buckets == ((10, 1), (20, 1))
 
@@ -102,7 +109,7 @@ def test_an_answer_that_was_cut_off_anywhere_never_raises_and_is_never_whole() -
         found = failure(*events)
         assert found is not None
         assert found.kind is FailureKind.BROKEN
-        run = protocol.worker_run(events, DRAW, "0110", found)
+        run = protocol.worker_run(events, DRAW, REQUEST, found)
         assert run.failure is found
 
 
@@ -130,7 +137,7 @@ def test_a_librarys_own_words_may_hold_any_character(separator: str) -> None:
 @pytest.mark.parametrize("forged", [{}, {"clock": 3}, {"values": 3}, {"wall_ns": None}, {"checksums": 7}])
 def test_an_event_with_other_fields_is_a_broken_worker_not_a_broken_run(name: str, forged: dict[str, Any]) -> None:
     events = [{"event": name, **forged}, *(event for event in WHOLE if event["event"] != name)]
-    run = protocol.worker_run(events, DRAW, "0110", failure(*events))
+    run = protocol.worker_run(events, DRAW, REQUEST, failure(*events))
     assert run.failure is not None
     assert (run.failure.kind, run.failure.phase, run.samples) == (FailureKind.BROKEN, "answer", None)
 
@@ -138,7 +145,7 @@ def test_an_event_with_other_fields_is_a_broken_worker_not_a_broken_run(name: st
 @pytest.mark.parametrize("key", ["wall_ns", "cpu_ns", "switches"])
 def test_as_many_samples_as_were_asked_for(key: str) -> None:
     for wrong in ([5, 6, 7], [5, 6, 7, 8, 9], []):
-        run = protocol.worker_run([HELLO, CHECKED, {**SAMPLES, key: wrong}, DONE], DRAW, "0110", None)
+        run = protocol.worker_run([HELLO, CHECKED, {**SAMPLES, key: wrong}, DONE], DRAW, REQUEST, None)
         assert run.failure is not None
         assert run.samples is None
 

@@ -117,7 +117,7 @@ def test_defaults() -> None:
     assert (read.name, read.path, read.kernel, read.variants, read.data) == ("f", "dir/f.toml", "k", ("auto",), None)
     measure = read.measure
     assert (measure.mode, measure.workers, measure.samples) == (Mode.BLOCK, 8, None)
-    assert (measure.sample_ns, measure.warmup_ns) == (100e3, 3e6)
+    assert (measure.sample_ns, measure.warmup_ns) == (100e3, None)
     assert (read.gate.time, read.gate.recall_floor, read.gate.metrics) == (0.05, 0.0, ())
     assert (read.control, read.beside, read.budgets, read.parameters) == (None, None, (), ())
     assert len(read.digest) == 64

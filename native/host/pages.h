@@ -1,0 +1,40 @@
+/* pages.h: which memory belongs to which arm, and the exchange of the physical pages of two arms.
+ *
+ * Where the pages of an arm lie decides what they share in large caches with whom: on a shared machine equal code on other
+ * pages differs by 2 to 4 % for as long as the process lives, and no number of samples changes that. When two arms exchange their pages halfway,
+ * what was the luck of one becomes the luck of the other, and the mean of both halves is free of it (docs/adr/0011). Linux only; one thread. */
+#ifndef DUALMEM_PAGES_H
+#define DUALMEM_PAGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    DMX_SPANS = 128,
+    DMX_EXCHANGE_FEWEST = 16,     /* pages of each arm: below 64 KiB there is nothing to gain */
+    DMX_EXCHANGE_MOST = 64 << 20, /* bytes of each arm: beyond it the exchange would take longer than the samples */
+};
+
+/* Addresses begin <= a < end. */
+typedef struct dmx_span {
+    uintptr_t begin, end;
+} dmx_span;
+
+/* Ascending, apart from each other. What is beyond DMX_SPANS is left out. */
+typedef struct dmx_memory {
+    size_t count;
+    dmx_span spans[DMX_SPANS];
+} dmx_memory;
+
+/* The memory of this process that an arm could have asked for: private, writable, of no file, no stack. Empty where it cannot be read. */
+void dmx_memory_read(dmx_memory *memory);
+
+/* Leaves in `memory` what is not in `before`. */
+void dmx_memory_since(dmx_memory *memory, const dmx_memory *before);
+
+/* Exchanges physical pages of `a` and `b`, in the order of their addresses, as many as both have; contents stay where they are. Small
+ * pages go with small pages, huge ones with huge ones. Returns how many pages of 4 KiB (of the system's size) each side gave: 0 when that is fewer than
+ * DMX_EXCHANGE_FEWEST, when the process has another thread, which could write meanwhile, or when the kernel refuses. */
+size_t dmx_exchange_pages(const dmx_memory *a, const dmx_memory *b);
+
+#endif

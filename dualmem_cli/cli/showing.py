@@ -47,7 +47,7 @@ def show(
 
 
 def show_selftest(record: SelftestRecord, *, record_path: Path, json: bool, level: Level, unsaved: str) -> int:
-    """Print a self-test's operating curve, then write its page and its picture. Returns the exit status, as `show`."""
+    """Print a self-test's operating curve, then write its page and, of two sizes or more, its picture. Returns the exit status, as `show`."""
     from dualmem_cli.judge.curve import operating_curve
     from dualmem_cli.judge.outcome import selftest_status
     from dualmem_cli.report.layout import FigureKind
@@ -65,7 +65,8 @@ def show_selftest(record: SelftestRecord, *, record_path: Path, json: bool, leve
     lost = [unsaved]
     try:
         page.write_text(SELFTEST_RENDERERS["html"](record, curve, context), encoding="utf-8")
-        save_selftest_png(curve, FigureKind.DETECTION, path=record_path.with_suffix(".png"), dots_per_inch=150)
+        if curve.drawable:
+            save_selftest_png(curve, FigureKind.DETECTION, path=record_path.with_suffix(".png"), dots_per_inch=150)
     except OSError as error:
         lost.append("" if unsaved else f"{error.filename or page}: {error.strerror}")
     return saved(status, lost)

@@ -135,3 +135,8 @@ class OperatingCurve:
     comparisons: tuple[Comparison, ...]
     clauses: tuple[Clause, ...]
     machines: tuple[MachineRates, ...]
+
+    @property
+    def drawable(self) -> bool:
+        """Whether it is a curve: the rates of one size are a point, which a table says better."""
+        return len(self.sizes) > 1

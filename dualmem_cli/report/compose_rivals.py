@@ -42,7 +42,7 @@ def rivals_section(curve: OperatingCurve) -> Section:
     caption = f"Share of decisions called a regression: false alarms {quiet}, detection {loud}, with 95 % intervals"
     table = Table(caption, columns, rows)
     return Section(
-        "Other tools' rules on the same samples", Level.NORMAL, (*figures, table, Notes(tuple(plain(line) for line in _REPLAY)))
+        "Other tools' rules on the same samples", Level.NORMAL, (*(figures if curve.drawable else ()), table, Notes(tuple(plain(line) for line in _REPLAY)))
     )
 
 

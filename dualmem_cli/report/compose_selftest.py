@@ -176,6 +176,8 @@ def _curve(curve: OperatingCurve) -> Section:
 
 
 def _figures(curve: OperatingCurve) -> tuple[Figure, ...]:
+    if not curve.drawable:
+        return ()
     told = "; ".join(f"{_size(size.planted)}: {share_text(size.regressed)}" for size in curve.sizes)
     return (
         Figure(

@@ -164,6 +164,16 @@ def test_a_curve_has_a_dot_per_size_and_load() -> None:
     assert all(f">{load}<" in detection for load in {point.load for point in curve.points})
 
 
+@pytest.mark.parametrize("format_", sorted(SELFTEST_RENDERERS))
+def test_one_size_is_told_in_tables_and_not_drawn(format_: str) -> None:
+    record = selftest_record()
+    unchanged = made(replace(record, trials=tuple(trial for trial in record.trials if trial.planted == 0)))
+    assert not unchanged[1].drawable and usual()[1].drawable
+    text = SELFTEST_RENDERERS[format_](*unchanged)
+    assert "<svg" not in text
+    assert "nanobench" in text
+
+
 @pytest.mark.parametrize("kind", DRAWN)
 def test_png(kind: FigureKind, tmp_path: Path) -> None:
     from matplotlib.image import imread

@@ -1,6 +1,7 @@
 """From the samples of one worker to its one number."""
 
 import math
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from fabricated import samples
 from scipy import stats
 
-from dualmem_cli.plan.schedule import mirrored
+from dualmem_cli.plan.schedule import halfway, mirrored
 from dualmem_cli.stats.pairs import dropped_share, midmean, paired_ratios, per_operation, undisturbed
 
 
@@ -80,6 +81,30 @@ def test_a_control_keeps_its_work_in_the_ratio_but_not_in_its_time_per_operation
     made = samples("0110", [100_000, 108_000, 108_000, 100_000], iterations=(100, 108))
     assert paired_ratios(made, arm=1, reference=0).value == pytest.approx(math.log(1.08))
     assert per_operation(made, arm=1) == per_operation(made, arm=0) == (1000.0, 1000.0)
+
+
+@pytest.mark.parametrize("luck", [0.0, 0.03, -0.08])
+def test_what_the_pages_did_cancels_when_they_are_exchanged(luck: float) -> None:
+    """What slows arm 1 before the exchange slows arm 0 after it. The median of all pairs would be anywhere between the two levels."""
+    schedule = mirrored(arms=2, samples=40, seed=3)
+    half = halfway(schedule, arms=2)
+    wall = [
+        round(1e9 * (1.06 if digit == "1" else 1.0) * math.exp(luck if (digit == "1") == (index < half) else 0.0))
+        for index, digit in enumerate(schedule)
+    ]
+    plain = samples(schedule, wall)
+    found = paired_ratios(replace(plain, exchange=half), arm=1, reference=0)
+    assert (found.before, len(found.logs)) == (20, 40)
+    assert found.value == pytest.approx(math.log(1.06), abs=1e-8)
+
+
+def test_both_halves_weigh_the_same_however_many_pairs_were_lost() -> None:
+    wall = [100_000, 110_000, 110_000, 100_000] * 2 + [100_000, 120_000, 120_000, 100_000]
+    schedule, switches = "0110" * 3, [0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0]
+    made = replace(samples(schedule, wall, switches=switches), exchange=8)
+    assert paired_ratios(made, arm=1, reference=0).value == pytest.approx((math.log(1.1) + math.log(1.2)) / 2)
+    lost = replace(made, switches=(1,) * 8 + (0,) * 4)
+    assert paired_ratios(lost, arm=1, reference=0).value == pytest.approx(math.log(1.2))
 
 
 def test_a_third_arm_is_left_alone() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from dualmem_cli.model.plan import Draw
 from dualmem_cli.plan.draw import draw_worker
-from dualmem_cli.plan.schedule import mirrored
+from dualmem_cli.plan.schedule import halfway, mirrored
 
 
 @pytest.mark.parametrize("arms", range(1, 11))
@@ -29,6 +29,16 @@ def test_a_linear_drift_cancels_exactly_within_every_block(arms: int) -> None:
         block = schedule[start : start + 2 * arms]
         sums = {digit: sum(index for index, other in enumerate(block) if other == digit) for digit in set(block)}
         assert len(set(sums.values())) == 1
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3, 10, 32, 33, 40, 80])
+def test_halfway_is_a_border_of_blocks_with_as_many_of_each_arm_before(samples: int) -> None:
+    schedule = mirrored(arms=2, samples=samples, seed=4)
+    half = halfway(schedule, arms=2)
+    before, after = Counter(schedule[:half]), Counter(schedule[half:])
+    assert half % 4 == 0
+    assert before["0"] == before["1"] and after["0"] == after["1"]
+    assert 0 <= after["0"] - before["0"] <= 2
 
 
 def test_schedules_follow_their_seed() -> None:

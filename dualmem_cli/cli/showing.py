@@ -47,7 +47,8 @@ def show(
 
 
 def show_selftest(record: SelftestRecord, *, record_path: Path, json: bool, level: Level, unsaved: str) -> int:
-    """Print a self-test's operating curve, then write its page and, of two sizes or more, its picture. Returns the exit status, as `show`."""
+    """Print a self-test's operating curve, then write its page and, of two sizes or more, its picture. Returns the exit status, as
+    `show`."""
     from dualmem_cli.judge.curve import operating_curve
     from dualmem_cli.judge.outcome import selftest_status
     from dualmem_cli.report.layout import FigureKind

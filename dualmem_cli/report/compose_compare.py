@@ -268,8 +268,8 @@ def _figures(finding: CompareFinding, run: CaseRun) -> tuple[Figure, ...]:
         Figure(
             case,
             FigureKind.RATIOS,
-            "Candidate / baseline - 1 of every pair of neighbouring samples, in the order they ran. The shade changes with the worker; halfway "
-            "through each, the two builds exchange their memory pages.",
+            "Candidate / baseline - 1 of every pair of neighbouring samples, in the order they ran. The shade changes with the worker; "
+            "halfway through each, the two builds exchange their memory pages.",
             f"Paired changes over time in {case}",
         ),
         Figure(

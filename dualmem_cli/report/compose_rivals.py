@@ -14,6 +14,11 @@ _REPLAY = (
     "Only the decision is replayed, not a tool's warm-up, its choice of sample counts or its advice to repeat.",
 )
 
+_CAPTIONS = {
+    FigureKind.RIVALS: "Share of decisions called a regression by each rule, on dualmem's interleaved samples.",
+    FigureKind.RIVALS_IN_TURN: "The same rules on samples of one side after the other; dualmem's own as in the other figure.",
+}
+
 
 def rivals_section(curve: OperatingCurve) -> Section:
     """Every rule beside dualmem's own, with what the replay does not show."""
@@ -31,18 +36,13 @@ def rivals_section(curve: OperatingCurve) -> Section:
     rows = tuple(_rival_row(row) for row in curve.comparisons)
     figures = tuple(
         Figure("", kind, caption, f"{caption} {_told(curve.comparisons, in_turn=kind is FigureKind.RIVALS_IN_TURN)}")
-        for kind, caption in (
-            (FigureKind.RIVALS, "Share of decisions called a regression by each rule, on dualmem's interleaved samples."),
-            (
-                FigureKind.RIVALS_IN_TURN,
-                "The same rules on samples of one side after the other; dualmem's own as in the other figure.",
-            ),
-        )
+        for kind, caption in _CAPTIONS.items()
+        if curve.drawable
     )
     caption = f"Share of decisions called a regression: false alarms {quiet}, detection {loud}, with 95 % intervals"
     table = Table(caption, columns, rows)
     return Section(
-        "Other tools' rules on the same samples", Level.NORMAL, (*(figures if curve.drawable else ()), table, Notes(tuple(plain(line) for line in _REPLAY)))
+        "Other tools' rules on the same samples", Level.NORMAL, (*figures, table, Notes(tuple(plain(line) for line in _REPLAY)))
     )
 
 

@@ -8,15 +8,20 @@ from random import Random
 from fabricated import KERNEL, build, laboratory, library, scenario
 
 from dualmem_cli import pipeline
+from dualmem_cli.errors import ExitStatus
+from dualmem_cli.judge.outcome import compare_status
 from dualmem_cli.laboratory import Opened
 from dualmem_cli.measure.fake import FakeRunner, quiet
 from dualmem_cli.model.kernel import Kernel, Library
 from dualmem_cli.model.plan import Draw, WorkerRequest
 from dualmem_cli.model.record import Record
-from dualmem_cli.model.samples import Failure, WorkerRun
+from dualmem_cli.model.samples import Failure, FailureKind, WorkerRun
 from dualmem_cli.model.scenario import Scenario
+from dualmem_cli.store import records
 
 COST_NS = 5_000.0
+CRASH = Failure(FailureKind.CRASHED, "run", 1, "the worker died of SIGSEGV in run")
+HANG = Failure(FailureKind.TIMED_OUT, "run", 0, "no answer within 60 s, stopped in run")
 
 
 class Costs(Mapping[tuple[str, str], float]):
@@ -106,3 +111,18 @@ def bench(runner: Machine, folder: Path, chosen: tuple[Scenario, ...], *, known:
 def one(*names: str) -> Library:
     """A library of plain kernels with these names."""
     return library(*kernels(*(names or ("spin",))))
+
+
+def status(of: Record) -> ExitStatus:
+    """Of a compare, inconclusive cases not allowed."""
+    return compare_status(of, allow_inconclusive=False)
+
+
+def verdicts(of: Record) -> dict[str, str]:
+    """By case."""
+    return {finding.case: finding.verdict.value for finding in of.compare}
+
+
+def saved(folder: Path) -> Record:
+    """What a run in `folder` left on disk."""
+    return records.load(folder / "reports" / "record.json")

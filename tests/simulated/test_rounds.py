@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 from fabricated import CASE, build, case_run, laboratory, record, scenario
-from simulated_machine import Machine, compare, machine, one, scenarios
+from simulated_machine import Machine, compare, machine, one, scenarios, verdicts
 
 from dualmem_cli import pipeline
 from dualmem_cli.errors import ExitStatus
@@ -22,10 +22,6 @@ from dualmem_cli.model.verdict import DECIDED, Verdict
 from dualmem_cli.store import records
 
 T = TypeVar("T")
-
-
-def verdicts(of: Record) -> dict[str, str]:
-    return {finding.case: finding.verdict.value for finding in of.compare}
 
 
 def counts(of: Record) -> dict[str, int]:

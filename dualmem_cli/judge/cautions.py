@@ -101,7 +101,8 @@ def _preempted(run: CaseRun) -> tuple[Caution, ...]:
     return (
         Caution(
             kind=CautionKind.PREEMPTED,
-            what=f"{percent(sum(shares) / len(shares), signed=False, digits=0)} of the samples lost the processor and were left out",
+            what=f"{percent(sum(shares) / len(shares), signed=False, digits=0)} of the samples lost the processor: "
+            "left out, or counted by processor time",
             remedy="Stop what else runs here; the rest of the samples still counts.",
             case=run.case.id,
         ),

@@ -201,13 +201,14 @@ class CaseSession:
         # that followed know better.
         self._operation_ns = max(1e-3, median(per_operation(run.samples, arm=0)))
         self._iterations = max(1, round(self._measure.sample_ns / self._operation_ns))
-        longer = self._iterations / run.samples.iterations[0]
+        # Of undisturbed samples: what the processor did for others meanwhile is no reason to take fewer.
+        operation_ns = [median(per_operation(run.samples, arm=index)) * arm.work for index, arm in enumerate(self._arms)]
         self._effort = effort(
             samples=self._measure.samples,
             warmup_ns=self._measure.warmup_ns,
             noise=pair_noise(run.samples),
             sample_ns=self._measure.sample_ns,
-            taken_ns=longer * fmean(run.samples.wall_ns),
+            taken_ns=self._iterations * fmean(operation_ns),
         )
         self.recall = tuple(self._recall(path) for path in outputs)
         return None

@@ -1,7 +1,8 @@
 """From the samples of one worker to its one number.
 
 On this kind of machine neighbouring windows differ by 8.7 % (standard deviation), and the median of 50 paired ratios by 0.4 %. So
-arms are paired with the sample beside them, and a pair is dropped when either side lost the processor.
+arms are paired with the sample beside them. What counts is the wall time of both; where another process was let on the processor in
+between, the processor time; and where it went elsewhere (stolen by the hypervisor, or waiting), the pair is dropped.
 """
 
 import math
@@ -16,6 +17,7 @@ from dualmem_cli.model.samples import Samples
 # costs about 1 us to read, hence the constant.
 _STOLEN_SHARE = 0.10
 _STOLEN_NS = 5_000
+_ENOUGH_CLEAN = 0.25  # of all pairs
 _NORMAL = 1.4826  # standard deviation of a normal variable / its median absolute value
 
 
@@ -54,17 +56,24 @@ def paired_ratios(samples: Samples, *, arm: int, reference: int) -> PairedRatios
 
     The k-th sample of either arm form a pair: in a mirrored schedule (ABBA BAAB) they are at most one permutation apart. Iteration
     counts cancel, because they are shared; a control arm's larger count is what makes it slower, and is left in.
-    When every pair was disturbed, all are taken: a biased number with a wide interval is better than a crash, and the
-    judge sees `dropped`.
+    Processor time speaks for an interrupted pair only when enough others are undisturbed: then all the kernel's time is that of its
+    thread. When no pair is left, all are taken: a biased number with a wide interval is better than a crash, and the judge sees
+    `dropped`.
     """
     arms = [index for index, digit in enumerate(samples.schedule) if digit == str(arm)]
     references = [index for index, digit in enumerate(samples.schedule) if digit == str(reference)]
     pairs = list(zip(arms, references, strict=True))
-    clean = [pair for pair in pairs if undisturbed(samples, pair[0]) and undisturbed(samples, pair[1])]
-    kept = clean or pairs
-    logs = tuple(math.log(samples.wall_ns[a] / samples.wall_ns[r]) for a, r in kept)
+    clean = {pair for pair in pairs if undisturbed(samples, pair[0]) and undisturbed(samples, pair[1])}
+    of_the_thread = len(clean) >= _ENOUGH_CLEAN * len(pairs)
+    interrupted = {pair for pair in pairs if of_the_thread and (samples.switches[pair[0]] or samples.switches[pair[1]])}
+    kept = [pair for pair in pairs if pair in clean or pair in interrupted] or pairs
+    logs = tuple(_log_ratio(samples.cpu_ns if pair in interrupted else samples.wall_ns, pair) for pair in kept)
     before = sum(a < samples.exchange for a, _ in kept) if samples.exchange else len(logs)
-    return PairedRatios(logs=logs, dropped=len(pairs) - len(clean), before=before)
+    return PairedRatios(logs=logs, dropped=len(pairs) - len(clean | interrupted), before=before)
+
+
+def _log_ratio(times: Sequence[int], pair: tuple[int, int]) -> float:
+    return math.log(max(1, times[pair[0]]) / max(1, times[pair[1]]))
 
 
 def per_operation(samples: Samples, *, arm: int) -> tuple[float, ...]:

@@ -113,6 +113,7 @@ class CaseSession:
         # The baseline's links on both sides: the candidate may have fewer.
         libraries = (self._bench.links[0][link], self._bench.copies[link])
         plain = self._request(draw, Task.MEASURE, libraries=libraries)
+        schedule = mirrored(arms=len(arms), samples=min(self._effort.samples, _CONTROL_SAMPLES), seed=self._seed + index)
         request = replace(
             plain,
             arms=tuple(
@@ -120,7 +121,8 @@ class CaseSession:
                 for arm in arms
             ),
             iterations=iterations,
-            schedule=mirrored(arms=len(arms), samples=min(self._effort.samples, _CONTROL_SAMPLES), seed=self._seed + index),
+            schedule=schedule,
+            exchange=halfway(schedule, arms=len(arms)),  # of the baseline and its copy, which come first
         )
         return self._bench.runner.measure(request, draw, timeout_s=self._measure.timeout_s)
 

@@ -23,8 +23,8 @@ _NORMAL = 1.4826  # standard deviation of a normal variable / its median absolut
 
 @dataclass(frozen=True, slots=True)
 class PairedRatios:
-    """Log ratios arm / reference of all pairs that count, in time order, and how many pairs were dropped. The first `before` of them are
-    from before the two arms exchanged their pages; all, when they did not."""
+    """Log ratios arm / reference of all pairs that count, in time order, and how many pairs were disturbed and not counted. The first
+    `before` of them are from before the two arms exchanged their pages; 0, when they did not."""
 
     logs: tuple[float, ...]
     dropped: int
@@ -56,20 +56,30 @@ def paired_ratios(samples: Samples, *, arm: int, reference: int) -> PairedRatios
 
     The k-th sample of either arm form a pair: in a mirrored schedule (ABBA BAAB) they are at most one permutation apart. Iteration
     counts cancel, because they are shared; a control arm's larger count is what makes it slower, and is left in.
-    Processor time speaks for an interrupted pair only when enough others are undisturbed: then all the kernel's time is that of its
-    thread. When no pair is left, all are taken: a biased number with a wide interval is better than a crash, and the judge sees
-    `dropped`.
+    Before and after an exchange of pages are looked at apart. Where fewer than a quarter of the pairs of a part are undisturbed, all of it
+    are taken, by wall time: the kernel waits or has threads of its own, or the machine leaves no choice, and a wide interval is better
+    than a few pairs that weigh as much as all others. The judge sees `dropped`.
     """
     arms = [index for index, digit in enumerate(samples.schedule) if digit == str(arm)]
     references = [index for index, digit in enumerate(samples.schedule) if digit == str(reference)]
     pairs = list(zip(arms, references, strict=True))
+    border = sum(a < samples.exchange for a, _ in pairs) if samples.exchange else len(pairs)
+    first, second = _counted(samples, pairs[:border]), _counted(samples, pairs[border:])
+    return PairedRatios(
+        logs=(*first.logs, *second.logs),
+        dropped=first.dropped + second.dropped,
+        before=len(first.logs) if samples.exchange else 0,
+    )
+
+
+def _counted(samples: Samples, pairs: Sequence[tuple[int, int]]) -> PairedRatios:
     clean = {pair for pair in pairs if undisturbed(samples, pair[0]) and undisturbed(samples, pair[1])}
-    of_the_thread = len(clean) >= _ENOUGH_CLEAN * len(pairs)
-    interrupted = {pair for pair in pairs if of_the_thread and (samples.switches[pair[0]] or samples.switches[pair[1]])}
-    kept = [pair for pair in pairs if pair in clean or pair in interrupted] or pairs
+    enough = len(clean) >= _ENOUGH_CLEAN * len(pairs)
+    # Enough are undisturbed: all the kernel's time is its thread's, so processor time says the same where it was interrupted.
+    interrupted = {pair for pair in pairs if enough and (samples.switches[pair[0]] or samples.switches[pair[1]])}
+    kept = [pair for pair in pairs if pair in clean or pair in interrupted] if enough else pairs
     logs = tuple(_log_ratio(samples.cpu_ns if pair in interrupted else samples.wall_ns, pair) for pair in kept)
-    before = sum(a < samples.exchange for a, _ in kept) if samples.exchange else len(logs)
-    return PairedRatios(logs=logs, dropped=len(pairs) - len(clean | interrupted), before=before)
+    return PairedRatios(logs=logs, dropped=len(pairs) - len(clean | interrupted), before=0)
 
 
 def _log_ratio(times: Sequence[int], pair: tuple[int, int]) -> float:

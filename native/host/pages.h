@@ -6,13 +6,15 @@
 #ifndef DUALMEM_PAGES_H
 #define DUALMEM_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-    DMX_SPANS = 128,
-    DMX_EXCHANGE_FEWEST = 16,     /* pages of each arm: below 64 KiB there is nothing to gain */
-    DMX_EXCHANGE_MOST = 64 << 20, /* bytes of each arm: beyond it the exchange would take longer than the samples */
+    DMX_SPANS = 4096,
+    DMX_EXCHANGE_FEWEST = 16,      /* pages of each arm: below 64 KiB there is nothing to gain */
+    DMX_EXCHANGE_MOST = 256 << 20, /* bytes of each arm: beyond it the exchange would take longer than the samples */
+    DMX_EXCHANGE_STEPS = 512,      /* runs of pages: memory in more pieces is left where it is */
 };
 
 /* Addresses begin <= a < end. */
@@ -20,21 +22,25 @@ typedef struct dmx_span {
     uintptr_t begin, end;
 } dmx_span;
 
-/* Ascending, apart from each other. What is beyond DMX_SPANS is left out. */
+/* Ascending, apart from each other. Unknown (of more than DMX_SPANS pieces, or unreadable): count 0, `known` false. */
 typedef struct dmx_memory {
+    bool known;
     size_t count;
     dmx_span spans[DMX_SPANS];
 } dmx_memory;
 
-/* The memory of this process that an arm could have asked for: private, writable, of no file, no stack. Empty where it cannot be read. */
+/* The pages of this process that an arm could have asked for and that are there: private, writable, of no file, no stack. Gives back to
+ * the kernel first what malloc holds free, which is nobody's. */
 void dmx_memory_read(dmx_memory *memory);
 
-/* Leaves in `memory` what is not in `before`. */
+/* Leaves in `memory` what is not in `before`; unknown if either is. */
 void dmx_memory_since(dmx_memory *memory, const dmx_memory *before);
 
 /* Exchanges physical pages of `a` and `b`, in the order of their addresses, as many as both have; contents stay where they are. Small
- * pages go with small pages, huge ones with huge ones. Returns how many pages of 4 KiB (of the system's size) each side gave: 0 when that is fewer than
- * DMX_EXCHANGE_FEWEST, when the process has another thread, which could write meanwhile, or when the kernel refuses. */
+ * pages go with small pages, huge ones with huge ones, and flags, protection keys and memory policies must agree. Returns how many pages (of the
+ * system's size) each side gave. 0, and nothing was touched: fewer than DMX_EXCHANGE_FEWEST, in too many pieces, memory that is not
+ * known; another thread, which could write meanwhile; memory pinned for devices, which would still write to the pages of old.
+ * Signals wait. Afterwards the memory lies in more mappings than before: a library's own mremap over a whole array may be refused. */
 size_t dmx_exchange_pages(const dmx_memory *a, const dmx_memory *b);
 
 #endif

@@ -73,10 +73,14 @@ static size_t exchange_pages(dmx_worker *self) {
     dmx_phase(self, "exchange", -1);
     const size_t pages = dmx_exchange_pages(&self->memory[0], &self->memory[1]);
     if (pages > 0) {
-        const uint64_t checksums[] = {self->lanes[0].checksum, self->lanes[1].checksum};
+        uint64_t checksums[DMX_ARMS];
+        for (size_t i = 0; i < self->arm_count; i++) {
+            checksums[i] = self->lanes[i].checksum;
+        }
         warm_up(self);
-        self->lanes[0].checksum = checksums[0];
-        self->lanes[1].checksum = checksums[1];
+        for (size_t i = 0; i < self->arm_count; i++) {
+            self->lanes[i].checksum = checksums[i];
+        }
     }
     dmx_phase(self, "run", -1);
     return pages;

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ static test_random seeded = {.state = 7};
 /* ---- spans ---- */
 
 static dmx_memory random_spans(size_t most, uintptr_t top) {
-    dmx_memory made = {0};
+    dmx_memory made = {.known = true};
     uintptr_t at = test_random_below(&seeded, 4);
     while (made.count < most && at + 8 < top) {
         const uintptr_t end = at + 1 + test_random_below(&seeded, 6);
@@ -73,10 +74,48 @@ static void fill(uint64_t *words, size_t bytes) {
     }
 }
 
+static void test_what_is_not_known_stays_unknown(void) {
+    const dmx_memory some = random_spans(5, 100), unknown = {0};
+    dmx_memory left = some;
+    dmx_memory_since(&left, &unknown);
+    CHECK(!left.known && left.count == 0);
+    left = unknown;
+    dmx_memory_since(&left, &some);
+    CHECK(!left.known && left.count == 0);
+    /* More pieces than there is room for: every span is cut in two. */
+    dmx_memory many = {.known = true, .count = DMX_SPANS}, middles = many;
+    for (size_t i = 0; i < DMX_SPANS; i++) {
+        many.spans[i] = (dmx_span){10 * i, 10 * i + 9};
+        middles.spans[i] = (dmx_span){10 * i + 4, 10 * i + 5};
+    }
+    left = many;
+    dmx_memory_since(&left, &middles);
+    CHECK(!left.known && left.count == 0);
+    middles.count = DMX_SPANS / 2;
+    many.count = DMX_SPANS / 2;
+    left = many;
+    dmx_memory_since(&left, &middles);
+    CHECK(left.known && left.count == DMX_SPANS);
+}
+
+static void test_more_mappings_than_there_is_room_for(void) {
+    enum { PIECES = DMX_SPANS + 8 };
+    static dmx_memory memory;
+    char *whole = map((size_t)PIECES * 2 * page, PROT_READ | PROT_WRITE);
+    for (size_t i = 0; i < PIECES; i++) {
+        whole[2 * i * page] = 1;
+    }
+    dmx_memory_read(&memory);
+    CHECK(!memory.known && memory.count == 0);
+    (void)munmap(whole, (size_t)PIECES * 2 * page);
+    dmx_memory_read(&memory);
+    CHECK(memory.known && memory.count > 0);
+}
+
 static void test_read(void) {
     static dmx_memory before, now;
     dmx_memory_read(&before);
-    char *ours = map(8 * page, PROT_READ | PROT_WRITE);
+    char *ours = map(9 * page, PROT_READ | PROT_WRITE); /* the last page is never touched */
     char *reserved = map(8 * page, PROT_NONE);
     char *readable = map(8 * page, PROT_READ);
     int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -85,13 +124,17 @@ static void test_read(void) {
     char *shared = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     REQUIRE(shared != MAP_FAILED);
     char on_stack = 0;
+    memset(ours, 1, 8 * page);
+    memset(of_file, 1, page);
+    memset(shared, 1, page);
     dmx_memory_read(&now);
     CHECK(holds(&now, (uintptr_t)ours) && holds(&now, (uintptr_t)ours + 8 * page - 1));
+    CHECK(!holds(&now, (uintptr_t)ours + 8 * page));
     CHECK(!holds(&now, (uintptr_t)reserved) && !holds(&now, (uintptr_t)readable) && !holds(&now, (uintptr_t)of_file));
     CHECK(!holds(&now, (uintptr_t)shared) && !holds(&now, (uintptr_t)&on_stack));
     dmx_memory_since(&now, &before);
     CHECK(holds(&now, (uintptr_t)ours) && !holds(&before, (uintptr_t)ours));
-    (void)munmap(ours, 8 * page);
+    (void)munmap(ours, 9 * page);
     (void)munmap(reserved, 8 * page);
     (void)munmap(readable, 8 * page);
     (void)munmap(of_file, page);
@@ -121,7 +164,7 @@ static uint64_t frame_of(const void *address) {
 }
 
 static dmx_memory span(const void *begin, size_t bytes) {
-    return (dmx_memory){.count = 1, .spans = {{(uintptr_t)begin, (uintptr_t)begin + bytes}}};
+    return (dmx_memory){.known = true, .count = 1, .spans = {{(uintptr_t)begin, (uintptr_t)begin + bytes}}};
 }
 
 static void test_exchange(void) {
@@ -199,6 +242,119 @@ static void test_unequal_sides_with_holes(void) {
     (void)munmap(b, B * page);
 }
 
+/* Pages that were only ever read stand for the kernel's one page of zeros: they are no memory, and must not become it. */
+static void test_the_page_of_zeros_is_no_memory(void) {
+    enum { PAGES = 64 };
+    volatile char *a = map(PAGES * page, PROT_READ | PROT_WRITE);
+    uint64_t *b = map(PAGES * page, PROT_READ | PROT_WRITE);
+    int sum = 0;
+    for (size_t i = 0; i < PAGES; i++) {
+        sum += a[i * page];
+    }
+    fill(b, PAGES * page);
+    CHECK_EQUAL(sum, 0);
+    const dmx_memory of_a = span((const void *)a, PAGES * page), of_b = span(b, PAGES * page);
+    CHECK_EQUAL(dmx_exchange_pages(&of_a, &of_b), 0);
+    (void)munmap((void *)a, PAGES * page);
+    (void)munmap(b, PAGES * page);
+}
+
+/* Memory that was given up may vanish at any moment; whose contents it has by then does not matter to the kernel. */
+static void test_memory_that_was_given_up_is_left_alone(void) {
+    enum { PAGES = 64 };
+    uint64_t *a = map(PAGES * page, PROT_READ | PROT_WRITE);
+    char *apart = map(page, PROT_NONE);
+    uint64_t *b = map(PAGES * page, PROT_READ | PROT_WRITE);
+    fill(a, PAGES * page);
+    fill(b, PAGES * page);
+    const dmx_memory of_a = span(a, PAGES * page), of_b = span(b, PAGES * page);
+    if (madvise(a, PAGES * page, MADV_FREE) == 0) {
+        CHECK_EQUAL(dmx_exchange_pages(&of_a, &of_b), 0);
+    }
+    (void)munmap(apart, page);
+    (void)munmap(a, PAGES * page);
+    (void)munmap(b, PAGES * page);
+}
+
+/* Only a process of one piece of memory in a hundred mappings would do: mremap for every page is no exchange any more. */
+static void test_memory_in_too_many_pieces_is_left_alone(void) {
+    enum { PIECES = DMX_EXCHANGE_STEPS + 1 };
+    for (size_t pieces = PIECES - 1; pieces <= PIECES; pieces++) {
+        char *a = map(2 * pieces * page, PROT_READ | PROT_WRITE);
+        char *apart = map(page, PROT_NONE);
+        char *b = map(2 * pieces * page, PROT_READ | PROT_WRITE);
+        for (size_t i = 0; i < pieces; i++) {
+            a[2 * i * page] = (char)i;
+            b[2 * i * page] = (char)(i + 1);
+        }
+        const dmx_memory of_a = span(a, 2 * pieces * page), of_b = span(b, 2 * pieces * page);
+        CHECK_EQUAL(dmx_exchange_pages(&of_a, &of_b), pieces == PIECES ? 0 : pieces);
+        size_t wrong = 0;
+        for (size_t i = 0; i < pieces; i++) {
+            wrong += a[2 * i * page] != (char)i || b[2 * i * page] != (char)(i + 1);
+        }
+        CHECK_EQUAL(wrong, 0);
+        (void)munmap(apart, page);
+        (void)munmap(a, 2 * pieces * page);
+        (void)munmap(b, 2 * pieces * page);
+    }
+}
+
+/* Two kinds of flags on either side, the second of them in other places: each goes with its like. */
+static void test_kinds_go_with_their_like(void) {
+    enum { PAGES = 40, OTHER = 20 };
+    char *a = map(PAGES * page, PROT_READ | PROT_WRITE);
+    char *apart = map(page, PROT_NONE);
+    char *b = map(PAGES * page, PROT_READ | PROT_WRITE);
+    CHECK(madvise(a, OTHER * page, MADV_DONTDUMP) == 0);
+    CHECK(madvise(b + (PAGES - OTHER) * page, OTHER * page, MADV_DONTDUMP) == 0);
+    fill((uint64_t *)a, PAGES * page);
+    fill((uint64_t *)b, PAGES * page);
+    const uint64_t frame = frame_of(a);
+    const dmx_memory of_a = span(a, PAGES * page), of_b = span(b, PAGES * page);
+    CHECK_EQUAL(dmx_exchange_pages(&of_a, &of_b), PAGES);
+    CHECK_EQUAL(frame_of(b + (PAGES - OTHER) * page), frame);
+    (void)munmap(apart, page);
+    (void)munmap(a, PAGES * page);
+    (void)munmap(b, PAGES * page);
+}
+
+/* Nothing is left open, and no mapping of the exchange's own stays. */
+static size_t entries_of(const char *path) {
+    FILE *file = popen(path, "r");
+    REQUIRE(file != NULL);
+    size_t count = 0;
+    CHECK(fscanf(file, "%zu", &count) == 1);
+    (void)pclose(file);
+    return count;
+}
+
+static void test_nothing_is_left_behind(void) {
+    enum { PAGES = 64 };
+    uint64_t *a = map(PAGES * page, PROT_READ | PROT_WRITE), *b = map(PAGES * page, PROT_READ | PROT_WRITE);
+    fill(a, PAGES * page);
+    fill(b, PAGES * page);
+    const dmx_memory of_a = span(a, PAGES * page), of_b = span(b, PAGES * page);
+    CHECK_EQUAL(dmx_exchange_pages(&of_a, &of_b), PAGES);
+    char files[64], mappings[64];
+    (void)snprintf(files, sizeof files, "ls /proc/%d/fd | wc -l", getpid());
+    (void)snprintf(mappings, sizeof mappings, "wc -l < /proc/%d/maps", getpid());
+    const size_t open_before = entries_of(files), mapped_before = entries_of(mappings);
+    sigset_t before, after;
+    memset(&before, 0, sizeof before);
+    memset(&after, 0, sizeof after);
+    CHECK(sigprocmask(SIG_SETMASK, NULL, &before) == 0);
+    for (int i = 0; i < 10; i++) {
+        CHECK_EQUAL(dmx_exchange_pages(&of_a, &of_b), PAGES);
+    }
+    CHECK(sigprocmask(SIG_SETMASK, NULL, &after) == 0);
+    CHECK(memcmp(&before, &after, sizeof before) == 0);
+    CHECK_EQUAL(entries_of(files), open_before);
+    CHECK_EQUAL(entries_of(mappings), mapped_before);
+    (void)munmap(a, PAGES * page);
+    (void)munmap(b, PAGES * page);
+}
+
 static void test_too_few_to_gain(void) {
     enum { PAGES = DMX_EXCHANGE_FEWEST };
     uint64_t *a = map(PAGES * page, PROT_READ | PROT_WRITE), *b = map(PAGES * page, PROT_READ | PROT_WRITE);
@@ -211,6 +367,8 @@ static void test_too_few_to_gain(void) {
     CHECK_EQUAL(dmx_exchange_pages(&of_a, &none), 0);
     CHECK_EQUAL(dmx_exchange_pages(&none, &of_a), 0);
     CHECK_EQUAL(frame_of(a), frame);
+    const dmx_memory enough = span(b, PAGES * page);
+    CHECK_EQUAL(dmx_exchange_pages(&of_a, &enough), PAGES);
     (void)munmap(a, PAGES * page);
     (void)munmap(b, PAGES * page);
 }
@@ -257,8 +415,8 @@ static void test_another_thread_forbids_it(void) {
     (void)munmap(b, PAGES * page);
 }
 
-/* KiB of huge pages in the mapping that holds `address`. */
-static unsigned long huge_kib(const void *address) {
+/* KiB of huge pages in the mappings that have a part of these bytes. */
+static unsigned long huge_kib(const void *address, size_t bytes) {
     FILE *file = fopen("/proc/self/smaps", "re");
     REQUIRE(file != NULL);
     char line[512];
@@ -266,9 +424,9 @@ static unsigned long huge_kib(const void *address) {
     bool inside = false;
     while (fgets(line, sizeof line, file) != NULL) {
         if (sscanf(line, "%lx-%lx ", &begin, &end) == 2) {
-            inside = begin <= (uintptr_t)address && (uintptr_t)address < end;
+            inside = begin < (uintptr_t)address + bytes && (uintptr_t)address < end;
         } else if (inside && sscanf(line, "AnonHugePages: %lu", &kib) == 1) {
-            found = kib;
+            found += kib;
         }
     }
     (void)fclose(file);
@@ -288,28 +446,87 @@ static void test_huge_pages_stay_whole(void) {
     enum { BYTES = 3 * HUGE_BYTES };
     char *bases[2];
     char *a = map_huge(BYTES, &bases[0]), *b = map_huge(BYTES, &bases[1]);
-    const unsigned long before = huge_kib(a);
+    const unsigned long before[2] = {huge_kib(a, BYTES), huge_kib(b, BYTES)};
     uint64_t *kept = malloc(2 * BYTES);
     REQUIRE(kept != NULL);
     memcpy(kept, a, BYTES);
     memcpy(kept + BYTES / 8, b, BYTES);
-    const uint64_t frame_a = frame_of(a), frame_b = frame_of(b);
-    /* The spans are not aligned, as those of an arm seldom are: the part of a huge page stays. */
-    const dmx_memory of_a = span(a, BYTES), of_b = span(b - page, BYTES + page);
+    const uint64_t frame_a = frame_of(a), frame_b = frame_of(b + HUGE_BYTES);
+    /* The span of b is not aligned, as that of an arm seldom is: the part of a huge page stays, and the second of b goes with the first of a. */
+    const dmx_memory of_a = span(a, BYTES), of_b = span(b + page, BYTES - page);
     const size_t exchanged = dmx_exchange_pages(&of_a, &of_b);
-    if (before == BYTES >> 10 && huge_kib(b) == before) {
-        CHECK_EQUAL(exchanged, BYTES / page);
+    if (before[0] == BYTES >> 10 && before[1] == BYTES >> 10) {
+        CHECK_EQUAL(exchanged, (BYTES - HUGE_BYTES) / page);
         CHECK_EQUAL(frame_of(a), frame_b);
-        CHECK_EQUAL(frame_of(b), frame_a);
+        CHECK_EQUAL(frame_of(b + HUGE_BYTES), frame_a);
     } else {
         test_skip("huge pages", "this kernel gave none, or only some");
     }
-    CHECK_EQUAL(huge_kib(a), before);
+    CHECK_EQUAL(huge_kib(a, BYTES), before[0]);
+    CHECK_EQUAL(huge_kib(b, BYTES), before[1]);
     CHECK(memcmp(kept, a, BYTES) == 0);
     CHECK(memcmp(kept + BYTES / 8, b, BYTES) == 0);
     (void)munmap(bases[0], BYTES + HUGE_BYTES);
     (void)munmap(bases[1], BYTES + HUGE_BYTES);
     free(kept);
+}
+
+/* Huge in part: nobody tells which part, so nothing moves. */
+static void test_partly_huge_memory_is_left_alone(void) {
+    enum { BYTES = 3 * HUGE_BYTES };
+    char *bases[2];
+    char *a = map_huge(BYTES, &bases[0]), *b = map_huge(BYTES, &bases[1]);
+    CHECK(madvise(a + HUGE_BYTES, page, MADV_DONTNEED) == 0); /* splits one */
+    const dmx_memory of_a = span(a, BYTES), of_b = span(b, BYTES);
+    if (huge_kib(a, BYTES) > 0 && huge_kib(a, BYTES) < BYTES >> 10) {
+        CHECK_EQUAL(dmx_exchange_pages(&of_a, &of_b), 0);
+    } else {
+        test_skip("partly huge memory", "this kernel gave none");
+    }
+    (void)munmap(bases[0], BYTES + HUGE_BYTES);
+    (void)munmap(bases[1], BYTES + HUGE_BYTES);
+}
+
+/* Set-ups free what they needed for a while, and malloc gives it to whoever comes next. What is exchanged must be what lives on both sides. */
+static void test_set_ups_that_free_temporaries(void) {
+    enum { BLOCKS = 4096, BLOCK = 1000 };
+    static dmx_memory memory[2], before;
+    static char *blocks[2][BLOCKS];
+    static uint64_t frames[2][BLOCKS];
+    for (int side = 0; side < 2; side++) {
+        dmx_memory_read(&before);
+        char *temporary = malloc(8 << 20);
+        REQUIRE(temporary != NULL);
+        memset(temporary, 1, 8 << 20);
+        for (size_t i = 0; i < BLOCKS; i++) {
+            blocks[side][i] = malloc(BLOCK);
+            REQUIRE(blocks[side][i] != NULL);
+            memset(blocks[side][i], side + 1, BLOCK);
+        }
+        free(temporary);
+        dmx_memory_read(&memory[side]);
+        dmx_memory_since(&memory[side], &before);
+    }
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < BLOCKS; i++) {
+            frames[side][i] = frame_of(blocks[side][i]);
+        }
+    }
+    CHECK(dmx_exchange_pages(&memory[0], &memory[1]) >= BLOCKS * BLOCK / page * 8 / 10);
+    for (int side = 0; side < 2; side++) {
+        size_t moved = 0, wrong = 0;
+        for (size_t i = 0; i < BLOCKS; i++) {
+            moved += frames[side][i] == 0 || frame_of(blocks[side][i]) != frames[side][i];
+            wrong += blocks[side][i][0] != side + 1 || blocks[side][i][BLOCK - 1] != side + 1;
+        }
+        CHECK_EQUAL(wrong, 0);
+        CHECK(moved >= (size_t)BLOCKS * 8 / 10);
+    }
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < BLOCKS; i++) {
+            free(blocks[side][i]);
+        }
+    }
 }
 
 /* What malloc gave, small and large, of two arms that were set up one after the other; used and freed afterwards. */
@@ -352,13 +569,22 @@ static void test_what_malloc_gave(void) {
 int main(void) {
     page = (size_t)sysconf(_SC_PAGESIZE);
     test_since();
+    test_what_is_not_known_stays_unknown();
     test_read();
+    test_more_mappings_than_there_is_room_for();
     test_exchange();
     test_unequal_sides_with_holes();
+    test_the_page_of_zeros_is_no_memory();
+    test_memory_that_was_given_up_is_left_alone();
+    test_memory_in_too_many_pieces_is_left_alone();
+    test_kinds_go_with_their_like();
+    test_nothing_is_left_behind();
     test_too_few_to_gain();
     test_other_flags_stay_apart();
     test_another_thread_forbids_it();
     test_huge_pages_stay_whole();
+    test_partly_huge_memory_is_left_alone();
     test_what_malloc_gave();
+    test_set_ups_that_free_temporaries();
     return test_report();
 }

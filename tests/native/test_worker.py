@@ -184,6 +184,16 @@ def test_the_checksum_covers_the_samples_before_the_exchange(worker: Worker, bui
     assert plain["checksums"] == exchanged["checksums"]
 
 
+def test_a_third_arm_goes_on_where_it_was(worker: Worker, build: Path) -> None:
+    links = [str(build / f"selftest/0/selftest.{number}.so") for number in (0, 1)]
+    arms = ["0 memory plain 1.0", "1 memory plain 1.0", "0 memory plain 1.0"]
+    lines = ("iterations 50", "schedule 012210012210", "parameter mebibytes 1")
+    plain = worker.measure(links, arms, *lines).one("samples")
+    exchanged = worker.measure(links, arms, *lines, "exchange 6").one("samples")
+    assert exchanged["exchanged"] > 0
+    assert plain["checksums"] == exchanged["checksums"]
+
+
 def test_arms_without_memory_have_nothing_to_exchange(worker: Worker, build: Path) -> None:
     answer = exchanging(worker, build, "compute", "exchange 8")
     assert answer.one("samples")["exchanged"] == 0

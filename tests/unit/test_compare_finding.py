@@ -176,7 +176,10 @@ def test_the_slowest_of_the_pair_does_not_matter_when_the_processor_was_lost() -
     assert [one.log for one in workers_of(run)] == [0.0] * 6
     assert find(run).verdict is Verdict.UNCHANGED
     (caution,) = compare_cautions(run)
-    assert (caution.kind, caution.what) == (CautionKind.PREEMPTED, "30 % of the samples lost the processor: left out, or counted by processor time")
+    assert (caution.kind, caution.what) == (
+        CautionKind.PREEMPTED,
+        "30 % of the samples lost the processor: left out, or counted by processor time",
+    )
 
 
 def test_layouts_are_averaged_over_and_listed() -> None:

@@ -77,9 +77,13 @@ def test_processor_time_does_not_speak_where_the_kernel_waits() -> None:
     found = paired_ratios(made, arm=1, reference=0)
     assert found.dropped == 10
     assert found.logs == pytest.approx([math.log(1.5)] * 10)
-    few = [100_000 if index < 4 else 10_000 for index in range(20)]  # two of ten pairs undisturbed: not enough
-    found = paired_ratios(samples(schedule, wall, cpu_ns=[*wall[:4], *few[4:]], switches=[*(0,) * 19, 1]), arm=1, reference=0)
-    assert (len(found.logs), found.dropped) == (2, 8)
+    some = samples(schedule, wall, cpu_ns=[*wall[:4], *(10_000,) * 16], switches=[*(0,) * 19, 1])
+    found = paired_ratios(some, arm=1, reference=0)  # two of ten pairs are undisturbed: not enough
+    assert (len(found.logs), found.dropped) == (10, 8)
+    more = replace(some, cpu_ns=(*wall[:8], *(10_000,) * 12))
+    found = paired_ratios(more, arm=1, reference=0)  # four are, and the interrupted one counts with them
+    assert (len(found.logs), found.dropped) == (5, 5)
+    assert sorted(found.logs)[0] == 0.0
 
 
 def test_where_the_line_between_noise_and_theft_lies() -> None:
@@ -125,7 +129,18 @@ def test_both_halves_weigh_the_same_however_many_pairs_were_lost() -> None:
     made = replace(samples(schedule, wall, cpu_ns=[*wall[:4], *stolen, *wall[8:]]), exchange=8)
     assert paired_ratios(made, arm=1, reference=0).value == pytest.approx((math.log(1.1) + math.log(1.2)) / 2)
     lost = replace(made, cpu_ns=(*stolen, *stolen, *wall[8:]))
-    assert paired_ratios(lost, arm=1, reference=0).value == pytest.approx(math.log(1.2))
+    found = paired_ratios(lost, arm=1, reference=0)  # all of the first part was: it is taken as it is, not left out
+    assert (found.before, found.dropped) == (4, 4)
+    assert found.value == pytest.approx((math.log(1.1) + math.log(1.2)) / 2)
+
+
+def test_one_undisturbed_pair_does_not_weigh_as_much_as_all_others() -> None:
+    """Of the second part one pair of ten is left, and it is the odd one."""
+    schedule, wall = "0110" * 10, [100_000] * 40
+    wall[21], cpu = 110_000, [100_000] * 20 + [100_000, 110_000] + [50_000] * 18
+    made = replace(samples(schedule, wall, cpu_ns=cpu), exchange=20)
+    found = paired_ratios(made, arm=1, reference=0)
+    assert (found.before, len(found.logs), found.value) == (10, 20, 0.0)
 
 
 def test_a_third_arm_is_left_alone() -> None:

@@ -21,6 +21,7 @@ enum {
     LINE = 4608, /* a path of PATH_MAX and what stands before it */
     ENTRIES = 512,
     SCAN_PIECES = 1 << 14, /* of ENTRIES pages, together 32 GiB of addresses: reservations may be vast and empty */
+    VAST_SHIFT = 35,       /* a mapping of 32 GiB and more is a reservation, no memory */
     MAPPINGS_A_STEP = 4,   /* that an exchanged run adds at most */
     MAPPINGS_SPARE = 1024,
 };
@@ -65,7 +66,8 @@ static bool parse_mapping(const char *line, mapping *found) {
     }
     const char *text = line + name;
     const bool named = text[0] == '[' && strncmp(text, "[heap]", 6) != 0 && strncmp(text, "[anon:", 6) != 0;
-    *found = (mapping){.begin = begin, .end = end, .ours = strcmp(permissions, "rw-p") == 0 && inode == 0 && !named};
+    const bool vast = (end - begin) >> VAST_SHIFT != 0;
+    *found = (mapping){.begin = begin, .end = end, .ours = strcmp(permissions, "rw-p") == 0 && inode == 0 && !named && !vast};
     return true;
 }
 
@@ -111,7 +113,7 @@ static void open_facts(page_facts *facts) {
 /* The pages of one mapping that are there. False: there is no room for more. */
 static bool add_spans(dmx_memory *memory, const mapping *found, page_facts *facts) {
     const size_t size = page_bytes(), first = memory->count;
-    for (uintptr_t at = found->begin; at < found->end; at += size) {
+    for (uintptr_t at = found->begin; at < found->end && facts->left > 0; at += size) {
         if (!present(facts, at, 1)) {
             continue;
         }

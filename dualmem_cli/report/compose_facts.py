@@ -167,7 +167,8 @@ def _worker_row(record: Record, number: int, worker: WorkerRun) -> Row:
         iterations = "1"
     memory = amount(worker.resources.max_rss_bytes, Unit.BYTE) if worker.resources else ""
     failure = worker.failure
-    outcome = cell("measured") if failure is None else cell(f"{failure.kind} in {failure.phase}: {failure.message}", Tone.WORSE)
+    halfway = ", pages exchanged halfway" if worker.samples is not None and worker.samples.exchange else ""
+    outcome = cell(f"measured{halfway}") if failure is None else cell(f"{failure.kind} in {failure.phase}: {failure.message}", Tone.WORSE)
     return Row(
         (
             cell(f"{number}"),

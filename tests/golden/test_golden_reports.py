@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 
@@ -131,6 +132,17 @@ def test_every_case_and_every_caution_is_told(format_: str) -> None:
                 assert _flat(part) in _flat(text), part
         for absent in record.absent:
             assert absent.reason in text
+
+
+def test_a_worker_whose_pages_were_exchanged_says_so() -> None:
+    record = RECORDS["compare"]()
+    run = record.cases[0]
+    first, *others = run.workers
+    assert first.samples is not None
+    exchanged = replace(run, workers=(replace(first, samples=replace(first.samples, exchange=60)), *others))
+    page = RENDERERS["html"](replace(record, cases=(exchanged, *record.cases[1:])), context("compare"))
+    assert page.count("measured, pages exchanged halfway") == 1
+    assert "pages exchanged halfway" not in RENDERERS["html"](record, context("compare"))
 
 
 @pytest.mark.parametrize("name", RECORDS)

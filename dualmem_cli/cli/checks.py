@@ -12,6 +12,8 @@ from dualmem_cli.measure import builds as binaries
 from dualmem_cli.measure.data import cache_directory
 from dualmem_cli.measure.machine import read_machine, usable_cpus
 from dualmem_cli.measure.worker import WorkerProcesses, native_path
+from dualmem_cli.model.plan import Task, WorkerArm, WorkerRequest
+from dualmem_cli.plan.draw import draw_worker
 
 _FREE_BYTES = 1 << 30
 _BUILD_TOOLS = (
@@ -34,7 +36,7 @@ class Check:
 
 def every_check(start: Path) -> list[Check]:
     """All checks, in the order in which a person would ask."""
-    return [*_machine(), *_native(start), *_building(start), *_profiling(), *_storage()]
+    return [*_machine(), *_native(start), *_pages(), *_building(start), *_profiling(), *_storage()]
 
 
 def _machine() -> Iterator[Check]:
@@ -86,15 +88,38 @@ def _native(start: Path) -> Iterator[Check]:
     yield Check("kernels", runs > 0, f"{runs} of {len(library.kernels)} run here")
 
 
+def _pages() -> Iterator[Check]:
+    """Whether two builds can exchange their physical pages (docs/adr/0011), tried on a MiB of the self-test's."""
+    try:
+        worker = WorkerProcesses(native_path("dualmem-worker"))
+        links = sorted(native_path("selftest/0").glob("*.so"))[:2]
+    except DualmemError as error:
+        yield Check("pages", False, error.what, error.hint)
+        return
+    draw = draw_worker(index=0, seed=1, arms=2, cpus=(), links=(1, 1))
+    request = WorkerRequest(
+        task=Task.MEASURE,
+        libraries=tuple(map(str, links)),
+        arms=tuple(WorkerArm(library=side, kernel="memory", variant="plain") for side in (0, 1)),
+        parameters=(("mebibytes", 1.0),),
+        order=draw.order,
+        iterations=1,
+        schedule="01100110",
+        exchange=4,
+    )
+    run = worker.measure(request, draw, timeout_s=10.0)
+    if run.samples is not None and run.samples.exchange:
+        yield Check("pages", True, "two builds exchange theirs halfway through a worker")
+        return
+    why = run.failure.message if run.failure else "the kernel does not let two builds exchange theirs"
+    remedy = "compare works without, but what lives on memory takes more workers; /proc/self/pagemap and smaps must be readable."
+    yield Check("pages", False, why, remedy)
+
+
 def _building(start: Path) -> Iterator[Check]:
     if binaries.source_tree(start) is None:
         return
-    for tool, package in (
-        ("cmake", "pip install cmake"),
-        ("ninja", "pip install ninja"),
-        ("cc", "apt-get install gcc"),
-        ("git", "apt-get install git"),
-    ):
+    for tool, package in _BUILD_TOOLS:
         path = shutil.which(tool, path=str(Path(sys.executable).parent)) or shutil.which(tool)
         yield Check(tool, path is not None, "found" if path else "not there", "" if path else package)
 

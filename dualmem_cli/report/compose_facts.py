@@ -168,7 +168,11 @@ def _worker_row(record: Record, number: int, worker: WorkerRun) -> Row:
     memory = amount(worker.resources.max_rss_bytes, Unit.BYTE) if worker.resources else ""
     failure = worker.failure
     halfway = ", pages exchanged halfway" if worker.samples is not None and worker.samples.exchange else ""
-    outcome = cell(f"measured{halfway}") if failure is None else cell(f"{failure.kind} in {failure.phase}: {failure.message}", Tone.WORSE)
+    outcome = (
+        cell(f"measured{halfway}")
+        if failure is None
+        else cell(f"{failure.kind} in {failure.phase}: {failure.message}", Tone.WORSE)
+    )
     return Row(
         (
             cell(f"{number}"),

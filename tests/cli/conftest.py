@@ -23,6 +23,7 @@ def package(native_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     for name in ("dualmem-worker", "_host.abi3.so"):
         (home / "_native" / name).symlink_to(native_build / name)
     (home / "_native" / "scenarios").symlink_to(ROOT / "scenarios")
+    (home / "_native" / "selftest").symlink_to(native_build / "selftest")
     return folder
 
 

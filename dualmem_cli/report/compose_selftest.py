@@ -172,12 +172,10 @@ def _curve(curve: OperatingCurve) -> Section:
         f"Up to {plain_percent(curve.silent)} nothing may be called, from {plain_percent(curve.caught)} on all must; in between the "
         "estimate decides against the threshold, and the contract promises no rate."
     )
-    return Section("Operating curve", Level.NORMAL, (*_figures(curve), table, Notes((plain(zone),))))
+    return Section("Operating curve", Level.NORMAL, (*(_figures(curve) if curve.drawable else ()), table, Notes((plain(zone),))))
 
 
 def _figures(curve: OperatingCurve) -> tuple[Figure, ...]:
-    if not curve.drawable:
-        return ()
     told = "; ".join(f"{_size(size.planted)}: {share_text(size.regressed)}" for size in curve.sizes)
     return (
         Figure(

@@ -270,6 +270,8 @@ static void test_memory_that_was_given_up_is_left_alone(void) {
     const dmx_memory of_a = span(a, PAGES * page), of_b = span(b, PAGES * page);
     if (madvise(a, PAGES * page, MADV_FREE) == 0) {
         CHECK_EQUAL(dmx_exchange_pages(&of_a, &of_b), 0);
+    } else {
+        test_skip("memory that was given up", "this kernel has no MADV_FREE");
     }
     (void)munmap(apart, page);
     (void)munmap(a, PAGES * page);
@@ -516,11 +518,15 @@ static void test_set_ups_that_free_temporaries(void) {
     for (int side = 0; side < 2; side++) {
         size_t moved = 0, wrong = 0;
         for (size_t i = 0; i < BLOCKS; i++) {
-            moved += frames[side][i] == 0 || frame_of(blocks[side][i]) != frames[side][i];
+            moved += frame_of(blocks[side][i]) != frames[side][i];
             wrong += blocks[side][i][0] != side + 1 || blocks[side][i][BLOCK - 1] != side + 1;
         }
         CHECK_EQUAL(wrong, 0);
-        CHECK(moved >= (size_t)BLOCKS * 8 / 10);
+        if (frames[side][0] == 0) {
+            test_skip("which blocks moved", "this kernel names physical pages to root only");
+        } else {
+            CHECK(moved >= (size_t)BLOCKS * 8 / 10);
+        }
     }
     for (int side = 0; side < 2; side++) {
         for (size_t i = 0; i < BLOCKS; i++) {

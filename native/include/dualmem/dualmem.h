@@ -301,6 +301,20 @@ DM_API uint32_t dm_reader_fan(dm_reader *reader, uint32_t slot);
 DM_API int dm_reader_fan_by_id(dm_reader *reader, dm_id id, uint32_t *fan);
 DM_API dm_embedding dm_reader_acquire_embedding(dm_reader *reader, uint32_t slot);
 
+/* --- threads of a call -------------------------------------------------------------------------------------------------- */
+
+/* The threads that one call may use. Calls that take a team give the same result, bit for bit, with any team; NULL means the
+ * calling thread alone. A team serves one call at a time: a second one waits. It belongs to no store. */
+typedef struct dm_team dm_team;
+
+/* `threads` counts the calling one, so threads - 1 are started; 1..256. On failure *team is NULL. The threads inherit the
+ * processors that the caller may run on. DM_ERROR_ARGUMENT, DM_ERROR_MEMORY (also: the system refused a thread). */
+DM_API int32_t dm_team_create(uint32_t threads, dm_team **team, char *error, size_t error_size);
+/* Ends the threads. No call may be using the team. Accepts NULL. */
+DM_API void dm_team_destroy(dm_team *team);
+/* Threads, the caller included; 1 for NULL. */
+DM_API uint32_t dm_team_size(const dm_team *team);
+
 /* --- memory --------------------------------------------------------------------------------------------------------------- */
 
 /* Bytes from the allocator, capacities included. */

@@ -10,6 +10,7 @@ from typing import Literal, Protocol, TypeVar
 import dualmem_cli
 from dualmem_cli.errors import DualmemError, RecordError
 from dualmem_cli.judge.controls import control_findings, without_controls
+from dualmem_cli.judge.scaling import scaling_findings
 from dualmem_cli.measure.case import Bench, CaseSession
 from dualmem_cli.measure.data import Dataset, materialise
 from dualmem_cli.measure.runner import Runner
@@ -85,6 +86,10 @@ class Opened:
 
     def add_bench(self, run: CaseRun, finding: BenchFinding) -> None:
         self.record = replace(self.record, cases=(*self.record.cases, run), bench=(*self.record.bench, finding))
+
+    def judge_scaling(self) -> None:
+        """How the costs of the cases that were measured grow with what their scenarios sweep."""
+        self.record = replace(self.record, scaling=scaling_findings(self.record.cases, self.record.bench))
 
     def put_compare(self, run: CaseRun, finding: CompareFinding) -> None:
         """Add a case, or replace what was known of it with what is known now."""

@@ -50,6 +50,20 @@ class BenchFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class ScalingFinding:
+    """How the cost of one operation grows with one parameter, all else (`series`) equal: cost ~ size ** exponent. `cases`, `sizes` and
+    `costs_ns` (time per operation, or P50) belong together, by ascending size."""
+
+    scenario: str
+    series: str
+    parameter: str
+    cases: tuple[str, ...]
+    sizes: tuple[float, ...]
+    costs_ns: tuple[float, ...]
+    exponent: Estimate
+
+
+@dataclass(frozen=True, slots=True)
 class LayoutCell:
     """Mean change of the workers that ran one pair of links (baseline layout, candidate layout)."""
 

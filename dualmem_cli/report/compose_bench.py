@@ -1,9 +1,12 @@
 """Bench: quantities beside their budgets."""
 
+import math
+
 from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.scenario import Mode, Scenario
-from dualmem_cli.model.verdict import BenchFinding, Quantity
+from dualmem_cli.model.units import Unit
+from dualmem_cli.model.verdict import BenchFinding, Quantity, ScalingFinding
 from dualmem_cli.report.compose_facts import case_cautions, case_title, workers_table
 from dualmem_cli.report.layout import (
     Block,
@@ -24,6 +27,7 @@ from dualmem_cli.report.layout import (
     code,
     joined,
     plain,
+    scaling_name,
     strong,
 )
 from dualmem_cli.report.phrases import (
@@ -34,6 +38,8 @@ from dualmem_cli.report.phrases import (
     confidence_text,
     counted,
     estimate_text,
+    growth_text,
+    half_width,
     interval_text,
     is_fastest,
     limit_text,
@@ -74,7 +80,49 @@ def bench_sections(record: Record) -> tuple[Section, ...]:
         Column("notes", remark=True),
     )
     rows = tuple(_row(record, finding) for finding in record.bench)
-    return (Section("Cases", Level.QUIET, (Table("", columns, rows),)),) if rows else ()
+    cases = (Section("Cases", Level.QUIET, (Table("", columns, rows),)),) if rows else ()
+    return (*cases, *_scaling(record))
+
+
+def _scaling(record: Record) -> tuple[Section, ...]:
+    """How costs grow with what was swept: a table, and for dialects that can draw one drawing per scenario and parameter."""
+    if not record.scaling:
+        return ()
+    columns = (
+        Column("scenario", group=True),
+        Column("case", name=True),
+        Column("from", numeric=True),
+        Column("to", numeric=True),
+        Column("exponent", numeric=True),
+        Column("means", remark=True),
+    )
+    rows = tuple(_scaling_row(found) for found in record.scaling)
+    swept = dict.fromkeys((found.scenario, found.parameter) for found in record.scaling)
+    figures = tuple(
+        Figure(
+            scaling_name(scenario, parameter),
+            FigureKind.SCALING,
+            f"{scenario}: cost of one operation against {parameter}, both logarithmic.",
+            f"Cost of one operation of {scenario} against {parameter}",
+        )
+        for scenario, parameter in swept
+    )
+    return (Section("Scaling", Level.NORMAL, (Table("", columns, rows), *figures)),)
+
+
+def _scaling_row(found: ScalingFinding) -> Row:
+    ends = [
+        f"{size:,.15g}: {amount(cost, Unit.NANOSECOND)}"
+        for size, cost in ((found.sizes[0], found.costs_ns[0]), (found.sizes[-1], found.costs_ns[-1]))
+    ]
+    exponent = found.exponent
+    half = half_width(exponent)
+    text = f"{exponent.value:.2f} +- {half:.2f}" if math.isfinite(half) else f"{exponent.value:.2f}"
+    name = f"{found.series} over {found.parameter.replace('_', ' ')}"
+    return Row(
+        (cell(found.scenario), cell(name), *(cell(end) for end in ends), cell(text), cell(growth_text(exponent.value))),
+        Level.NORMAL,
+    )
 
 
 def bench_details(record: Record) -> tuple[Detail, ...]:

@@ -141,6 +141,7 @@ class FigureKind(StrEnum):
     WORKERS = "workers"  # compare: one change per worker, and the interval
     SPREAD = "spread"  # bench: time per operation of every arm
     PERCENTILES = "percentiles"  # latency by percentile
+    SCALING = "scaling"  # bench: cost against size, of all series of a scenario
     DETECTION = "detection"  # selftest: share of decisions REGRESSED by planted slowdown, per load
     SECONDS = "seconds"  # selftest: time to the verdict by planted slowdown, per load
     RIVALS = "rivals"  # selftest: other tools' rules on the same samples
@@ -149,13 +150,18 @@ class FigureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A place for a drawing of a case ("": of all together), for dialects that can draw. `description` is what a person who cannot see it
-    reads."""
+    """A place for a drawing of a case ("": of all together; for SCALING, `scaling_name`), for dialects that can draw. `description` is
+    what a person who cannot see it reads."""
 
     case: str
     kind: FigureKind
     caption: str
     description: str
+
+
+def scaling_name(scenario: str, parameter: str) -> str:
+    """What a figure of kind SCALING is of."""
+    return f"{scenario} by {parameter}"
 
 
 Block = Table | Facts | Notes | Source | Figure

@@ -140,6 +140,14 @@ def plain_percent(fraction: float) -> str:
     return f"{significant(points, 1 if points < 1 else 2)} %"
 
 
+def growth_text(exponent: float) -> str:
+    """What an exponent of growth means: 'ten times the size takes 3.2 times as long'."""
+    factor = 10.0**exponent
+    if 0.95 < factor < 1.05:
+        return "does not grow with the size"
+    return f"ten times the size takes {three_digits(factor)} times as long"
+
+
 def three_digits(value: float) -> str:
     """Three significant digits, zeros kept, never an exponent: 62.0, 0.410, 1370."""
     if not math.isfinite(value):

@@ -12,7 +12,7 @@ from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.verdict import CompareFinding, Quantity
 from dualmem_cli.report.canvas import as_png, as_svg, new_canvas
-from dualmem_cli.report.layout import Figure, FigureKind, visible
+from dualmem_cli.report.layout import Figure, FigureKind, scaling_name, visible
 from dualmem_cli.report.phrases import TIME, percentile_name, plain_percent
 from dualmem_cli.report.plane import PALETTE, Plane, Scale
 from dualmem_cli.report.series import bulk, pairs_by_worker, percentile_curves, quantiles, times_by_arm
@@ -23,6 +23,7 @@ _MOST_POINTS = 240
 _SHOWN_PAIRS = 0.92
 _SHOWN_TIMES = 0.96
 _LONGEST_NAME = 28
+_SERIES = ("new", "old", "third", "ink", "muted")
 _ROLE_COLOURS = {
     Role.SUBJECT: PALETTE["new"],
     Role.EMPTY: PALETTE["muted"],
@@ -44,10 +45,13 @@ def save_png(record: Record, figure: Figure, *, path: Path, dots_per_inch: int) 
 
 
 def _drawn(record: Record, figure: Figure) -> Canvas:
+    canvas = new_canvas()
+    if figure.kind is FigureKind.SCALING:
+        _scaling(record, figure.case, canvas)
+        return canvas
     run = record.case_run(figure.case)
     if run is None:
         raise ValueError(f"the record has no samples of {figure.case}")
-    canvas = new_canvas()
     drawers: dict[FigureKind, Callable[[Record, CaseRun, Canvas], None]] = {
         FigureKind.RATIOS: _ratios,
         FigureKind.WORKERS: _workers,
@@ -147,6 +151,27 @@ def _percentiles(record: Record, run: CaseRun, canvas: Canvas) -> None:
         plane.label(f"{name} budget", 0.5, limit / factor, shift=(6, 9))
     arms = [(_short(curve.name), _ROLE_COLOURS[curve.role], False) for curve in curves if not curve.fastest]
     plane.legend(arms, "dashed: fastest pass" if any(curve.fastest for curve in curves) else "")
+
+
+def _scaling(record: Record, name: str, canvas: Canvas) -> None:
+    """Cost against size, one line per series, the points where something was measured."""
+    found = [finding for finding in record.scaling if scaling_name(finding.scenario, finding.parameter) == name]
+    sizes = [size for finding in found for size in finding.sizes]
+    costs = [cost for finding in found for cost in finding.costs_ns]
+    factor, unit = _time_unit(math.sqrt(min(costs) * max(costs)))
+    across = Scale(min(sizes) / 1.3, max(sizes) * 1.3, logarithmic=True)
+    up = Scale(min(costs) / factor / 1.3, max(costs) / factor * 1.3, logarithmic=True)
+    plane = Plane(canvas, x=across, y=up)
+    parameter = found[0].parameter.replace("_", " ")
+    plane.grid(x=_plain_ticks(across), y=_plain_ticks(up), title=f"{parameter}; {unit} per operation upright")
+    names = []
+    for index, finding in enumerate(found):
+        colour, dashed = PALETTE[_SERIES[index % len(_SERIES)]], index >= len(_SERIES)
+        points = [(size, cost / factor) for size, cost in zip(finding.sizes, finding.costs_ns, strict=True)]
+        plane.line([x for x, _ in points], [y for _, y in points], colour=colour, width=1.6, dashed=dashed)
+        plane.dots(points, colour=colour, size=5.5)
+        names.append((_short(f"{finding.series}: {finding.exponent.value:.2f}"), colour, dashed))
+    plane.legend(names, "")
 
 
 def _compare_finding(record: Record, run: CaseRun) -> CompareFinding:

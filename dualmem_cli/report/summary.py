@@ -13,7 +13,7 @@ from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.plan import Case
 from dualmem_cli.model.record import Record
-from dualmem_cli.model.verdict import BenchFinding, CompareFinding, Quantity, Verdict
+from dualmem_cli.model.verdict import BenchFinding, CompareFinding, Quantity, ScalingFinding, Verdict
 from dualmem_cli.report.context import ReportContext
 
 SUMMARY_VERSION = 1
@@ -54,6 +54,7 @@ def summary(record: Record, context: ReportContext) -> dict[str, Json]:
         "builds": [_build(build) for build in record.builds],
         "counts": _bench_counts(record) if bench else _compare_counts(record),
         "cases": [_bench(record, f) for f in record.bench] if bench else [_compare(record, f) for f in record.compare],
+        **({"scaling": [_scaling(found) for found in record.scaling]} if record.scaling else {}),
         "controls": [
             {"name": c.name, "held": c.held, "passed": c.passed, "cases": c.cases, "change": _estimate(c.change)}
             for c in record.controls
@@ -101,6 +102,18 @@ def _bench(record: Record, finding: BenchFinding) -> Json:
         **_case(record, finding.case),
         "problem": finding.problem or None,
         "quantities": [_quantity(quantity) for quantity in finding.quantities],
+    }
+
+
+def _scaling(found: ScalingFinding) -> Json:
+    return {
+        "scenario": found.scenario,
+        "series": found.series,
+        "parameter": found.parameter,
+        "cases": list(found.cases),
+        "sizes": list(found.sizes),
+        "costs_ns": list(found.costs_ns),
+        "exponent": _estimate(found.exponent),
     }
 
 

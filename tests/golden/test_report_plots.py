@@ -24,7 +24,10 @@ CONTEXT = ReportContext(record_path="", page_path="", exit_status=ExitStatus.OK,
 
 
 def figures(record: Record) -> list[Figure]:
-    return [block for detail in compose(record, CONTEXT).details for _, block in detail.blocks if isinstance(block, Figure)]
+    layout = compose(record, CONTEXT)
+    blocks = [block for detail in layout.details for _, block in detail.blocks]
+    blocks += [block for section in layout.sections for block in section.blocks]
+    return [block for block in blocks if isinstance(block, Figure)]
 
 
 def drawn(record: Record, figure: Figure) -> str:
@@ -72,6 +75,20 @@ def test_an_interval_without_an_end_can_be_drawn(compare: Record) -> None:
         single = replace(compare, cases=(run,), compare=(replace(finding, change=change),))
         for figure in figures(single):
             assert "inf" not in re.sub(r'(?s)<text.*?</text>|font-family|"[^"]*definition[^"]*"', "", drawn(single, figure))
+
+
+def test_a_line_of_growth_has_its_points(tmp_path: Path) -> None:
+    record = RECORDS["bench"]()
+    figure = next(f for f in figures(record) if f.kind is FigureKind.SCALING)
+    text = drawn(record, figure)
+    dots = re.findall(r'd="(M[^"]*)"[^>]*stroke-linecap: round', text)
+    assert sum(path.count("M") for path in dots) == 3, "three sizes"
+    assert "by_handle: 0.33" in text
+    flat = replace(record.scaling[0], costs_ns=(5.0, 5.0, 5.0))
+    many = replace(record, scaling=tuple(replace(flat, series=f"series {number}") for number in range(12)))
+    assert "series 11" in drawn(many, figure), "a dozen series, all equal"
+    save_png(record, figure, path=tmp_path / "a.png", dots_per_inch=150)
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_equal_samples_can_be_drawn(compare: Record) -> None:

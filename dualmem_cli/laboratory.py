@@ -142,6 +142,7 @@ class Laboratory:
     now: Callable[[], str]  # ISO 8601, UTC
     seed: int
     revision: str
+    gate: str = ""  # digest of what samples and decides
     since: Since | None = None  # of the baseline, in a compare
 
     @contextlib.contextmanager
@@ -243,6 +244,7 @@ class Laboratory:
             compare=(),
             cautions=(),
             seed=self.seed,
+            gate=self.gate,
             since=self.since,
         )
 

@@ -58,7 +58,6 @@ def compare(
     from dualmem_cli.cli.sides import Stored, both_sides, check_continues, earlier_of
     from dualmem_cli.fallback import compare_stored
     from dualmem_cli.judge.outcome import compare_status
-    from dualmem_cli.measure.machine import read_machine
 
     exports = parse_exports(export, kind="compare")
     worker = setting.runner()
@@ -69,7 +68,7 @@ def compare(
     asked = [scenario.path for scenario in earlier.scenarios if scenario.path] if earlier else scenarios
     chosen = setting.scenarios_for(asked, libraries=(old.library, new.library), named=bool(library or links))
     if earlier is not None:
-        check_continues(earlier, path=str(continue_), old=old, new=new, scenarios=chosen, machine=read_machine())
+        check_continues(earlier, path=str(continue_), old=old, new=new, scenarios=chosen, worker=worker)
     shown = progress.chosen(quiet=quiet)
     lab = setting.laboratory(worker=worker, kind="compare", reports=reports, progress=shown, since=old.since)
     if isinstance(old, Stored):

@@ -14,6 +14,7 @@ from dualmem_cli.measure.data import cache_directory
 from dualmem_cli.measure.inert import make_inert
 from dualmem_cli.measure.load import loaded as load_beside
 from dualmem_cli.measure.machine import read_machine, revision, usable_cpus
+from dualmem_cli.measure.provenance import gate_digest
 from dualmem_cli.measure.worker import WorkerProcesses, native_path
 from dualmem_cli.model.kernel import Build, Library
 from dualmem_cli.model.record import Since
@@ -134,5 +135,6 @@ def laboratory(
         now=lambda: now,
         seed=int.from_bytes(os.urandom(4)),
         revision=revision(Path.cwd()),
+        gate=gate_digest(worker.executable),
         since=since,
     )

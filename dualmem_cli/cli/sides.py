@@ -10,9 +10,10 @@ from dualmem_cli.judge.continuation import check_same_question
 from dualmem_cli.measure import builds as binaries
 from dualmem_cli.measure import revisions
 from dualmem_cli.measure.data import cache_directory
+from dualmem_cli.measure.machine import read_machine
+from dualmem_cli.measure.provenance import gate_digest
 from dualmem_cli.measure.worker import WorkerProcesses
 from dualmem_cli.model.kernel import Build, Library
-from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.record import Record, Since
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.store import baselines as kept
@@ -131,9 +132,16 @@ def earlier_of(path: Path | None, *, scenarios: list[str] | None) -> Record | No
 
 
 def check_continues(
-    earlier: Record, *, path: str, old: Side | Stored, new: Build, scenarios: tuple[Scenario, ...], machine: Machine
+    earlier: Record, *, path: str, old: Side | Stored, new: Build, scenarios: tuple[Scenario, ...], worker: WorkerProcesses
 ) -> None:
-    """Raises RecordError unless the record is of this very pair, asked the same questions, on this machine."""
+    """Raises RecordError unless the record is of this very pair, asked the same questions, by this gate, on this machine."""
     if isinstance(old, Stored):
         raise DualmemError("--continue needs both builds", hint="The baseline's cannot be measured here; leave --continue out.")
-    check_same_question(earlier, path=path, builds=(old.build, new), scenarios=scenarios, machine=machine)
+    check_same_question(
+        earlier,
+        path=path,
+        builds=(old.build, new),
+        scenarios=scenarios,
+        machine=read_machine(),
+        gate=gate_digest(worker.executable),
+    )

@@ -14,9 +14,9 @@ from dualmem_cli.model.selftest import SelftestRecord
 
 
 def check_same_question(
-    earlier: Record, *, path: str, builds: tuple[Build, Build], scenarios: Sequence[Scenario], machine: Machine
+    earlier: Record, *, path: str, builds: tuple[Build, Build], scenarios: Sequence[Scenario], machine: Machine, gate: str
 ) -> None:
-    """Raises RecordError, which says what is not the same as it was."""
+    """Raises RecordError, which says what is not the same as it was. `gate` is the digest of what samples and decides now."""
     if earlier.kind != "compare" or len(earlier.builds) != len(builds):
         raise RecordError(f"{path}: not a compare of two builds", hint="Give a record of `dualmem compare`.")
     for side, before, now in zip(("baseline", "candidate"), earlier.builds, builds, strict=True):
@@ -29,6 +29,8 @@ def check_same_question(
     )
     if changed:
         raise _other(path, f"{changed[0]} is not the scenario that it was")
+    if earlier.gate != gate:
+        raise _other(path, f"it was measured by another gate ({earlier.gate or 'not recorded'}, this one is {gate})")
     machines = machine_changes(earlier.machine, machine)
     if machines:
         first = machines[0]
@@ -58,7 +60,7 @@ def _other_gate(path: str, what: str) -> RecordError:
 
 def _other(path: str, what: str) -> RecordError:
     return RecordError(
-        f"{path}: {what}; only what was measured of the same builds on the same machine adds up",
+        f"{path}: {what}; only what one gate measured of the same builds on the same machine adds up",
         hint="Leave out --continue to begin anew.",
         status=ExitStatus.NOT_COMPARABLE,
     )

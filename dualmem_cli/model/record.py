@@ -90,6 +90,7 @@ class Record:
     seed: int = 0  # of draws and schedules
     continues: str = ""  # compare: when the record was begun whose workers are taken over here; "" for none
     scaling: tuple[ScalingFinding, ...] = ()  # bench only
+    gate: str = ""  # digest of what sampled and decided (measure/provenance.py); "" in records from before it was kept
     since: Since | None = None  # compare only; None where the baseline is a library that was named
 
     def scenario_of(self, case: Case) -> Scenario:

@@ -16,7 +16,7 @@ from dualmem_cli.model.record import Record
 def check(record: Record) -> None:
     made = one("a")
     builds = (build(made, digest="a" * 64), build(made, digest="b" * 64))
-    check_same_question(record, path="r.json", builds=builds, scenarios=scenarios("a"), machine=record.machine)
+    check_same_question(record, path="r.json", builds=builds, scenarios=scenarios("a"), machine=record.machine, gate=record.gate)
 
 
 def test_the_same_is_gone_on_with(tmp_path: Path) -> None:
@@ -44,6 +44,21 @@ def test_another_machine_is_not_comparable(tmp_path: Path) -> None:
     builds = (record.builds[0], record.builds[1])
     with pytest.raises(RecordError, match="another machine") as caught:
         check_same_question(
-            record, path="r.json", builds=builds, scenarios=record.scenarios, machine=replace(record.machine, microcode="0x9")
+            record,
+            path="r.json",
+            builds=builds,
+            scenarios=record.scenarios,
+            machine=replace(record.machine, microcode="0x9"),
+            gate=record.gate,
         )
+    assert caught.value.status is ExitStatus.NOT_COMPARABLE
+
+
+@pytest.mark.parametrize("before", ["", "another"])
+def test_another_gate_is_not_comparable(tmp_path: Path, before: str) -> None:
+    """Workers that were sampled in another way must not count beside new ones."""
+    record = replace(compare(machine(one("a")), tmp_path, scenarios("a")).record, gate=before)
+    builds = (record.builds[0], record.builds[1])
+    with pytest.raises(RecordError, match="another gate") as caught:
+        check_same_question(record, path="r.json", builds=builds, scenarios=record.scenarios, machine=record.machine, gate="g")
     assert caught.value.status is ExitStatus.NOT_COMPARABLE

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, TypeVar
 
 import dualmem_cli
 from dualmem_cli.errors import DualmemError, RecordError
+from dualmem_cli.judge.bench import overall_overhead
 from dualmem_cli.judge.controls import control_findings, without_controls
 from dualmem_cli.judge.scaling import scaling_findings
 from dualmem_cli.measure.case import Bench, CaseSession
@@ -87,9 +88,12 @@ class Opened:
     def add_bench(self, run: CaseRun, finding: BenchFinding) -> None:
         self.record = replace(self.record, cases=(*self.record.cases, run), bench=(*self.record.bench, finding))
 
-    def judge_scaling(self) -> None:
-        """How the costs of the cases that were measured grow with what their scenarios sweep."""
-        self.record = replace(self.record, scaling=scaling_findings(self.record.cases, self.record.bench))
+    def judge_together(self) -> None:
+        """What the cases of a bench say together: the overhead of a second node type, and how costs grow with what is swept."""
+        valid = {finding.case for finding in self.record.bench if not finding.problem}
+        overhead = overall_overhead([run for run in self.record.cases if run.case.id in valid])
+        scaling = scaling_findings(self.record.cases, self.record.bench)
+        self.record = replace(self.record, overhead=overhead, scaling=scaling)
 
     def put_compare(self, run: CaseRun, finding: CompareFinding) -> None:
         """Add a case, or replace what was known of it with what is known now."""

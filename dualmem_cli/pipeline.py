@@ -39,7 +39,7 @@ def bench(lab: Laboratory, scenarios: tuple[Scenario, ...], build: Build) -> Ope
             finding = bench_finding(plan.scenario, plan.kernel, run)
             opened.add_bench(run, finding)
             opened.add_cautions(bench_cautions(run, finding))
-            opened.judge_scaling()
+            opened.judge_together()
             lab.save(opened)
     return opened
 

@@ -14,7 +14,8 @@ def bench_status(record: Record, *, enforce_budgets: bool) -> ExitStatus:
         return ExitStatus.INTERRUPTED
     if not record.bench or any(finding.problem for finding in record.bench):
         return ExitStatus.MEASUREMENT_FAILED
-    if enforce_budgets and any(finding.missed for finding in record.bench):
+    together = record.overhead is not None and record.overhead.met is False
+    if enforce_budgets and (together or any(finding.missed for finding in record.bench)):
         return ExitStatus.REGRESSION
     return ExitStatus.OK
 

@@ -9,7 +9,7 @@ from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.samples import Failure, WorkerRun
 from dualmem_cli.model.scenario import Scenario
-from dualmem_cli.model.verdict import BenchFinding, CompareFinding, ControlFinding, ScalingFinding
+from dualmem_cli.model.verdict import BenchFinding, CompareFinding, ControlFinding, Quantity, ScalingFinding
 
 SCHEMA_VERSION = 1
 
@@ -89,6 +89,7 @@ class Record:
     controls: tuple[ControlFinding, ...] = ()  # compare only
     seed: int = 0  # of draws and schedules
     continues: str = ""  # compare: when the record was begun whose workers are taken over here; "" for none
+    overhead: Quantity | None = None  # bench only: of all cases with a single-type twin together
     scaling: tuple[ScalingFinding, ...] = ()  # bench only
     gate: str = ""  # digest of what sampled and decided (measure/provenance.py); "" in records from before it was kept
     since: Since | None = None  # compare only; None where the baseline is a library that was named

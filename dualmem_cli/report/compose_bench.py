@@ -18,6 +18,7 @@ from dualmem_cli.report.layout import (
     Figure,
     FigureKind,
     Level,
+    Notes,
     Row,
     Section,
     Span,
@@ -57,6 +58,7 @@ _NOTED = frozenset({TIME, OVERHEAD, SPEEDUP, "recall"})
 def bench_verdict(record: Record) -> tuple[Span, ...]:
     """Budgets met and missed, and cases that are not valid."""
     budgets = [quantity for finding in record.bench for quantity in finding.quantities if quantity.met is not None]
+    budgets += [record.overhead] if record.overhead else []
     missed = sum(quantity.met is False for quantity in budgets)
     invalid = sum(bool(finding.problem) for finding in record.bench)
     parts = [plain(counted(len(record.bench), "case"))]
@@ -81,7 +83,20 @@ def bench_sections(record: Record) -> tuple[Section, ...]:
     )
     rows = tuple(_row(record, finding) for finding in record.bench)
     cases = (Section("Cases", Level.QUIET, (Table("", columns, rows),)),) if rows else ()
-    return (*cases, *_scaling(record))
+    return (*cases, *_together(record), *_scaling(record))
+
+
+def _together(record: Record) -> tuple[Section, ...]:
+    """What a second node type costs over all paths."""
+    if record.overhead is None:
+        return ()
+    mean = record.overhead
+    limit = (Span(", "), *_budget(mean, named=False))
+    line = plain(
+        f"geometric mean of {mean.estimate.count} paths: {estimate_text(mean)} ({confidence_text(mean.estimate.confidence)})"
+    )
+    level = Level.QUIET if mean.met is False else Level.NORMAL
+    return (Section("Dual against single", level, (Notes(((*line, *limit),)),)),)
 
 
 def _scaling(record: Record) -> tuple[Section, ...]:

@@ -81,8 +81,12 @@ def limit_text(quantity: Quantity) -> str:
 
 
 def met_word(quantity: Quantity) -> str:
-    """'ok' or 'MISSED'; '' without a budget. Capitals, so that the word stands out without any colour."""
-    return "" if quantity.met is None else "ok" if quantity.met else "MISSED"
+    """'ok' or 'MISSED'; '' without a budget. Capitals, so that the word stands out without any colour. 'NOT SHOWN' for an overhead that is
+    within its limit while its interval is not."""
+    if quantity.met is None or quantity.met:
+        return "" if quantity.met is None else "ok"
+    assert quantity.limit is not None
+    return "NOT SHOWN" if quantity.name == OVERHEAD and quantity.estimate.value <= quantity.limit else "MISSED"
 
 
 def estimate_text(quantity: Quantity) -> str:

@@ -54,6 +54,7 @@ def summary(record: Record, context: ReportContext) -> dict[str, Json]:
         "builds": [_build(build) for build in record.builds],
         "counts": _bench_counts(record) if bench else _compare_counts(record),
         "cases": [_bench(record, f) for f in record.bench] if bench else [_compare(record, f) for f in record.compare],
+        **({"overhead": _quantity(record.overhead)} if record.overhead else {}),
         **({"scaling": [_scaling(found) for found in record.scaling]} if record.scaling else {}),
         "controls": [
             {"name": c.name, "held": c.held, "passed": c.passed, "cases": c.cases, "change": _estimate(c.change)}
@@ -84,6 +85,7 @@ def _since(record: Record) -> dict[str, Json]:
 
 def _bench_counts(record: Record) -> dict[str, Json]:
     judged = [quantity for finding in record.bench for quantity in finding.quantities if quantity.met is not None]
+    judged += [record.overhead] if record.overhead else []
     return {
         "cases": len(record.bench),
         "met": sum(quantity.met is True for quantity in judged),

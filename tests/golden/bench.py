@@ -16,6 +16,7 @@ from golden.parts import (
     time,
 )
 
+from dualmem_cli.judge.bench import overall_overhead
 from dualmem_cli.judge.scaling import scaling_findings
 from dualmem_cli.model.caution import Caution, CautionKind
 from dualmem_cli.model.metric import Better, Metric, Scope
@@ -224,6 +225,7 @@ def bench_record() -> Record:
             Absent("similarity/avx512/count=1000,dim=768", "this processor has no avx512f"),
         ),
         bench=bench,
+        overhead=overall_overhead(cases),
         scaling=scaling_findings(cases, bench),
         compare=(),
         cautions=(

@@ -6,8 +6,9 @@ from statistics import fmean
 
 import pytest
 from fabricated import BENCH_ARMS, KERNEL, case_run, samples, scenario, worker
+from scipy.stats import ttest_ind
 
-from dualmem_cli.judge.bench import bench_finding
+from dualmem_cli.judge.bench import bench_finding, overall_overhead
 from dualmem_cli.judge.cautions import bench_cautions
 from dualmem_cli.model.caution import CautionKind
 from dualmem_cli.model.kernel import Output
@@ -119,6 +120,47 @@ def test_the_twins_limit_is_a_budget() -> None:
     text = '[control]\nkernel = "spin_single"\nlimit = 0.04'
     found = find(case_run(*blocks(210.0, 200.0), arms=(*BENCH_ARMS, TWIN)), text)
     assert [q.name for q in found.missed] == ["overhead"]
+
+
+def test_an_overhead_meets_its_limit_with_the_whole_interval() -> None:
+    """The value is 2.5 %; whether 4 % is kept hangs on how sure that is."""
+    text = '[control]\nkernel = "spin_single"\nlimit = 0.04'
+    for scatter, met in (((-0.1, 0.0, 0.1, 0.0), True), ((-6.0, 6.0, -6.0, 6.0), False)):
+        workers = [blocks(205.0 + extra, 200.0, scatter=(0.0,))[0] for extra in scatter]
+        overhead = find(case_run(*workers, arms=(*BENCH_ARMS, TWIN)), text).quantity("overhead")
+        assert overhead is not None
+        assert overhead.estimate.value == pytest.approx(0.025, abs=1e-3)
+        assert overhead.met is met
+
+
+def twin_run(*overheads: float) -> CaseRun:
+    """A case whose workers find these overheads."""
+    workers = [blocks(1000.0 * (1 + overhead), 1000.0, scatter=(0.0,))[0] for overhead in overheads]
+    return case_run(*workers, arms=(*BENCH_ARMS, TWIN))
+
+
+def test_the_overhead_over_all_paths_is_their_geometric_mean() -> None:
+    one, other = (0.02, 0.05, 0.03), (-0.01, 0.0, -0.02, 0.01, 0.005)
+    found = overall_overhead([twin_run(*one), twin_run(*other)])
+    assert found is not None
+    logs = [[math.log1p(value) for value in values] for values in (one, other)]
+    interval = ttest_ind(logs[0], [-value for value in logs[1]], equal_var=False).confidence_interval(0.99)
+    assert found.estimate.value == pytest.approx(math.expm1((fmean(logs[0]) + fmean(logs[1])) / 2), abs=2e-5)
+    assert found.estimate.low == pytest.approx(math.expm1(interval.low / 2), abs=1e-4)
+    assert found.estimate.high == pytest.approx(math.expm1(interval.high / 2), abs=1e-4)
+    assert (found.estimate.count, found.limit, found.met) == (2, 0.05, True)
+    wide = overall_overhead([twin_run(-0.1, 0.1), twin_run(-0.1, 0.1)])
+    assert wide is not None and abs(wide.estimate.value) < 0.01
+    assert not wide.met, "the interval reaches beyond 5 %"
+    assert overall_overhead([twin_run(0.02, 0.021, 0.019), twin_run(0.03, 0.031, 0.029)]).met is True  # type: ignore[union-attr]
+
+
+def test_one_path_or_none_has_no_mean() -> None:
+    assert overall_overhead([]) is None
+    assert overall_overhead([case_run(*blocks(200.0), arms=BENCH_ARMS), twin_run(0.1, 0.2)]) is None
+    assert overall_overhead([twin_run(0.1, 0.2), twin_run(0.1)]) is None, "one worker says nothing of its error"
+    equal = overall_overhead([twin_run(0.1, 0.1), twin_run(0.1, 0.1)])
+    assert equal is not None and equal.estimate.high - equal.estimate.low < 1e-4
 
 
 def test_the_wanted_speed_up_is_a_budget_where_there_is_a_slower_way() -> None:

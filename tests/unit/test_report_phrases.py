@@ -1,6 +1,7 @@
 """How numbers are worded."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from dualmem_cli.report.phrases import (
     interval_text,
     is_fastest,
     limit_text,
+    met_word,
     percentile_name,
     plain_percent,
     three_digits,
@@ -141,3 +143,9 @@ def test_percents(fraction: float, text: str) -> None:
 
 def test_durations() -> None:
     assert [duration(s) for s in (7.34, 41.2, 119.4, 192.0)] == ["7.3 s", "41 s", "119 s", "3 min 12 s"]
+
+
+@pytest.mark.parametrize(("value", "high", "said"), [(0.01, 0.02, "ok"), (0.01, 0.09, "NOT SHOWN"), (0.06, 0.09, "MISSED")])
+def test_an_overhead_that_is_not_sure_is_not_called_missed(value: float, high: float, said: str) -> None:
+    judged = quantity("overhead", value, 0.0, high, Unit.RATIO, limit=0.05)
+    assert met_word(replace(judged, met=high <= 0.05)) == said

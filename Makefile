@@ -10,7 +10,7 @@ TEST_BUILD := build/test
 SCENARIO ?=
 BASE ?= main
 
-.PHONY: help build bench scaling test lint check c-test sanitize ab wheel clean
+.PHONY: help build bench peers scaling test lint check c-test sanitize ab wheel clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -44,14 +44,17 @@ build: $(VENV)/installed ## set up .venv and build everything
 bench: build ## run every shipped scenario; figures beside their budgets
 	@$(RUN) bench $(SCENARIO)
 
+peers: build ## other libraries behind the kernel table, in build/peers, for dualmem bench --peer
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --only-binary :all: 'scipy-openblas32>=0.3.21'
+	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native/peers -B build/peers -G Ninja \
+	  -DPEER_OPENBLAS="$$($(BIN)/python -c 'import pathlib, scipy_openblas32 as peer; print(pathlib.Path(peer.__file__).parent)')" >/dev/null
+	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/peers -j $(JOBS)
+
 scaling: build ## how every operation's cost grows with its size: the files of scenarios/scaling (minutes)
 	@$(RUN) bench $(wildcard scenarios/scaling/*.toml)
 
 ab: build ## judge the working tree against a baseline: make ab BASE=main
 	@$(RUN) compare --baseline $(BASE) $(SCENARIO)
-
-scaling: build ## how every operation grows with its size: scenarios/scaling (minutes)
-	@$(RUN) bench $(wildcard scenarios/scaling/*.toml)
 
 lint: $(VENV)/tested ## formatting, lint, types, import contracts
 	@$(BIN)/ruff check dualmem_cli tests docs

@@ -20,19 +20,23 @@ from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.plan.cases import bench_arms, compare_arms, control_arms, expand
 from dualmem_cli.plan.pairing import pair
+from dualmem_cli.plan.peers import peer_arms
 from dualmem_cli.store import records
 
 _RECORDS_LOOKED_AT = 10
 
 
-def bench(lab: Laboratory, scenarios: tuple[Scenario, ...], build: Build) -> Opened:
-    """Measure every case of every scenario on one build."""
-    with lab.opened("bench", scenarios, (build,), baseline="") as opened:
+def bench(lab: Laboratory, scenarios: tuple[Scenario, ...], build: Build, peers: tuple[Build, ...] = ()) -> Opened:
+    """Measure every case of every scenario on one build, with the kernels of the same name that peers offer beside it."""
+    with lab.opened("bench", scenarios, (build, *peers), baseline="") as opened:
         planned = []
         for scenario in scenarios:
             expansion = expand(scenario, build.library, data=opened.digest(scenario))
             opened.add_absent(expansion.absent)
-            planned += [_planned(scenario, case, build, bench_arms(scenario, case, build.library)) for case in expansion.cases]
+            for case in expansion.cases:
+                beside, lacking = peer_arms(case, [peer.library for peer in peers])
+                opened.add_absent(lacking)
+                planned.append(_planned(scenario, case, build, (*bench_arms(scenario, case, build.library), *beside)))
         for plan in lab.progress.track(planned, label=lambda plan: plan.label):
             session = lab.session(opened, plan)
             run = _run(session, plan, _bench_workers(session, plan))

@@ -14,6 +14,15 @@ def bench(
     enforce_budgets: Annotated[
         bool, typer.Option("--enforce-budgets", help="Exit 1 when a budget is missed. Budgets depend on the machine.")
     ] = False,
+    peer: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--peer",
+            metavar="PATH",
+            help="Another kernel library, measured interleaved with the first wherever it has a kernel of the same name; may be given "
+            "several times.",
+        ),
+    ] = None,
     reports: options.Reports = options.REPORTS,
     export: options.Export = None,
     json: options.Json = False,
@@ -31,9 +40,10 @@ def bench(
     worker = setting.runner()
     found = binaries.resolve(library, start=Path.cwd())
     build = setting.keep_build(found, worker=worker, reports=reports)
+    peers = tuple(setting.keep_build(binaries.named(path), worker=worker, reports=reports) for path in peer or ())
     chosen = setting.scenarios_for(scenarios, libraries=(build.library,), named=bool(library))
     lab = setting.laboratory(worker=worker, kind="bench", reports=reports, progress=progress.chosen(quiet=quiet))
-    opened = pipeline.bench(lab, chosen, build)
+    opened = pipeline.bench(lab, chosen, build, peers)
     return showing.show(
         opened.record,
         record_path=lab.record_path,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import fmean, median, variance
 
 from dualmem_cli.judge.validity import problem_of
@@ -9,7 +10,7 @@ from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.kernel import Kernel
 from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import CaseRun
-from dualmem_cli.model.samples import Histogram, Latency
+from dualmem_cli.model.samples import Histogram, Latency, Samples
 from dualmem_cli.model.scenario import Budget, Scenario
 from dualmem_cli.model.units import Unit
 from dualmem_cli.model.verdict import BenchFinding, Quantity
@@ -20,6 +21,7 @@ from dualmem_cli.stats.student import quantile
 
 TIME_CONFIDENCE = 0.95
 OVERHEAD_CONFIDENCE = 0.99
+OVER_PEER = "speedup over "  # and the peer's variant
 OVERALL_LIMIT = 0.05  # of the geometric mean over all paths; every path has its own in its scenario
 
 
@@ -125,18 +127,21 @@ def _ratios(run: CaseRun) -> dict[str, Estimate]:
         found["overhead"] = log_ratio_interval(logs, confidence=OVERHEAD_CONFIDENCE, method=method)
     beside = _arm(run, Role.BESIDE)
     if samples and beside is not None:
-        logs = [paired_ratios(s, arm=beside, reference=0).value for s in samples]
-        change = log_ratio_interval(logs, confidence=TIME_CONFIDENCE, method=method)
-        found["speedup"] = Estimate(
-            value=change.value + 1,
-            low=change.low + 1,
-            high=change.high + 1,
-            confidence=change.confidence,
-            unit=Unit.RATIO,
-            count=change.count,
-            method=method,
-        )
+        found["speedup"] = _times_as_fast(samples, run, beside)
+    variants = [arm.variant for arm in run.arms if arm.role in {Role.SUBJECT, Role.PEER}]
+    for index, arm in enumerate(run.arms):
+        if samples and arm.role is Role.PEER:
+            name = arm.variant if variants.count(arm.variant) == 1 else f"{arm.variant} of peer {arm.build}"
+            found[f"{OVER_PEER}{name}"] = _times_as_fast(samples, run, index)
     return found
+
+
+def _times_as_fast(samples: Sequence[Samples], run: CaseRun, slower: int) -> Estimate:
+    """How many times the subject's speed that arm's is, from interleaved pairs."""
+    arm = run.arms[slower]
+    logs = [paired_ratios(s, arm=slower, reference=0).value for s in samples]
+    change = log_ratio_interval(logs, confidence=TIME_CONFIDENCE, method=f"paired ratios with {arm.kernel}/{arm.variant}")
+    return replace(change, value=change.value + 1, low=change.low + 1, high=change.high + 1)
 
 
 def overall_overhead(runs: Sequence[CaseRun]) -> Quantity | None:

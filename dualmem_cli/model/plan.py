@@ -13,6 +13,7 @@ class Role(StrEnum):
     EMPTY = "empty"  # bench: its empty loop
     CONTROL = "control"  # bench: its single-type twin
     BESIDE = "beside"  # bench: a slower way, for the speed-up
+    PEER = "peer"  # bench: another library's kernel of the same name
     BASELINE = "baseline"  # compare
     CANDIDATE = "candidate"  # compare
     COPY = "copy"  # control of a compare: a byte copy of the baseline
@@ -21,7 +22,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One thing that is timed. `build` indexes the builds of the run (bench: 0; compare: 0 baseline, 1 candidate)."""
+    """One thing that is timed. `build` indexes the builds of the run (bench: 0, peers from 1; compare: 0 baseline, 1 candidate)."""
 
     role: Role
     build: int

@@ -32,6 +32,7 @@ from dualmem_cli.report.layout import (
     strong,
 )
 from dualmem_cli.report.phrases import (
+    OVER_PEER,
     OVERHEAD,
     SPEEDUP,
     TIME,
@@ -212,7 +213,7 @@ def _notes(record: Record, finding: BenchFinding, shown: list[Quantity]) -> list
     for quantity in finding.quantities:
         if quantity in percentiles or (quantity.name == TIME and quantity in shown):
             continue
-        if quantity.met is None and quantity.name not in _NOTED:
+        if quantity.met is None and quantity.name not in _NOTED and not quantity.name.startswith(OVER_PEER):
             continue  # a declared metric without a budget: in the details of the case
         text = _against(quantity, scenario)
         if quantity.met is None or quantity in shown:
@@ -230,6 +231,8 @@ def _against(quantity: Quantity, scenario: Scenario | None) -> str:
         beside = scenario.beside if scenario else None
         slower = (beside.variant or beside.kernel) if beside else "the slower way"
         return f"{estimate_text(quantity)} as fast as {slower}"
+    if quantity.name.startswith(OVER_PEER):
+        return f"{estimate_text(quantity)} as fast as {quantity.name.removeprefix(OVER_PEER)}"
     if quantity.name == TIME:
         return f"{estimate_text(quantity)} in blocks"
     return f"{quantity.name.replace('_', ' ')} {estimate_text(quantity)}"

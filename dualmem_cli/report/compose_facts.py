@@ -109,7 +109,8 @@ def fact_sections(record: Record) -> tuple[Section, ...]:
         Section("Machine", Level.VERBOSE, (machine_facts(record.machine, clock=clock_text(record), revision=record.revision),))
     ]
     if record.builds:
-        roles = ("library",) if len(record.builds) == 1 else ("baseline", "candidate")
+        bench = ("library", *(f"peer {build.library.name}" for build in record.builds[1:]))
+        roles = bench if record.kind == "bench" else ("baseline", "candidate")
         if record.since is not None and record.since.stored_only:
             roles = ("candidate",)
         facts = tuple(build_facts(build, role) for build, role in zip(record.builds, roles, strict=False))

@@ -17,6 +17,7 @@ TIME = "time"
 RECALL = "recall"
 OVERHEAD = "overhead"
 SPEEDUP = "speedup"
+OVER_PEER = "speedup over "
 LARGEST = "max"
 
 # Of the units that units.human chooses from; "" is a plain ratio.
@@ -59,7 +60,7 @@ def amount(value: float, unit: Unit | str, name: str = "") -> str:
         return "not known"
     if name == OVERHEAD:
         return percent(value)
-    if name == SPEEDUP:
+    if name == SPEEDUP or name.startswith(OVER_PEER):
         return f"{three_digits(value)} x"
     if name == RECALL:
         return f"{value:.3f}"

@@ -29,6 +29,7 @@ _ROLE_COLOURS = {
     Role.EMPTY: PALETTE["muted"],
     Role.CONTROL: PALETTE["old"],
     Role.BESIDE: PALETTE["third"],
+    Role.PEER: PALETTE["third"],
     Role.BASELINE: PALETTE["old"],
     Role.CANDIDATE: PALETTE["new"],
 }
@@ -100,7 +101,7 @@ def _sides(_: Record, run: CaseRun, canvas: Canvas) -> None:
 
 def _spread(record: Record, run: CaseRun, canvas: Canvas) -> None:
     finding = next(f for f in record.bench if f.case == run.case.id)
-    roles = frozenset({Role.SUBJECT, Role.EMPTY, Role.CONTROL, Role.BESIDE})
+    roles = frozenset({Role.SUBJECT, Role.EMPTY, Role.CONTROL, Role.BESIDE, Role.PEER})
     _cumulative(run, canvas, roles=roles, budget=finding.quantity(TIME))
 
 

@@ -11,7 +11,7 @@ from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import Unit
 from dualmem_cli.model.verdict import BenchFinding, CompareFinding
 from dualmem_cli.report.layout import visible
-from dualmem_cli.report.phrases import OVERHEAD, RECALL, SPEEDUP, TIME, percentile_name
+from dualmem_cli.report.phrases import OVER_PEER, OVERHEAD, RECALL, SPEEDUP, TIME, percentile_name
 from dualmem_cli.report.repetitions import MEASURED
 
 CHANGE = "change"
@@ -87,10 +87,14 @@ def _better(record: Record, finding: BenchFinding | CompareFinding, quantity: st
     """Derived quantities have a direction of their own; a declared metric has the one that its kernel says."""
     if quantity in (TIME, OVERHEAD) or percentile_name(quantity):
         return Better.LOWER
-    if quantity in (RECALL, SPEEDUP):
+    if quantity in (RECALL, SPEEDUP) or quantity.startswith(OVER_PEER):
         return Better.HIGHER
     run = record.case_run(finding.case)
-    kernel = record.builds[-1].library.kernel(run.case.kernel, run.case.variant) if run and record.builds else None
+    kernel = (
+        record.builds[-1 if record.kind == "compare" else 0].library.kernel(run.case.kernel, run.case.variant)
+        if run and record.builds
+        else None
+    )
     metric = next((metric for metric in kernel.metrics if metric.name == quantity), None) if kernel else None
     return metric.better if metric else Better.NEITHER
 

@@ -132,6 +132,27 @@ def test_a_budget_is_enforced_when_asked_for(dualmem: Dualmem) -> None:
     assert dualmem(*arguments, "--enforce-budgets").status == 1
 
 
+def test_a_peer_is_measured_beside_and_its_record_is_a_baseline(dualmem: Dualmem) -> None:
+    """The peer does exactly 8 % more work; what it lacks is named; a baseline is the build alone, whoever ran beside it."""
+    scenario = dualmem.scenario(samples=200)
+    done = dualmem("bench", scenario, "--library", dualmem.subject("ok"), "--peer", dualmem.subject("slower_8"))
+    assert done.status == 0, done
+    record = dualmem.record("bench")
+    (finding,) = record["bench"]
+    ratios = {q["name"]: q["estimate"]["value"] for q in finding["quantities"]}
+    assert ratios["speedup over plain of peer 1"] == pytest.approx(1.08, abs=0.01)
+    assert [arm["role"] for arm in record["cases"][0]["arms"]] == ["subject", "peer"]
+    assert "as fast as plain of peer 1" in done.out
+    assert dualmem("baseline", "save", "b").status == 0
+    assert dualmem("compare", scenario, "--baseline", "b", "--library", dualmem.subject("ok")).status == 0
+    wrong = dualmem("bench", scenario, "--library", dualmem.subject("ok"), "--peer", dualmem.subject("wrong_output"))
+    assert wrong.status == 3, "a peer that computes something else is no peer"
+    assert "outputs differ" in wrong.out
+    missing = dualmem("bench", scenario, "--library", dualmem.subject("ok"), "--peer", "nowhere.so")
+    assert missing.status == 2
+    assert "nowhere.so: no such library" in missing.err
+
+
 def test_colour_is_asked_for_or_not(dualmem: Dualmem) -> None:
     dualmem.compare("slower_10")
     (record,) = (dualmem.folder / "reports").glob("*.json")

@@ -224,3 +224,19 @@ def test_a_wide_interval_is_cautioned_about() -> None:
     (caution,) = bench_cautions(rough, find(rough))
     assert (caution.kind, caution.case) == (CautionKind.NOISY_MACHINE, "s/plain")
     assert caution.remedy
+
+
+def peer(variant: str, build: int) -> Arm:
+    return Arm(role=Role.PEER, build=build, kernel="spin", variant=variant)
+
+
+def test_every_peer_has_its_ratio() -> None:
+    arms = (*BENCH_ARMS, peer("blas", 1), peer("faiss", 1), peer("plain", 2), peer("faiss", 2))
+    found = find(case_run(*blocks(200.0, 300.0, 100.0, 500.0, 600.0, scatter=(0.0, 0.0)), arms=arms))
+    ratios = {q.name: q.estimate.value for q in found.quantities if q.name.startswith("speedup over ")}
+    assert ratios == {
+        "speedup over blas": pytest.approx(1.5, rel=1e-4),
+        "speedup over faiss of peer 1": pytest.approx(0.5, rel=1e-4),
+        "speedup over plain of peer 2": pytest.approx(2.5, rel=1e-4),
+        "speedup over faiss of peer 2": pytest.approx(3.0, rel=1e-4),
+    }

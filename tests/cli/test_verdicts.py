@@ -190,5 +190,6 @@ def test_going_on_with_a_record(dualmem: Dualmem) -> None:
     )
     assert other.status == 5, other
     assert (
-        "only what was measured of the same builds on the same machine adds up. Leave out --continue to begin anew." in other.err
+        "only what one gate measured of the same builds on the same machine adds up. Leave out --continue to begin anew."
+        in other.err
     )

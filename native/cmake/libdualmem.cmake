@@ -1,7 +1,7 @@
 # libdualmem: every source is an object of its own, compiled once; a layout is one order of these objects behind one pad
 # (cmake/layouts.cmake).
 file(GLOB DUALMEM_SOURCES CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}
-  store/*.c parallel/*.c graph/*.c formation/*.c index/*.c simd/*.c kernels/*.c)
+  store/*.c parallel/*.c graph/*.c formation/*.c perf/*.c index/*.c simd/*.c kernels/*.c)
 list(SORT DUALMEM_SOURCES)
 
 # Functions and loops begin at cache lines: the spread between layouts shrinks from 0.6..5.7 % to 2.7..3.3 % for a true

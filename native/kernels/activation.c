@@ -2,8 +2,8 @@
  *
  * One operation is one element: batches of `count` elements are mapped one after the other, the last one in part where a
  * run ends. Inputs and results are arrays of their own, so nothing drifts. The checksum takes a sixteenth of each batch, the
- * next one each time: to add up all results would cost a fifth of the time that is to be measured; after sixteen
- * batches it has seen every one. */
+ * next one each time: to add up all results would be a good part of what is measured; after sixteen batches it has seen
+ * every one. */
 #include <string.h>
 
 #include "kernels/kernels.h"

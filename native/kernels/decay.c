@@ -97,7 +97,7 @@ static int32_t supported_avx2(char *reason, size_t reason_size) {
 
 /* --- run ---------------------------------------------------------------------------------------------------------------- */
 
-/* The bits of one share of a stretch, the next one each time: all of them would cost half as much again as the decay. */
+/* The bits of one share of a stretch, the next one each time: reading all of them again would be a good part of what is measured. */
 static uint64_t sum_of_share(dm_state *state, uint32_t begin, uint32_t blocks) {
     const float *strengths = strengths_of(state) + (size_t)begin * FAN;
     uint64_t count = (uint64_t)blocks * FAN;

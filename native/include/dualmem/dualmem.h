@@ -190,6 +190,50 @@ typedef struct dm_formation {
 DM_API dm_formation dm_store_formation(const dm_store *store, uint32_t concept_slot);
 DM_API void dm_store_set_formation(dm_store *store, uint32_t concept_slot, dm_formation formation);
 
+/* --- activation mapping --------------------------------------------------------------------------------------------- */
+
+/* From similarities to activations, and from activations to what of them reaches each of a node's associates. Arrays of
+ * `count` elements, at any address; the result may be written over either input (the very same array, not one that
+ * overlaps it otherwise). These calls know no store, do not allocate or lock, and may run at the same time on different
+ * results.
+ *
+ * Accuracy: within 1e-6 of the formula in double precision, relative, for every finite input; where the formula gives
+ * less than FLT_MIN in magnitude, within FLT_MIN of it; where more than FLT_MAX (actr mode alone can), an infinity. A NaN
+ * gives NaN. An infinite similarity maps like the largest finite one of its sign; an infinite activation gives what the
+ * arithmetic gives (infinity, or NaN in actr mode from fan 5 on). The last bits depend on the instruction set that the
+ * library chose for this machine and, in dm_activation_fan with DM_FAN_SQRT, on the processor's estimate of a reciprocal
+ * square root; never on an element's place.
+ *
+ * DM_ERROR_ARGUMENT: the two counts differ, a mode that is none, or a threshold or temperature that is not finite.
+ * Nothing was written then. */
+
+#define DM_SIGMOID_THRESHOLD 0.4f /* the usual arguments */
+#define DM_SIGMOID_TEMPERATURE 0.5f
+#define DM_SIGMOID_TEMPERATURE_MIN 0.05 /* a lower temperature counts as this one */
+
+/* activations[i] = 1 / (1 + exp(-(similarities[i] - threshold) / max(temperature, 0.05))). */
+DM_API int32_t dm_activation_sigmoid(const float *similarities, size_t count, float threshold, float temperature,
+                                     float *activations, char *error, size_t error_size);
+
+/* What a node's fan leaves of its activation for each associate (the fan effect, Anderson 1974). Fan 0 counts as 1. */
+enum {
+    DM_FAN_LINEAR = 0, /* a / fan: all associates together get a */
+    DM_FAN_SQRT = 1,   /* a / sqrt(fan): the usual one */
+    DM_FAN_ACTR = 2    /* a * max(0, S - ln fan), S = 1.6: a source's weight times its associative strength (Anderson 1983);
+                          activation 1 gives the associative strength itself. Nothing is left from fan 5 on */
+};
+#define DM_ASSOCIATIVE_STRENGTH 1.6 /* S */
+
+/* results[i] = activations[i] as mode and fans[i] leave it. */
+DM_API int32_t dm_activation_fan(const float *activations, size_t activation_count, const uint32_t *fans, size_t fan_count,
+                                 int32_t mode, float *results, char *error, size_t error_size);
+
+/* results[i] = sigmoid of similarities[i] / sqrt(fans[i]): dm_activation_sigmoid and dm_activation_fan with DM_FAN_SQRT in one
+ * pass. */
+DM_API int32_t dm_activation_sigmoid_fan(const float *similarities, size_t similarity_count, const uint32_t *fans,
+                                         size_t fan_count, float threshold, float temperature, float *results, char *error,
+                                         size_t error_size);
+
 /* --- hot metadata --------------------------------------------------------------------------------------------------- */
 
 /* Number of distinct partners bound to the node; exact at all times. */
@@ -314,6 +358,37 @@ DM_API int32_t dm_team_create(uint32_t threads, dm_team **team, char *error, siz
 DM_API void dm_team_destroy(dm_team *team);
 /* Threads, the caller included; 1 for NULL. */
 DM_API uint32_t dm_team_size(const dm_team *team);
+
+/* --- decay ---------------------------------------------------------------------------------------------------------------- */
+
+/* Forgetting: every binding's strength falls with time, slower for a concept with many bindings. With lambda_c =
+ * lambda_per_second * dm_store_decay_factor(concept) and t = elapsed_ns in seconds: */
+enum {
+    DM_DECAY_EXPONENTIAL = 0, /* s <- s * exp(-lambda_c * t) */
+    DM_DECAY_LINEAR = 1       /* s <- s * max(0, 1 - lambda_c * t) */
+};
+
+typedef struct dm_decay_options {
+    size_t size;              /* sizeof(dm_decay_options) */
+    int32_t mode;             /* DM_DECAY_... */
+    int32_t exclusive;        /* 1: the caller promises that no other call touches the store meanwhile, which is several times
+                                 faster; 0: other calls may run. Same bits */
+    double lambda_per_second; /* finite, not negative */
+    uint64_t elapsed_ns;
+} dm_decay_options;
+
+/* Decays every binding. A strength that falls below FLT_MIN becomes 0; with lambda 0 or no time nothing else changes.
+ * Factors are within 1e-6 of the formula, relative, down to FLT_MIN. Strengths have the same bits for any team, and, without other
+ * calls meanwhile, for both values of `exclusive`.
+ *
+ * Not exclusive: each strength is decayed in one atomic step, so that no concurrent update is lost: it comes before or
+ * after. The rate is that of the concept's fan at some moment of the call. A binding that comes or goes meanwhile is decayed or
+ * not; one that takes over a place from another concept meanwhile may be decayed at that one's rate. The lock of
+ * the store is held for a moment at the start.
+ *
+ * DM_ERROR_ARGUMENT: an option out of range, or a single-type store, which has no bindings. */
+DM_API int32_t dm_store_decay(dm_store *store, const dm_decay_options *options, dm_team *team, char *error,
+                              size_t error_size);
 
 /* --- memory --------------------------------------------------------------------------------------------------------------- */
 

@@ -21,5 +21,7 @@ extern const dm_kernel *const dm_similarity_kernels[];
 extern const size_t dm_similarity_kernel_count;
 extern const dm_kernel *const dm_concept_lookup_kernels[];
 extern const size_t dm_concept_lookup_kernel_count;
+extern const dm_kernel *const dm_concept_formation_kernels[];
+extern const size_t dm_concept_formation_kernel_count;
 
 #endif

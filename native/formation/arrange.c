@@ -70,8 +70,9 @@ int32_t dm_former_arrange(dm_former *former, dm_store *store, const uint32_t *sl
                        slots[known], known);
     }
     sort(former);
-    for (uint32_t i = 1; i < count; i++) {
-        if (former->episodes[i].slot == former->episodes[i - 1].slot) { /* one id, one time: neighbours */
+    for (uint32_t i = 0; i < count; i++) {
+        former->times[i] = (double)former->episodes[i].last_access_ns;
+        if (i > 0 && former->episodes[i].slot == former->episodes[i - 1].slot) { /* one id, one time: neighbours */
             return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "the episode in slot %u comes twice in the list",
                            former->episodes[i].slot);
         }

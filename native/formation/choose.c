@@ -1,7 +1,7 @@
 /* choose.c: the numbers of the clusters, and which are kept as concepts. */
 #include "formation/former.h"
 
-#include "formation/recency.h"
+#include "simd/recency.h"
 
 #include "store/poison.h"
 

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "formation/recency.h"
+#include "simd/recency.h"
 #include "store/store.h"
 
 #include "store/poison.h"
@@ -71,6 +71,7 @@ static int allocate(dm_former *former) {
     int complete = 1;
     former->episodes = take(former, most, sizeof(dm_former_episode), &complete);
     former->spare = take(former, most, sizeof(dm_former_episode), &complete);
+    former->times = take(former, most, sizeof(double), &complete);
     former->units = take(former, most * former->padded, sizeof(float), &complete);
     former->codes = take(former, rows * former->code_bytes, 1, &complete);
     former->lifted = take(former, rows * former->code_bytes, 1, &complete);
@@ -101,7 +102,7 @@ void dm_former_destroy(dm_former *former) {
     if (former == NULL) {
         return;
     }
-    void *const blocks[] = {former->episodes, former->spare,    former->units,   former->codes,   former->lifted,
+    void *const blocks[] = {former->episodes, former->spare, former->times,    former->units,   former->codes,   former->lifted,
                             former->scales,   former->radii,    former->code_sums, (void *)former->parents, former->members,
                             former->components, former->sums,   former->weights, former->origins, former->chain,
                             former->merged,   former->sizes,    former->within,  former->numbers, former->labels,
@@ -130,7 +131,7 @@ int32_t dm_former_create_as(const dm_former_options *options, const char *varian
     made->query = dm_query_find(variant);
     made->code = dm_codes_find(variant);
     made->cut = llrint(options->cut * DM_SIMILARITY_ONE);
-    made->half_lives = 0x1.71547652b82fep+0 / (options->time_constant_hours * 3600e9); /* 1 / ln 2 */
+    made->half_lives = 1.0 / (DM_LN_2 * options->time_constant_hours * 3600e9);
     made->padded = dm_padded_dim(options->dim);
     made->code_bytes = dm_code_stride(options->dim);
     if (!allocate(made)) {

@@ -54,6 +54,7 @@ struct dm_former {
     uint32_t count;
     dm_former_episode *episodes;
     dm_former_episode *spare; /* for the merges of a sort */
+    double *times; /* of last access, ns: within 256 ns of the true ones in this century */
     float *units;
     int8_t *codes;   /* in panels of 16 rows */
     uint8_t *lifted;

@@ -1,7 +1,6 @@
 /* link.c: the similarities within each component, and their linkage. */
 #include "formation/former.h"
 
-#include "formation/recency.h"
 #include "parallel/team.h"
 
 #include "store/poison.h"
@@ -18,11 +17,14 @@ static uint32_t tiles_of(const dm_former_component *component) {
     return (component->count + TILE - 1) / TILE;
 }
 
-static uint32_t list_rows(const dm_former *former, const dm_former_component *component, uint32_t begin,
-                          const float *rows[TILE]) {
+/* The members begin..begin + TILE - 1 of a component, or as many as there are: their unit vectors and times. */
+static uint32_t list_members(const dm_former *former, const dm_former_component *component, uint32_t begin,
+                             const float *rows[TILE], double times[TILE]) {
+    const uint32_t *members = former->members + component->begin + begin;
     const uint32_t count = component->count - begin < TILE ? component->count - begin : TILE;
     for (uint32_t i = 0; i < count; i++) {
-        rows[i] = former->units + former->members[component->begin + begin + i] * former->padded;
+        rows[i] = former->units + members[i] * former->padded;
+        times[i] = former->times[members[i]];
     }
     return count;
 }
@@ -31,26 +33,34 @@ static uint32_t list_rows(const dm_former *former, const dm_former_component *co
 static void fill_tile(dm_former *former, const dm_former_component *component, uint32_t x, uint32_t y) {
     const float *a[TILE];
     const float *b[TILE];
+    double a_times[TILE];
+    double b_times[TILE];
     float dots[TILE * TILE];
-    const uint32_t a_count = list_rows(former, component, x * TILE, a);
-    const uint32_t b_count = list_rows(former, component, y * TILE, b);
+    const uint32_t a_count = list_members(former, component, x * TILE, a, a_times);
+    const uint32_t b_count = list_members(former, component, y * TILE, b, b_times);
     former->gram->dots(a, a_count, b, b_count, former->padded, dots, TILE);
-    const uint32_t *members = former->members + component->begin;
     const size_t stride = dm_linkage_stride(component->count);
-    double *sums = former->sums + component->sums;
-    for (uint32_t i = x * TILE; i < x * TILE + a_count; i++) {
-        const uint64_t time = former->episodes[members[i]].last_access_ns;
-        for (uint32_t j = y * TILE > i ? y * TILE : i; j < y * TILE + b_count; j++) {
-            const uint64_t between = dm_time_between(time, former->episodes[members[j]].last_access_ns);
-            const float dot = dots[(i - x * TILE) * TILE + (j - y * TILE)];
-            const int32_t similarity = dm_episode_similarity(dot, between, former->half_lives);
-            sums[i * stride + j] = i == j ? 0.0 : similarity;
-            sums[j * stride + i] = i == j ? 0.0 : similarity;
+    double *upper = former->sums + component->sums + x * TILE * stride + y * TILE;
+    double *lower = former->sums + component->sums + y * TILE * stride + x * TILE;
+    for (uint32_t i = 0; i < a_count; i++) {
+        former->gram->weigh(dots + i * TILE, b_times, b_count, a_times[i], former->half_lives, upper + i * stride);
+    }
+    for (uint32_t j = 0; x < y && j < b_count; j++) {
+        for (uint32_t i = 0; i < a_count; i++) {
+            lower[j * stride + i] = upper[i * stride + j];
         }
     }
-    for (uint32_t i = x * TILE; y == x && i < x * TILE + a_count; i++) {
+    for (uint32_t i = 0; x == y && i < a_count; i++) { /* the product of two rows has one order of its factors only: symmetric */
+        upper[i * stride + i] = 0.0;
+    }
+}
+
+/* Behind the rows. */
+static void fill_padding(dm_former *former, const dm_former_component *component) {
+    const size_t stride = dm_linkage_stride(component->count);
+    for (size_t i = 0; i < component->count; i++) {
         for (size_t j = component->count; j < stride; j++) {
-            sums[i * stride + j] = 0.0;
+            former->sums[component->sums + i * stride + j] = 0.0;
         }
     }
 }
@@ -75,6 +85,7 @@ static void link_component(void *context, uint32_t task, uint32_t member) {
             fill_tile(former, component, x, y);
         }
     }
+    fill_padding(former, component);
     dm_linkage linkage = {.count = component->count,
                           .cut = former->cut,
                           .sums = former->sums + component->sums,

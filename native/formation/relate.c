@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "formation/components.h"
-#include "formation/recency.h"
 #include "parallel/team.h"
+#include "simd/recency.h"
 #include "store/store.h"
 
 #include "store/poison.h"
@@ -32,11 +32,13 @@ static void pad_row(dm_former *former, uint32_t row, int8_t *codes) {
     former->code_sums[row] = 0;
 }
 
-static void prepare_row(dm_former *former, dm_store *store, uint32_t row, double *wide, int8_t *codes) {
+static void prepare_row(dm_former *former, dm_store *store, uint32_t row, int8_t *codes) {
     const uint32_t slot = former->episodes[row].slot;
+    _Alignas(DM_CACHE_LINE) double wide[DM_DIM_MAX];
     dm_query query = {.dim = former->options.dim, .wide = wide, .unit = former->units + row * former->padded};
     dm_embedding embedding = dm_store_acquire_embedding(store, slot);
     if (embedding.values == NULL) {
+        pad_row(former, row, codes);
         atomic_store_explicit(&former->missing, slot, memory_order_relaxed);
         return;
     }
@@ -52,13 +54,12 @@ static void prepare_panel(void *context, uint32_t panel, uint32_t member) {
     (void)member;
     const preparation *work = context;
     dm_former *former = work->former;
-    _Alignas(DM_CACHE_LINE) double wide[DM_DIM_MAX];
     _Alignas(DM_CACHE_LINE) int8_t codes[DM_DIM_MAX];
     const size_t begin = (size_t)panel * DM_GRAM_PANEL * former->code_bytes;
     for (uint32_t i = 0; i < DM_GRAM_PANEL; i++) {
         const uint32_t row = panel * DM_GRAM_PANEL + i;
         if (row < former->count) {
-            prepare_row(former, work->store, row, wide, codes);
+            prepare_row(former, work->store, row, codes);
         } else {
             pad_row(former, row, codes);
         }
@@ -81,8 +82,8 @@ int32_t dm_former_prepare(dm_former *former, dm_store *store, dm_team *team, cha
 
 /* Joins two episodes if their similarity reaches the cut. */
 static void join_if_similar(dm_former *former, uint32_t i, uint32_t j, float dot) {
-    const uint64_t between = dm_time_between(former->episodes[i].last_access_ns, former->episodes[j].last_access_ns);
-    if (dm_episode_similarity(dot, between, former->half_lives) >= former->cut) {
+    const double recency = dm_recency(former->times[i], former->times[j], former->half_lives);
+    if (dm_similarity_of(dot, recency) >= (double)former->cut) {
         dm_component_join(former->parents, i, j);
     }
 }
@@ -148,14 +149,12 @@ static dm_gram_panel panel_at(const dm_former *former, uint32_t panel) {
 /* The cosine that a pair of these panels needs to reach the cut; more than 1 when none can. The panels are in order of time, so the pair
  * that is nearest in time is the last of one and the first of the other. */
 static double least_cosine(const dm_former *former, uint32_t i, uint32_t j) {
-    uint64_t between = 0;
-    if (i < j) {
-        const uint64_t earlier = former->episodes[(i + 1) * DM_GRAM_PANEL - 1].last_access_ns;
-        between = former->episodes[j * DM_GRAM_PANEL].last_access_ns - earlier;
-    }
+    const double *times = former->times;
+    const double recency = i == j ? 1.0
+                                  : dm_recency(times[(i + 1) * DM_GRAM_PANEL - 1], times[j * DM_GRAM_PANEL],
+                                               former->half_lives);
     /* Half a unit of rounding to 2^-24 and the half of another that the cut was rounded by; 1e-6 for the relative errors of the recencies and of
      * what is computed here. */
-    const double recency = dm_recency(between, former->half_lives);
     const double least = ((double)former->cut - 1.0) / DM_SIMILARITY_ONE * (1.0 - 1e-6);
     return recency * 1.1 < least ? 2.0 : least / recency - dm_gram_error_bound(former->options.dim);
 }

@@ -17,10 +17,11 @@
 #include <string.h>
 
 const dm_gram_variant dm_gram_variants[] = {
-    {"scalar", DM_ISA_BASELINE, dm_gram_dots_scalar, dm_gram_reach_scalar, dm_gram_largest_scalar,
-     dm_gram_next_scalar},
+    {"scalar", DM_ISA_BASELINE, dm_gram_dots_scalar, dm_gram_reach_scalar, dm_gram_weigh_scalar,
+     dm_gram_largest_scalar, dm_gram_next_scalar},
 #if defined(__x86_64__)
-    {"avx2", DM_ISA_AVX2, dm_gram_dots_avx2, dm_gram_reach_avx2, dm_gram_largest_avx2, dm_gram_next_avx2},
+    {"avx2", DM_ISA_AVX2, dm_gram_dots_avx2, dm_gram_reach_avx2, dm_gram_weigh_avx2, dm_gram_largest_avx2,
+     dm_gram_next_avx2},
 #endif
 };
 const size_t dm_gram_variant_count = sizeof(dm_gram_variants) / sizeof(dm_gram_variants[0]);

@@ -47,6 +47,9 @@ typedef struct dm_gram_variant {
      * DM_GRAM_FOLD. Returns all masks or-ed together. */
     uint32_t (*reach)(const dm_gram_panel *a, const dm_gram_panel *b, size_t words, float least,
                       uint16_t masks[DM_GRAM_PANEL]);
+    /* similarities[j] of dots[j], where the episode of row j was accessed at times[j] and the other at `time` (recency.h). */
+    void (*weigh)(const float *dots, const double *times, uint32_t count, double time, double half_lives,
+                  double *similarities);
     /* The largest sums[i] * weights[i], or 0 if that is larger. 64-byte aligned, count a multiple of 8. */
     double (*largest)(const double *sums, const double *weights, size_t count);
     /* The first i >= from with sums[i] * weights[i] >= least, or count. */
@@ -81,6 +84,10 @@ uint32_t dm_gram_reach_scalar(const dm_gram_panel *a, const dm_gram_panel *b, si
                               uint16_t masks[DM_GRAM_PANEL]);
 uint32_t dm_gram_reach_avx2(const dm_gram_panel *a, const dm_gram_panel *b, size_t words, float least,
                             uint16_t masks[DM_GRAM_PANEL]);
+void dm_gram_weigh_scalar(const float *dots, const double *times, uint32_t count, double time, double half_lives,
+                          double *similarities);
+void dm_gram_weigh_avx2(const float *dots, const double *times, uint32_t count, double time, double half_lives,
+                        double *similarities);
 double dm_gram_largest_scalar(const double *sums, const double *weights, size_t count);
 double dm_gram_largest_avx2(const double *sums, const double *weights, size_t count);
 size_t dm_gram_next_scalar(const double *sums, const double *weights, size_t count, size_t from, double least);

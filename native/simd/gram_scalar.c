@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "simd/recency.h"
+
 static float dot(const float *a, const float *b, size_t padded) {
     float lanes[DM_GRAM_LANES] = {0.0f};
     for (size_t k = 0; k < padded; k++) {
@@ -50,6 +52,13 @@ uint32_t dm_gram_reach_scalar(const dm_gram_panel *a, const dm_gram_panel *b, si
         any |= mask;
     }
     return any;
+}
+
+void dm_gram_weigh_scalar(const float *dots, const double *times, uint32_t count, double time, double half_lives,
+                          double *similarities) {
+    for (uint32_t j = 0; j < count; j++) {
+        similarities[j] = dm_similarity_of(dots[j], dm_recency(times[j], time, half_lives));
+    }
 }
 
 double dm_gram_largest_scalar(const double *sums, const double *weights, size_t count) {

@@ -55,16 +55,6 @@ static void fill_tile(dm_former *former, const dm_former_component *component, u
     }
 }
 
-/* Behind the rows. */
-static void fill_padding(dm_former *former, const dm_former_component *component) {
-    const size_t stride = dm_linkage_stride(component->count);
-    for (size_t i = 0; i < component->count; i++) {
-        for (size_t j = component->count; j < stride; j++) {
-            former->sums[component->sums + i * stride + j] = 0.0;
-        }
-    }
-}
-
 /* Tasks are the pairs of tiles (x, y) with x <= y, by y. */
 static void fill_task(void *context, uint32_t task, uint32_t member) {
     (void)member;
@@ -85,7 +75,6 @@ static void link_component(void *context, uint32_t task, uint32_t member) {
             fill_tile(former, component, x, y);
         }
     }
-    fill_padding(former, component);
     dm_linkage linkage = {.count = component->count,
                           .cut = former->cut,
                           .sums = former->sums + component->sums,

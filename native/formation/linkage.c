@@ -87,9 +87,6 @@ static uint32_t compact(dm_linkage *linkage, uint32_t live) {
         for (uint32_t j = 0; j < kept; j++) {
             to[j] = from[linkage->chain[j]];
         }
-        for (size_t j = kept; j < width; j++) {
-            to[j] = 0.0;
-        }
     }
     for (size_t i = 0; i < width; i++) {
         linkage->weights[i] = i < kept ? linkage->weights[linkage->chain[i]] : 0.0;

@@ -21,7 +21,7 @@ enum { DM_LINKAGE_MOST = 16384 }; /* members: what the cross products allow (lin
 typedef struct dm_linkage {
     uint32_t count;
     int64_t cut;       /* in units of 2^-24, > 0 */
-    double *sums;      /* in: [i * stride + j] the similarity of i and j in units of 2^-24, both ways; 0 for i = j and behind the row. Used up */
+    double *sums;      /* in: [i * stride + j] the similarity of i and j in units of 2^-24, both ways; 0 for i = j; any number but NaN and infinity behind the row. Used up */
     size_t stride;     /* dm_linkage_stride(count) */
     double *weights;   /* stride elements */
     uint32_t *origins; /* [position] the cluster's number */

@@ -19,13 +19,11 @@ static void strengthen_all(dm_store *store, uint32_t concept_slot, float amount)
     const dm_bindings *bindings = &store->bindings;
     dm_links *links = dm_links_at(store, concept_slot);
     dm_links_lock(links);
-    /* Without bindings there may be no block either. */
-    uint32_t block = dm_fan_inline(store, concept_slot) > 0 ? dm_slot_index(concept_slot) : DM_BLOCK_NONE;
-    while (block != DM_BLOCK_NONE) {
+    for (uint32_t block = dm_slot_index(concept_slot); block != DM_BLOCK_NONE;
+         block = atomic_load_explicit(&bindings->next[block], memory_order_acquire)) {
         for (uint32_t place = block * DM_BLOCK_ENTRIES; place < (block + 1) * DM_BLOCK_ENTRIES; place++) {
             (void)dm_binding_update_inline(store, place, 1.0f, amount);
         }
-        block = atomic_load_explicit(&bindings->next[block], memory_order_acquire);
     }
     dm_links_unlock(links);
 }

@@ -49,9 +49,8 @@ static int make_centroid(const dm_former *former, dm_store *store, const dm_clus
 
 /* --- concepts ------------------------------------------------------------------------------------------------------------ */
 
-/* Adds a concept with its record and bindings. On failure *slot is DM_SLOT_NONE or a concept that is not complete. */
-static int32_t add_concept(const dm_former *former, dm_store *store, const dm_cluster *cluster, dm_id id, uint32_t *slot,
-                           char *error, size_t error_size) {
+int32_t dm_former_add_concept(const dm_former *former, dm_store *store, const dm_cluster *cluster, dm_id id, uint32_t *slot,
+                              char *error, size_t error_size) {
     float centroid[DM_DIM_MAX];
     *slot = DM_SLOT_NONE;
     if (!make_centroid(former, store, cluster, centroid)) {
@@ -74,7 +73,8 @@ int32_t dm_store_form(dm_store *store, dm_former *former, const uint32_t *episod
     int32_t status = dm_former_cluster(former, store, episode_slots, count, team, &found, error, error_size);
     uint32_t made = 0;
     while (status == DM_OK && made < found.cluster_count) {
-        status = add_concept(former, store, &found.clusters[made], ids[made], &concept_slots[made], error, error_size);
+        status = dm_former_add_concept(former, store, &found.clusters[made], ids[made], &concept_slots[made], error,
+                                       error_size);
         made++;
     }
     for (uint32_t c = 0; status != DM_OK && c < made; c++) { /* the last one may be incomplete, or not be there */

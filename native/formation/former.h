@@ -97,5 +97,9 @@ void dm_former_relate(dm_former *former, dm_team *team);
 void dm_former_link(dm_former *former, dm_team *team);
 /* Fills the result. */
 void dm_former_choose(dm_former *former, dm_clustering *result);
+/* Adds the concept of a cluster, with its record and bindings (form.c). On failure *slot is DM_SLOT_NONE, or a concept that is not
+ * complete. */
+int32_t dm_former_add_concept(const dm_former *former, dm_store *store, const dm_cluster *cluster, dm_id id, uint32_t *slot,
+                              char *error, size_t error_size);
 
 #endif

@@ -197,6 +197,20 @@ static void test_reach(void) {
     }
 }
 
+/* In few dimensions the errors of two codes often point the same way, and the bound is nearly met. */
+static void test_tight_bounds(void) {
+    for (uint64_t seed = 0; seed < 400; seed++) {
+        field a = make_field(1000 + seed, 1 + (uint32_t)(seed % 3), NORMAL, TEST_GUARD_AFTER);
+        field b = make_field(2000 + seed, a.dim, NORMAL, TEST_GUARD_AFTER);
+        for (uint32_t i = 0; i < DM_GRAM_PANEL; i++) {
+            check_reach(&a, &b, (float)true_cosine(a.raw + i * a.dim, b.raw + (i + 1) % 16 * b.dim, a.dim));
+            check_reach(&a, &a, (float)true_cosine(a.raw + i * a.dim, a.raw + (i + 1) % 16 * a.dim, a.dim));
+        }
+        free_field(&a);
+        free_field(&b);
+    }
+}
+
 /* Codes at both ends of their range in every place: the sums of 16 bits are as large as they get. */
 static void test_reach_at_the_limits(void) {
     field a = make_field(1, 4096, CONSTANT, TEST_GUARD_AFTER);
@@ -318,6 +332,7 @@ int main(void) {
     CHECK(dm_gram_find("none") == NULL && dm_gram_best() != NULL);
     test_dots();
     test_reach();
+    test_tight_bounds();
     test_reach_at_the_limits();
     test_weigh();
     test_choice();

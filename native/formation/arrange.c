@@ -1,7 +1,7 @@
 /* arrange.c: the canonical order of the episodes of a call.
  *
- * By time of last access, then by id: the same for every order of the caller's list, with neighbours in time side by side, so that whole
- * blocks of pairs are too far apart to be looked at. */
+ * By time of last access, then by id: the same for every order of the caller's list, with neighbours in time side by
+ * side, so that whole blocks of pairs are too far apart to be looked at. */
 #include "formation/former.h"
 
 #include <string.h>

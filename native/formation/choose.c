@@ -5,8 +5,8 @@
 
 #include "store/poison.h"
 
-/* Gives every episode the number of its cluster: they are counted in the order of their first members. Until a cluster is met
- * its episodes have the first member's position there. Returns how many there are. */
+/* Gives every episode the number of its cluster: they are counted in the order of their first members. Until a
+ * cluster is met its episodes have the first member's position there. Returns how many there are. */
 static uint32_t number_clusters(dm_former *former) {
     for (uint32_t i = 0; i < former->count; i++) {
         former->numbers[i] = i;

@@ -1,8 +1,8 @@
 /* components.h: the connected components of a graph whose edges several threads find at once.
  *
- * A forest over parents (Galler & Fischer 1964), joined without locks (Anderson & Woll 1991): a root changes only by a compare-and-swap that
- * expects it to be a root, and always to a smaller number, so there are no cycles and the root of a component is its smallest
- * member, whichever edges came first. */
+ * A forest over parents (Galler & Fischer 1964), joined without locks (Anderson & Woll 1991): a root changes only by
+ * a compare-and-swap that expects it to be a root, and always to a smaller number, so there are no cycles and the
+ * root of a component is its smallest member, whichever edges came first. */
 #ifndef DUALMEM_FORMATION_COMPONENTS_H
 #define DUALMEM_FORMATION_COMPONENTS_H
 

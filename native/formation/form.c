@@ -8,9 +8,10 @@
 
 #include "store/poison.h"
 
-/* --- centroids -------------------------------------------------------------------------------------------------------- */
+/* --- centroids ---------------------------------------------------------------------------------------------------- */
 
-/* Adds `value` to a sum and the rounding error to its compensation (Neumaier 1974; the error is exact, Knuth's TwoSum). */
+/* Adds `value` to a sum and the rounding error to its compensation (Neumaier 1974; the error is exact, Knuth's
+ * TwoSum). */
 static void add_compensated(double *sum, double *compensation, double value) {
     const double total = *sum + value;
     const double part = total - *sum;
@@ -18,8 +19,8 @@ static void add_compensated(double *sum, double *compensation, double value) {
     *sum = total;
 }
 
-/* The mean of the members' embeddings, divided by its norm; zeros if the mean is zero. Members are added in their canonical
- * order. 0: a member was removed. */
+/* The mean of the members' embeddings, divided by its norm; zeros if the mean is zero. Members are added in their
+ * canonical order. 0: a member was removed. */
 static int make_centroid(const dm_former *former, dm_store *store, const dm_cluster *cluster, float *centroid) {
     const uint32_t dim = former->options.dim;
     double sums[DM_DIM_MAX] = {0.0};
@@ -47,14 +48,15 @@ static int make_centroid(const dm_former *former, dm_store *store, const dm_clus
     return 1;
 }
 
-/* --- concepts ------------------------------------------------------------------------------------------------------------ */
+/* --- concepts ----------------------------------------------------------------------------------------------------- */
 
 int32_t dm_former_add_concept(const dm_former *former, dm_store *store, const dm_cluster *cluster, dm_id id, uint32_t *slot,
                               char *error, size_t error_size) {
     float centroid[DM_DIM_MAX];
     *slot = DM_SLOT_NONE;
     if (!make_centroid(former, store, cluster, centroid)) {
-        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "an episode was removed during the call; no concept was formed");
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
+                       "an episode was removed during the call; no concept was formed");
     }
     int32_t status = dm_store_add_concept(store, id, centroid, slot, error, error_size);
     if (status == DM_OK) {

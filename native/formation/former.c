@@ -56,7 +56,7 @@ static int32_t check_options(const dm_former_options *options, char *error, size
     return DM_OK;
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------------------ */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 /* `count` elements, or NULL. *complete becomes 0 when there is no memory. */
 static void *take(dm_former *former, size_t count, size_t size, int *complete) {
@@ -81,9 +81,9 @@ static int allocate(dm_former *former) {
     former->parents = take(former, most, sizeof(uint32_t), &complete);
     former->members = take(former, most, sizeof(uint32_t), &complete);
     former->components = take(former, most / 2 + 1, sizeof(dm_former_component), &complete);
-    /* A component of m takes m rows of m rounded up to 8, and as many weights; of all divisions into components, the whole in one
-     * takes most of the former (m (m + 7) grows faster than m), pairs take most of the latter (8 for 2). Pages that are never
-     * written cost no memory, only address space. */
+    /* A component of m takes m rows of m rounded up to 8, and as many weights; of all divisions into components, the
+     * whole in one takes most of the former (m (m + 7) grows faster than m), pairs take most of the latter (8 for
+     * 2). Pages that are never written cost no memory, only address space. */
     former->sums = take(former, most * dm_linkage_stride((uint32_t)most), sizeof(double), &complete);
     former->weights = take(former, 4 * most + 8, sizeof(double), &complete);
     former->origins = take(former, most, sizeof(uint32_t), &complete);
@@ -102,11 +102,13 @@ void dm_former_destroy(dm_former *former) {
     if (former == NULL) {
         return;
     }
-    void *const blocks[] = {former->episodes, former->spare, former->times,    former->units,   former->codes,   former->lifted,
-                            former->scales,   former->radii,    former->code_sums, (void *)former->parents, former->members,
-                            former->components, former->sums,   former->weights, former->origins, former->chain,
-                            former->merged,   former->sizes,    former->within,  former->numbers, former->labels,
-                            former->slots,    former->clusters};
+    void *const blocks[] = {
+        former->episodes, former->spare,   former->times,   former->units,    former->codes,
+        former->lifted,   former->scales,  former->radii,   former->code_sums, (void *)former->parents,
+        former->members,  former->components, former->sums, former->weights,  former->origins,
+        former->chain,    former->merged,  former->sizes,   former->within,   former->numbers,
+        former->labels,   former->slots,   former->clusters,
+    };
     for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
         dm_memory_free(&former->memory, blocks[i]);
     }
@@ -136,8 +138,9 @@ int32_t dm_former_create_as(const dm_former_options *options, const char *varian
     made->code_bytes = dm_code_stride(options->dim);
     if (!allocate(made)) {
         dm_former_destroy(made);
-        return dm_fail(DM_ERROR_MEMORY, error, error_size, "no memory to cluster %u episodes of %u floats; lower .episode_capacity",
-                       options->episode_capacity, options->dim);
+        return dm_fail(DM_ERROR_MEMORY, error, error_size,
+                       "no memory to cluster %u episodes of %u floats; lower .episode_capacity", options->episode_capacity,
+                       options->dim);
     }
     *former = made;
     return DM_OK;
@@ -151,19 +154,20 @@ uint64_t dm_former_memory(const dm_former *former) {
     return dm_memory_bytes(&former->memory);
 }
 
-/* --- clustering ---------------------------------------------------------------------------------------------------------- */
+/* --- clustering --------------------------------------------------------------------------------------------------- */
 
 int32_t dm_former_cluster(dm_former *former, dm_store *store, const uint32_t *episode_slots, size_t count, dm_team *team,
                           dm_clustering *result, char *error, size_t error_size) {
     *result = (dm_clustering){NULL, 0, NULL, 0};
     if (store->single_type || store->dim != former->options.dim) {
         return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
-                       "a %s store of dim %u; this former clusters episodes of dim %u", store->single_type ? "single-type" : "dual",
-                       store->dim, former->options.dim);
+                       "a %s store of dim %u; this former clusters episodes of dim %u",
+                       store->single_type ? "single-type" : "dual", store->dim, former->options.dim);
     }
     if (count > former->options.episode_capacity) {
-        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "%zu episodes and a former with room for %u; make a larger one",
-                       count, former->options.episode_capacity);
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
+                       "%zu episodes and a former with room for %u; make a larger one", count,
+                       former->options.episode_capacity);
     }
     int32_t status = dm_former_arrange(former, store, episode_slots, (uint32_t)count, error, error_size);
     if (status == DM_OK) {

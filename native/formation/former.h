@@ -1,14 +1,15 @@
 /* former.h: the workspace of concept formation, from inside, and the steps of a clustering call.
  *
- *   arrange      puts the episodes in their canonical order: by time of last access, then by id       (arrange.c)
- *   prepare      a unit vector and codes of each                                                      (relate.c)
- *   relate       finds the pairs that reach the cut, and so the components of the graph they make     (relate.c)
- *   link         average linkage within each component                                                (link.c)
- *   choose       numbers the clusters, and keeps the best                                             (choose.c)
+ * arrange      puts the episodes in their canonical order: by time of last access, then by id       (arrange.c)
+ * prepare      a unit vector and codes of each                                                      (relate.c)
+ * relate       finds the pairs that reach the cut, and so the components of the graph they make     (relate.c) link
+ * average linkage within each component                                                (link.c) choose       numbers
+ * the clusters, and keeps the best                                             (choose.c)
  *
- * Why components. Two clusters merge only if their mean similarity reaches the cut, and then so does the similarity of one pair at
- * least: no cluster ever spans two components, and a linkage within each is the linkage of the whole. In real data components are small,
- * so nearly all of the n^2 / 2 similarities need not be known, only that they miss the cut. */
+ * Why components. Two clusters merge only if their mean similarity reaches the cut, and then so does the similarity
+ * of one pair at least: no cluster ever spans two components, and a linkage within each is the linkage of the whole.
+ * In real data components are small, so nearly all of the n^2 / 2 similarities need not be known, only that they
+ * miss the cut. */
 #ifndef DUALMEM_FORMATION_FORMER_H
 #define DUALMEM_FORMATION_FORMER_H
 
@@ -97,8 +98,8 @@ void dm_former_relate(dm_former *former, dm_team *team);
 void dm_former_link(dm_former *former, dm_team *team);
 /* Fills the result. */
 void dm_former_choose(dm_former *former, dm_clustering *result);
-/* Adds the concept of a cluster, with its record and bindings (form.c). On failure *slot is DM_SLOT_NONE, or a concept that is not
- * complete. */
+/* Adds the concept of a cluster, with its record and bindings (form.c). On failure *slot is DM_SLOT_NONE, or a
+ * concept that is not complete. */
 int32_t dm_former_add_concept(const dm_former *former, dm_store *store, const dm_cluster *cluster, dm_id id, uint32_t *slot,
                               char *error, size_t error_size);
 

@@ -5,7 +5,8 @@
 
 #include "store/poison.h"
 
-/* A component larger than this has its matrix filled by the whole team, a tile a task. TILE: whole groups of the dots' rows. */
+/* A component larger than this has its matrix filled by the whole team, a tile a task. TILE: whole groups of the
+ * dots' rows. */
 enum { TILE = 24, LARGE = 4 * TILE };
 
 typedef struct filling {
@@ -50,7 +51,7 @@ static void fill_tile(dm_former *former, const dm_former_component *component, u
             lower[j * stride + i] = upper[i * stride + j];
         }
     }
-    for (uint32_t i = 0; x == y && i < a_count; i++) { /* the product of two rows has one order of its factors only: symmetric */
+    for (uint32_t i = 0; x == y && i < a_count; i++) {
         upper[i * stride + i] = 0.0;
     }
 }

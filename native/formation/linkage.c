@@ -1,29 +1,31 @@
 /* linkage.c: see linkage.h.
  *
- * Why the chain gives the greedy result. Order all pairs of clusters: {a, b} before {c, d} when its mean is larger, or the means are
- * equal and (min, max) of the numbers is lexicographically smaller. For a fixed a and equal means, {a, b} comes before {a, c} exactly
- * when b < c. A pair is mutual when each is the first choice of the other in this order.
+ * Why the chain gives the greedy result. Order all pairs of clusters: {a, b} before {c, d} when its mean is larger,
+ * or the means are equal and (min, max) of the numbers is lexicographically smaller. For a fixed a and equal means,
+ * {a, b} comes before {a, c} exactly when b < c. A pair is mutual when each is the first choice of the other in this
+ * order.
  *
- * Lemma. Let p be a pair that comes before {a, c} and before {a, d}. Then, after c and d were merged into e (whose number is
- * min(c, d)), p comes before {a, e}. For the mean of {a, e} is a weighted mean of those of {a, c} and {a, d}: either it is smaller than
- * the larger of the two, and so than p's or equal to it only if both are equal; then {a, e} has the place of {a, c} or {a, d}.
- * (This step needs exact means: rounded ones can be equal when the true ones are not.)
+ * Lemma. Let p be a pair that comes before {a, c} and before {a, d}. Then, after c and d were merged into e (whose
+ * number is min(c, d)), p comes before {a, e}. For the mean of {a, e} is a weighted mean of those of {a, c} and {a,
+ * d}: either it is smaller than the larger of the two, and so than p's or equal to it only if both are equal; then
+ * {a, e} has the place of {a, c} or {a, d}. (This step needs exact means: rounded ones can be equal when the true
+ * ones are not.)
  *
- * So a mutual pair stays mutual while other pairs merge, and the greedy algorithm, which never stops while a pair reaches the cut,
- * merges it in the end. Merging it early changes none of the greedy choices before: by the lemma with p = the greedy choice, no
- * pair with the merged cluster comes before it. By induction, mutual pairs may be merged in any order. The chain finds them: each
- * cluster in it is followed by its first choice, every step goes to an earlier pair, so it ends in a mutual one; by the lemma,
- * the part of the chain before that pair stays a chain.
+ * So a mutual pair stays mutual while other pairs merge, and the greedy algorithm, which never stops while a pair
+ * reaches the cut, merges it in the end. Merging it early changes none of the greedy choices before: by the lemma
+ * with p = the greedy choice, no pair with the merged cluster comes before it. By induction, mutual pairs may be
+ * merged in any order. The chain finds them: each cluster in it is followed by its first choice, every step goes to
+ * an earlier pair, so it ends in a mutual one; by the lemma, the part of the chain before that pair stays a chain.
  *
  * A cluster whose first choice misses the cut is finished: by the lemma no later cluster will come nearer to it.
  *
- * Sizes of numbers. A sum is below 2^24 n_a n_b, a cross product below 2^24 n_a n_b n_c; with n_a + n_b + n_c <= 16384 that is below 2^24 x
- * 5462^3 < 2^62. */
+ * Sizes of numbers. A sum is below 2^24 n_a n_b, a cross product below 2^24 n_a n_b n_c; with n_a + n_b + n_c <=
+ * 16384 that is below 2^24 x 5462^3 < 2^62. */
 #include "formation/linkage.h"
 
 #include "store/poison.h"
 
-/* --- choosing ------------------------------------------------------------------------------------------------------ */
+/* --- choosing ----------------------------------------------------------------------------------------------------- */
 
 /* 1 when the mean similarity to x is larger than to y. */
 static int is_nearer(const dm_linkage *linkage, const double *row, size_t x, size_t y) {
@@ -36,20 +38,22 @@ static int is_nearer(const dm_linkage *linkage, const double *row, size_t x, siz
 static uint32_t first_choice(const dm_linkage *linkage, const dm_gram_variant *variant, uint32_t position, uint32_t live) {
     const double *row = linkage->sums + position * linkage->stride;
     const size_t width = dm_linkage_stride(live);
-    /* A product is within 2^-52 of its true value (two roundings): the true first choice is among those that reach this. */
+    /* A product is within 2^-52 of its true value (two roundings): the true first choice is among those that reach
+     * this. */
     const double enough = variant->largest(row, linkage->weights, width) * (1.0 - 0x1.0p-50);
     if (!(enough > 0.0)) {
         return position;
     }
     size_t best = variant->next(row, linkage->weights, width, 0, enough);
     for (size_t x = best; (x = variant->next(row, linkage->weights, width, x + 1, enough)) < width;) {
-        best = is_nearer(linkage, row, x, best) ? x : best; /* positions are in the order of the numbers: of equals the first stays */
+        /* Positions are in the order of the numbers: of equals the first stays. */
+        best = is_nearer(linkage, row, x, best) ? x : best;
     }
     const int64_t pairs = (int64_t)linkage->sizes[linkage->origins[position]] * linkage->sizes[linkage->origins[best]];
     return (int64_t)row[best] >= linkage->cut * pairs ? (uint32_t)best : position;
 }
 
-/* --- merging --------------------------------------------------------------------------------------------------------- */
+/* --- merging ------------------------------------------------------------------------------------------------------ */
 
 /* The cluster at b joins that at a, a < b. */
 static void merge(dm_linkage *linkage, uint32_t a, uint32_t b, uint32_t live) {
@@ -71,8 +75,8 @@ static void merge(dm_linkage *linkage, uint32_t a, uint32_t b, uint32_t live) {
     }
 }
 
-/* Moves the clusters that still take part together, in their order. Called when half of them are gone, so that all calls together cost no
- * more than the first. Returns how many there are. */
+/* Moves the clusters that still take part together, in their order. Called when half of them are gone, so that all
+ * calls together cost no more than the first. Returns how many there are. */
 static uint32_t compact(dm_linkage *linkage, uint32_t live) {
     uint32_t kept = 0;
     for (uint32_t from = 0; from < live; from++) {
@@ -97,7 +101,7 @@ static uint32_t compact(dm_linkage *linkage, uint32_t live) {
     return kept;
 }
 
-/* --- the chain --------------------------------------------------------------------------------------------------------- */
+/* --- the chain ---------------------------------------------------------------------------------------------------- */
 
 static void start(dm_linkage *linkage) {
     for (size_t i = 0; i < linkage->stride; i++) {

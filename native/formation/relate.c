@@ -17,7 +17,7 @@ static uint32_t panels_of(const dm_former *former) {
     return (former->count + DM_GRAM_PANEL - 1) / DM_GRAM_PANEL;
 }
 
-/* --- preparing ----------------------------------------------------------------------------------------------------------- */
+/* --- preparing ---------------------------------------------------------------------------------------------------- */
 
 typedef struct preparation {
     dm_former *former;
@@ -78,7 +78,7 @@ int32_t dm_former_prepare(dm_former *former, dm_store *store, dm_team *team, cha
     return DM_OK;
 }
 
-/* --- relating ------------------------------------------------------------------------------------------------------------ */
+/* --- relating ----------------------------------------------------------------------------------------------------- */
 
 /* Joins two episodes if their similarity reaches the cut. */
 static void join_if_similar(dm_former *former, uint32_t i, uint32_t j, float dot) {
@@ -88,8 +88,8 @@ static void join_if_similar(dm_former *former, uint32_t i, uint32_t j, float dot
     }
 }
 
-/* Takes out of the masks the pairs that need no look: rows behind the last, pairs from below the diagonal, and those in one
- * component already. Returns how many are left. */
+/* Takes out of the masks the pairs that need no look: rows behind the last, pairs from below the diagonal, and those
+ * in one component already. Returns how many are left. */
 static uint32_t narrow(dm_former *former, uint32_t first_i, uint32_t first_j, uint16_t masks[DM_GRAM_PANEL]) {
     uint32_t left = 0;
     for (uint32_t i = 0; i < DM_GRAM_PANEL; i++) {
@@ -114,7 +114,8 @@ static void list_rows(const dm_former *former, uint32_t first, const float *rows
     }
 }
 
-/* Looks at the pairs whose bound reaches the cut: one by one, or if they are many, at all of the tile, three times as fast for each. */
+/* Looks at the pairs whose bound reaches the cut: one by one, or if they are many, at all of the tile, three times
+ * as fast for each. */
 static void verify(dm_former *former, uint32_t first_i, uint32_t first_j, uint16_t masks[DM_GRAM_PANEL]) {
     const uint32_t left = narrow(former, first_i, first_j, masks);
     if (left == 0) {
@@ -146,15 +147,15 @@ static dm_gram_panel panel_at(const dm_former *former, uint32_t panel) {
                            former->scales + row, former->radii + row, former->code_sums + row};
 }
 
-/* The cosine that a pair of these panels needs to reach the cut; more than 1 when none can. The panels are in order of time, so the pair
- * that is nearest in time is the last of one and the first of the other. */
+/* The cosine that a pair of these panels needs to reach the cut; more than 1 when none can. The panels are in order
+ * of time, so the pair that is nearest in time is the last of one and the first of the other. */
 static double least_cosine(const dm_former *former, uint32_t i, uint32_t j) {
     const double *times = former->times;
     const double recency = i == j ? 1.0
                                   : dm_recency(times[(i + 1) * DM_GRAM_PANEL - 1], times[j * DM_GRAM_PANEL],
                                                former->half_lives);
-    /* Half a unit of rounding to 2^-24 and the half of another that the cut was rounded by; 1e-6 for the relative errors of the recencies and of
-     * what is computed here. */
+    /* Half a unit of rounding to 2^-24 and the half of another that the cut was rounded by; 1e-6 for the relative
+     * errors of the recencies and of what is computed here. */
     const double least = ((double)former->cut - 1.0) / DM_SIMILARITY_ONE * (1.0 - 1e-6);
     return recency * 1.1 < least ? 2.0 : least / recency - dm_gram_error_bound(former->options.dim);
 }
@@ -191,7 +192,7 @@ static void relate_blocks(void *context, uint32_t task, uint32_t member) {
     }
 }
 
-/* --- components ------------------------------------------------------------------------------------------------------------ */
+/* --- components --------------------------------------------------------------------------------------------------- */
 
 /* Lists the components of two members or more, in the order of their first members, each ascending. */
 static void list_components(dm_former *former) {

@@ -1,8 +1,8 @@
 /* concept_formation.c: one clustering call over episodes of a store.
  *
- * The episodes are the first rows of the data, last accessed at seeded times within `hours`. Each operation gets the same slots in a
- * seeded order, begun one place further than the last time, as a caller's list has no order to count on. Labels and clusters are part of
- * the checksum, by place in the list. */
+ * The episodes are the first rows of the data, last accessed at seeded times within `hours`. Each operation gets the
+ * same slots in a seeded order, begun one place further than the last time, as a caller's list has no order to count
+ * on. Labels and clusters are part of the checksum, by place in the list. */
 #include <string.h>
 
 #include "formation/former.h"
@@ -58,7 +58,8 @@ static int32_t fill(dm_state *state, const dm_case *work, const char *variant, c
     const uint64_t count = asked == 0 ? work->data.rows : asked;
     const uint32_t threads = (uint32_t)work->parameters[PARAMETER_THREADS];
     if (count < 1 || count > work->data.rows || count > DM_FORMER_EPISODES_MAX) {
-        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "%llu episodes from %llu rows: give at least as many rows, and at most %d episodes",
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
+                       "%llu episodes from %llu rows: give at least as many rows, and at most %d episodes",
                        (unsigned long long)count, (unsigned long long)work->data.rows, DM_FORMER_EPISODES_MAX);
     }
     state->count = (uint32_t)count;
@@ -99,8 +100,9 @@ static uint64_t fold(uint64_t checksum, uint64_t value) {
 static uint64_t run(dm_state *state, uint64_t iterations) {
     uint64_t checksum = 0;
     for (uint64_t i = 0; i < iterations; i++) {
-        const int32_t status = dm_former_cluster(state->former, state->workload.store, state->slots + state->first, state->count,
-                                                 state->team, &state->result, state->error, sizeof(state->error));
+        const int32_t status =
+            dm_former_cluster(state->former, state->workload.store, state->slots + state->first, state->count, state->team,
+                              &state->result, state->error, sizeof(state->error));
         state->first = state->first + 1 < state->count ? state->first + 1 : 0;
         checksum = fold(checksum, (uint64_t)status);
         for (uint32_t episode = 0; status == DM_OK && episode < state->count; episode++) {
@@ -142,7 +144,8 @@ static int32_t read_output(dm_state *state, double *values, size_t count, size_t
 
 static const dm_parameter parameters[] = {
     [PARAMETER_EPISODES] = {.size = sizeof(dm_parameter), .name = "episodes", .default_value = 0, .minimum = 0,
-                            .maximum = DM_FORMER_EPISODES_MAX, .integer = 1, .meaning = "episodes clustered; 0: every row of the data"},
+                            .maximum = DM_FORMER_EPISODES_MAX, .integer = 1,
+                            .meaning = "episodes clustered; 0: every row of the data"},
     [PARAMETER_HOURS] = {.size = sizeof(dm_parameter), .name = "hours", .default_value = 24, .minimum = 0, .maximum = 1e6,
                          .meaning = "the last accesses are spread over so many hours"},
     [PARAMETER_THREADS] = {.size = sizeof(dm_parameter), .name = "threads", .default_value = 1, .minimum = 1, .maximum = 64,
@@ -196,4 +199,5 @@ const dm_kernel *const dm_concept_formation_kernels[] = {
 #endif
     &automatic,
 };
-const size_t dm_concept_formation_kernel_count = sizeof(dm_concept_formation_kernels) / sizeof(dm_concept_formation_kernels[0]);
+const size_t dm_concept_formation_kernel_count =
+    sizeof(dm_concept_formation_kernels) / sizeof(dm_concept_formation_kernels[0]);

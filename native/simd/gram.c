@@ -4,14 +4,15 @@
  *
  *     cos <= s_a s_b (c_a . c_b) + R_a (1 + R_b) + R_b,
  *
- * the first term of which is computed from whole numbers (at most 4096 x 22^2 < 2^24, so exact as a float32 too). With 22 levels R <=
- * sqrt(4096) / (2 x 22) + 1e-3 < 1.46, so |X| < 2.46 and |first term| < 6.1. Rounding (u = 2^-24): that term two products, the radii's
- * three operations, one sum, the floor's two differences, of numbers below 10 each: less than 80 u < 2^-17, which the
- * floor is lowered by.
+ * the first term of which is computed from whole numbers (at most 4096 x 22^2 < 2^24, so exact as a float32 too).
+ * With 22 levels R <= sqrt(4096) / (2 x 22) + 1e-3 < 1.46, so |X| < 2.46 and |first term| < 6.1. Rounding (u =
+ * 2^-24): that term two products, the radii's three operations, one sum, the floor's two differences, of numbers
+ * below 10 each: less than 80 u < 2^-17, which the floor is lowered by.
  *
- * Dots. Each unit vector is within u (1 + 2^-16) of the true one, each lane a chain of ceil(dim/16) roundings, the lanes 4 more: at
- * most (2 + ceil(dim/16) + 4) u, with 1 % for the products of errors (gamma_n; Higham, Accuracy and Stability of Numerical
- * Algorithms, 2nd ed., section 3.1) and norms that exceed 1 by rounding. Products and sums below FLT_MIN: 4096 x 2^-149. */
+ * Dots. Each unit vector is within u (1 + 2^-16) of the true one, each lane a chain of ceil(dim/16) roundings, the
+ * lanes 4 more: at most (2 + ceil(dim/16) + 4) u, with 1 % for the products of errors (gamma_n; Higham, Accuracy and
+ * Stability of Numerical Algorithms, 2nd ed., section 3.1) and norms that exceed 1 by rounding. Products and sums
+ * below FLT_MIN: 4096 x 2^-149. */
 #include "simd/gram.h"
 
 #include <string.h>

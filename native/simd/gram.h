@@ -1,17 +1,18 @@
 /* gram.h: the cosines of many unit vectors with each other, and a cheap filter for the few that are large.
  *
- * Clustering needs the cosine of a pair only where it may decide something, and in real data that is one pair in thousands. So
- * there are two ways to look at a pair: `reach` says, from small whole-number codes, which pairs could have a cosine of at least
- * `least` (all that have, and few others), and `dots` computes cosines themselves.
+ * Clustering needs the cosine of a pair only where it may decide something, and in real data that is one pair in
+ * thousands. So there are two ways to look at a pair: `reach` says, from small whole-number codes, which pairs could
+ * have a cosine of at least `least` (all that have, and few others), and `dots` computes cosines themselves.
  *
- * Dots. Every product is one fixed expression, wherever the rows lie and however many are computed together: element k goes to
- * lane k mod 16, each lane is a chain of fused multiply-adds, and the lanes are added in halves (8, 4, 2, 1). So every
- * instruction set returns the same bits: sixteen fmaf, two vectors of 8, one of 16.
+ * Dots. Every product is one fixed expression, wherever the rows lie and however many are computed together: element
+ * k goes to lane k mod 16, each lane is a chain of fused multiply-adds, and the lanes are added in halves (8, 4, 2,
+ * 1). So every instruction set returns the same bits: sixteen fmaf, two vectors of 8, one of 16.
  *
- * Codes. A row is whole numbers in [-LEVELS, LEVELS] and a scale (simd/codes.h). So few levels that sixteen byte-by-byte
- * multiply-adds in a row (vpmaddubsw, pairs added to 16 bits) cannot overflow: 16 steps x 2 x (2 LEVELS) x LEVELS =
- * 30,976 < 32,768, and only then 16 bits are widened: 64 multiply-adds a cycle where float32 has 16 and 8-bit codes 32. 31 levels would
- * have to be widened after 8 steps; 15 would let three times as many pairs through. */
+ * Codes. A row is whole numbers in [-LEVELS, LEVELS] and a scale (simd/codes.h). So few levels that sixteen
+ * byte-by-byte multiply-adds in a row (vpmaddubsw, pairs added to 16 bits) cannot overflow: 16 steps x 2 x (2
+ * LEVELS) x LEVELS = 30,976 < 32,768, and only then 16 bits are widened: 64 multiply-adds a cycle where float32 has
+ * 16 and 8-bit codes 32. 31 levels would have to be widened after 8 steps; 15 would let three times as many pairs
+ * through. */
 #ifndef DUALMEM_SIMD_GRAM_H
 #define DUALMEM_SIMD_GRAM_H
 
@@ -43,11 +44,12 @@ typedef struct dm_gram_variant {
     /* dots[i * stride + j] = a[i] . b[j]. Rows: 64-byte aligned, `padded` floats, a multiple of 16. */
     void (*dots)(const float *const *a, uint32_t a_count, const float *const *b, uint32_t b_count, size_t padded,
                  float *dots, size_t stride);
-    /* Bit j of masks[i] is set when row i of a and row j of b could have a cosine >= least; it is set for all that have. words: of a row, a multiple of
-     * DM_GRAM_FOLD. Returns all masks or-ed together. */
+    /* Bit j of masks[i] is set when row i of a and row j of b could have a cosine >= least; it is set for all that
+     * have. words: of a row, a multiple of DM_GRAM_FOLD. Returns all masks or-ed together. */
     uint32_t (*reach)(const dm_gram_panel *a, const dm_gram_panel *b, size_t words, float least,
                       uint16_t masks[DM_GRAM_PANEL]);
-    /* similarities[j] of dots[j], where the episode of row j was accessed at times[j] and the other at `time` (recency.h). */
+    /* similarities[j] of dots[j], where the episode of row j was accessed at times[j] and the other at `time`
+     * (recency.h). */
     void (*weigh)(const float *dots, const double *times, uint32_t count, double time, double half_lives,
                   double *similarities);
     /* The largest sums[i] * weights[i], or 0 if that is larger. 64-byte aligned, count a multiple of 8. */
@@ -72,7 +74,8 @@ void dm_gram_pack(int8_t *panel, uint8_t *lifted_panel, uint32_t row, const int8
 /* Largest |dot - true cosine| for unit vectors of `dim` floats (dm_query.unit): see gram.c. */
 double dm_gram_error_bound(uint32_t dim);
 
-/* What `reach` compares: s_a s_b (c_a . c_b) + r_b (1 + r_a) >= floor, where floor is the function's value (see gram.c). */
+/* What `reach` compares: s_a s_b (c_a . c_b) + r_b (1 + r_a) >= floor, where floor is the function's value (see
+ * gram.c). */
 float dm_gram_floor(float least, float radius);
 
 /* The functions themselves, for the table only. */

@@ -1,9 +1,9 @@
 /* gram_avx2.c: see gram.h for why the dots have the bits of the scalar variant.
  *
- * Dots: two rows by three, two vectors each: twelve chains of fused multiply-adds (latency 4 x throughput 2 asks for eight) with ten loads
- * for them, from rows as they lie; a kernel that multiplies columns would need the rows transposed.
- * Reach: four rows by sixteen. Of one byte-by-byte multiply-add and one addition per 32 codes the former has two ports, so 64 codes
- * a cycle are the limit; every load is shared by two to four of them. */
+ * Dots: two rows by three, two vectors each: twelve chains of fused multiply-adds (latency 4 x throughput 2 asks for
+ * eight) with ten loads for them, from rows as they lie; a kernel that multiplies columns would need the rows
+ * transposed. Reach: four rows by sixteen. Of one byte-by-byte multiply-add and one addition per 32 codes the former
+ * has two ports, so 64 codes a cycle are the limit; every load is shared by two to four of them. */
 #include "simd/gram.h"
 
 #if defined(__AVX2__)

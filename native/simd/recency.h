@@ -1,8 +1,8 @@
 /* recency.h: how similar two episodes are to concept formation: cos(a, b) exp(-|dt| / time constant).
  *
- * A similarity is a whole number of units of 2^-24, rounded to the nearest, kept in a double. That is as fine as the float32
- * cosine it comes from, and makes every sum of similarities exact, in any order: the linkage (formation/linkage.h) rests on
- * it.
+ * A similarity is a whole number of units of 2^-24, rounded to the nearest, kept in a double. That is as fine as the
+ * float32 cosine it comes from, and makes every sum of similarities exact, in any order: the linkage
+ * (formation/linkage.h) rests on it.
  *
  * The exponential is written out because the results of libm's depend on its version and on the processor. No
  * multiply-add is fused (the compiler may not contract), so every instruction set computes the same bits. */
@@ -38,7 +38,8 @@ static inline double dm_half_power(double x) {
     return sum * scale;
 }
 
-/* exp(-|a - b| / time constant). Times: of nanoseconds, rounded to doubles. half_lives: 1 / (ln 2 x time constant in ns). */
+/* exp(-|a - b| / time constant). Times: of nanoseconds, rounded to doubles. half_lives: 1 / (ln 2 x time constant in
+ * ns). */
 static inline double dm_recency(double a_ns, double b_ns, double half_lives) {
     return dm_half_power(fabs(a_ns - b_ns) * half_lives);
 }

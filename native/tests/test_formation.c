@@ -1,5 +1,5 @@
-/* test_formation.c: clusters, concepts and consolidation of a store, against the definition written out in long double: similarities,
- * the greedy algorithm over all pairs, coherence, centroids. */
+/* test_formation.c: clusters, concepts and consolidation of a store, against the definition written out in long
+ * double: similarities, the greedy algorithm over all pairs, coherence, centroids. */
 #include <float.h>
 #include <math.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@ static char error[256];
 
 enum { MOST = 320, DIM_MOST = 80 };
 
-/* --- episodes ------------------------------------------------------------------------------------------------------------ */
+/* --- episodes ----------------------------------------------------------------------------------------------------- */
 
 /* A model of what a store holds. */
 typedef struct episodes {
@@ -79,7 +79,7 @@ static void make_episodes(test_random *random, episodes *all, uint32_t count, ui
     }
 }
 
-/* --- the oracle ----------------------------------------------------------------------------------------------------------- */
+/* --- the oracle --------------------------------------------------------------------------------------------------- */
 
 typedef struct oracle {
     uint32_t order[MOST];    /* [rank] episode */
@@ -159,10 +159,11 @@ static oracle *make_oracle(const episodes *all, const dm_former_options *options
         }
         expected->order[place] = i;
     }
+    const long double constant = (long double)options->time_constant_hours;
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t j = 0; j < n; j++) {
             expected->similarity[i * n + j] =
-                i == j ? 0 : similarity_of(all, expected->order[i], expected->order[j], (long double)options->time_constant_hours);
+                i == j ? 0 : similarity_of(all, expected->order[i], expected->order[j], constant);
         }
     }
     merge_greedily(expected, n, llround(options->cut * 0x1.0p24));
@@ -175,18 +176,18 @@ static oracle *make_oracle(const episodes *all, const dm_former_options *options
 }
 
 static long double coherence_of(const oracle *expected, uint32_t n, uint32_t first, uint32_t *size) {
-    long double sum = 0.0L;
+    int64_t sum = 0;
     *size = 0;
     for (uint32_t i = 0; i < n; i++) {
         *size += expected->cluster[i] == first ? 1 : 0;
-        for (uint32_t j = i + 1; j < n; j++) {
-            sum += expected->cluster[i] == first && expected->cluster[j] == first ? (long double)expected->similarity[i * n + j] : 0.0L;
+        for (uint32_t j = i + 1; expected->cluster[i] == first && j < n; j++) {
+            sum += expected->cluster[j] == first ? expected->similarity[i * n + j] : 0;
         }
     }
-    return *size < 2 ? 0.0L : sum / 0x1.0p24L / ((long double)*size * (*size - 1) / 2);
+    return *size < 2 ? 0.0L : (long double)sum / 0x1.0p24L / ((long double)*size * (*size - 1) / 2);
 }
 
-/* --- clusters -------------------------------------------------------------------------------------------------------------- */
+/* --- clusters ----------------------------------------------------------------------------------------------------- */
 
 static dm_former *make_former(const dm_former_options *options, const char *variant) {
     dm_former *former = NULL;
@@ -238,7 +239,8 @@ static void check_clusters(const dm_clustering *found, const oracle *expected, c
             long double coherence = coherence_of(expected, n, first, &size);
             int qualifies = size >= options->least_members && coherence >= (long double)options->least_coherence;
             qualified += qualifies ? 1 : 0;
-            CHECK(!qualifies || is_kept(found, expected->labels[expected->order[first]]) || coherence * size <= worst_kept + 1e-5L);
+            CHECK(!qualifies || is_kept(found, expected->labels[expected->order[first]]) ||
+                  coherence * size <= worst_kept + 1e-5L);
         }
     }
     CHECK_EQUAL(found->cluster_count, qualified < options->most_concepts ? qualified : options->most_concepts);
@@ -398,11 +400,11 @@ static void test_magnitudes(void) {
     check_case(&random, &all, &options, teams);
 }
 
-/* --- refusals ---------------------------------------------------------------------------------------------------------------- */
+/* --- refusals ----------------------------------------------------------------------------------------------------- */
 
-static void refuse_options(dm_former_options options) {
+static void refuse_options(const dm_former_options *options) {
     dm_former *former = (dm_former *)(void *)error;
-    CHECK_STATUS(dm_former_create(&options, &former, error, sizeof(error)), DM_ERROR_ARGUMENT, error);
+    CHECK_STATUS(dm_former_create(options, &former, error, sizeof(error)), DM_ERROR_ARGUMENT, error);
     CHECK(former == NULL);
 }
 
@@ -410,16 +412,30 @@ static void test_options(void) {
     const dm_former_options good = dm_former_defaults(16, 10);
     CHECK(good.cut == 0.5201 && good.least_coherence == 0.5619 && good.least_members == 3 && good.most_concepts == 5 &&
           good.time_constant_hours == 24.0 && good.placement == 0 && good.dim == 16 && good.episode_capacity == 10);
-    dm_former_options bad = good;
-    bad.size -= 1; refuse_options(bad); bad = good;
-    bad.dim = 0; refuse_options(bad); bad.dim = DM_DIM_MAX + 1; refuse_options(bad); bad = good;
-    bad.episode_capacity = 0; refuse_options(bad); bad.episode_capacity = DM_FORMER_EPISODES_MAX + 1; refuse_options(bad); bad = good;
-    bad.cut = 0.0; refuse_options(bad); bad.cut = 1.001; refuse_options(bad); bad.cut = (double)NAN; refuse_options(bad); bad = good;
-    bad.time_constant_hours = 0.0; refuse_options(bad); bad.time_constant_hours = (double)NAN; refuse_options(bad); bad = good;
-    bad.least_members = 1; refuse_options(bad); bad = good;
-    bad.most_concepts = 0; refuse_options(bad); bad.most_concepts = DM_FORMER_EPISODES_MAX + 1; refuse_options(bad); bad = good;
-    bad.least_coherence = 1.5; refuse_options(bad); bad.least_coherence = (double)NAN; refuse_options(bad); bad = good;
-    bad.placement = 32; refuse_options(bad); bad.placement = 4096; refuse_options(bad);
+    dm_former_options bad[17];
+    for (size_t i = 0; i < 17; i++) {
+        bad[i] = good;
+    }
+    bad[0].size = good.size - 1;
+    bad[1].dim = 0;
+    bad[2].dim = DM_DIM_MAX + 1;
+    bad[3].episode_capacity = 0;
+    bad[4].episode_capacity = DM_FORMER_EPISODES_MAX + 1;
+    bad[5].cut = 0.0;
+    bad[6].cut = 1.001;
+    bad[7].cut = (double)NAN;
+    bad[8].time_constant_hours = 0.0;
+    bad[9].time_constant_hours = (double)NAN;
+    bad[10].least_members = 1;
+    bad[11].most_concepts = 0;
+    bad[12].most_concepts = DM_FORMER_EPISODES_MAX + 1;
+    bad[13].least_coherence = 1.5;
+    bad[14].least_coherence = (double)NAN;
+    bad[15].placement = 32;
+    bad[16].placement = 4096;
+    for (size_t i = 0; i < 17; i++) {
+        refuse_options(&bad[i]);
+    }
     dm_former_destroy(NULL);
 }
 
@@ -459,7 +475,7 @@ static void test_refusals(void) {
     dm_store_destroy(store);
 }
 
-/* --- concepts ---------------------------------------------------------------------------------------------------------------- */
+/* --- concepts ----------------------------------------------------------------------------------------------------- */
 
 static void check_centroid(dm_store *store, uint32_t slot, const episodes *all, const dm_cluster *cluster) {
     dm_embedding centroid = dm_store_acquire_embedding(store, slot);
@@ -502,7 +518,7 @@ static void test_forming(void) {
     static episodes all;
     test_random random = {5};
     make_episodes(&random, &all, 120, 48, CLUSTERED, 1);
-    for (uint32_t i = 0; i < 40; i++) { /* members of very different length: the mean is that of the embeddings, not of the units */
+    for (uint32_t i = 0; i < 40; i++) { /* of very different lengths: the mean is that of the embeddings, not of the units */
         for (uint32_t k = 0; k < all.dim; k++) {
             all.values[i][k] *= i % 2 == 0 ? 1e6f : 1e-6f;
         }
@@ -522,7 +538,8 @@ static void test_forming(void) {
         ids[c] = (dm_id){c, 77};
     }
     dm_team *team = make_team(3);
-    CHECK_STATUS(dm_store_form(store, former, slots, all.count, ids, team, concept_slots, &count, error, sizeof(error)), DM_OK, error);
+    CHECK_STATUS(dm_store_form(store, former, slots, all.count, ids, team, concept_slots, &count, error, sizeof(error)),
+                 DM_OK, error);
     dm_clustering found;
     CHECK_STATUS(dm_former_cluster(model, store, slots, all.count, NULL, &found, error, sizeof(error)), DM_OK, error);
     CHECK_EQUAL(count, 5);
@@ -584,7 +601,7 @@ static void test_compensation(void) {
     dm_store_destroy(store);
 }
 
-/* --- consolidation -------------------------------------------------------------------------------------------------------------- */
+/* --- consolidation ------------------------------------------------------------------------------------------------ */
 
 static void test_consolidation(void) {
     static episodes all;
@@ -598,10 +615,12 @@ static void test_consolidation(void) {
         static float expected[CONCEPTS][200];
         memset(expected, 0, sizeof(expected));
         for (uint32_t c = 0; c < CONCEPTS; c++) {
-            CHECK_STATUS(dm_store_add_concept(store, (dm_id){c, 50}, all.values[0], &concepts[c], error, sizeof(error)), DM_OK, error);
+            CHECK_STATUS(dm_store_add_concept(store, (dm_id){c, 50}, all.values[0], &concepts[c], error, sizeof(error)),
+                         DM_OK, error);
             for (uint32_t e = 0; e < c % 40; e++) { /* 0, inline, beyond; every third is taken out again */
                 float strength = (float)test_random_uniform(&random, 0.0, 1.0);
-                CHECK_STATUS(dm_store_bind(store, (c + 5 * e) % 200, concepts[c], strength, NULL, error, sizeof(error)), DM_OK, error);
+                CHECK_STATUS(dm_store_bind(store, (c + 5 * e) % 200, concepts[c], strength, NULL, error, sizeof(error)),
+                             DM_OK, error);
                 expected[c][(c + 5 * e) % 200] = strength + 1.0f;
             }
             for (uint32_t e = 0; e < c % 40; e += 3) {
@@ -631,7 +650,7 @@ static void test_consolidation(void) {
     }
 }
 
-/* --- beside other threads ------------------------------------------------------------------------------------------------------- */
+/* --- beside other threads ----------------------------------------------------------------------------------------- */
 
 typedef struct disturbance {
     dm_store *store;
@@ -674,7 +693,8 @@ static void test_beside_others(void) {
         for (uint32_t c = 0; c < 5; c++) {
             ids[c] = (dm_id){c, 1000 + round};
         }
-        CHECK_STATUS(dm_store_form(store, former, slots, all.count, ids, team, concept_slots, &count, error, sizeof(error)), DM_OK, error);
+        CHECK_STATUS(dm_store_form(store, former, slots, all.count, ids, team, concept_slots, &count, error, sizeof(error)),
+                 DM_OK, error);
         dm_store_consolidate(store, concept_slots, count, DM_CONSOLIDATION, team);
         for (uint32_t c = 0; c < count; c++) {
             CHECK_EQUAL(dm_store_fan(store, concept_slots[c]), dm_store_formation(store, concept_slots[c]).member_count);

@@ -1,12 +1,13 @@
-/* test_formation_linkage.c: the chain of nearest neighbours against the greedy algorithm, written here as it is defined: all pairs are looked
- * at for every merge, and means are compared as fractions of whole numbers. Most matrices are full of ties. */
+/* test_formation_linkage.c: the chain of nearest neighbours against the greedy algorithm, written here as it is
+ * defined: all pairs are looked at for every merge, and means are compared as fractions of whole numbers. Most
+ * matrices are full of ties. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "formation/linkage.h"
 #include "tests/support.h"
 
-/* --- the oracle ------------------------------------------------------------------------------------------------------ */
+/* --- the oracle --------------------------------------------------------------------------------------------------- */
 
 typedef struct oracle {
     uint32_t count;
@@ -15,7 +16,8 @@ typedef struct oracle {
     uint32_t *sizes;
 } oracle;
 
-/* 1 when the mean of (i, j) is larger than that of (k, l). Sums are below 2^24 x 200^2 and sizes' products below 200^2. */
+/* 1 when the mean of (i, j) is larger than that of (k, l). Sums are below 2^24 x 200^2 and sizes' products below
+ * 200^2. */
 static int is_larger(const oracle *all, uint32_t i, uint32_t j, uint32_t k, uint32_t l) {
     const int64_t first = all->sums[i * all->count + j] * ((int64_t)all->sizes[k] * all->sizes[l]);
     const int64_t second = all->sums[k * all->count + l] * ((int64_t)all->sizes[i] * all->sizes[j]);
@@ -47,7 +49,7 @@ static void merge_greedily(oracle *all, int64_t cut) {
     }
 }
 
-/* --- one matrix ---------------------------------------------------------------------------------------------------------- */
+/* --- one matrix --------------------------------------------------------------------------------------------------- */
 
 static void *array(size_t count, size_t size) {
     void *made = aligned_alloc(64, (count * size + 127) / 64 * 64);
@@ -137,7 +139,7 @@ static uint32_t check_matrix(const int32_t *matrix, uint32_t n, int64_t cut) {
     return clusters;
 }
 
-/* --- matrices --------------------------------------------------------------------------------------------------------------- */
+/* --- matrices ----------------------------------------------------------------------------------------------------- */
 
 /* values: how many different similarities there are; few make nearly every choice a tie. */
 static void fill_random(test_random *random, int32_t *matrix, uint32_t n, uint64_t values, int64_t lowest, int64_t highest) {
@@ -196,8 +198,9 @@ static void test_structures(void) {
     free(matrix);
 }
 
-/* Three groups of `first`, `size` and `size` + 1, each all alike. The similarities between the first and the others are `value`, but for
- * one pair each that is larger by `second` and `third`. nearer: the group that the first must merge with. */
+/* Three groups of `first`, `size` and `size` + 1, each all alike. The similarities between the first and the others
+ * are `value`, but for one pair each that is larger by `second` and `third`. nearer: the group that the first must
+ * merge with. */
 static void check_close_call(uint32_t first, uint32_t size, int32_t value, uint32_t second, uint32_t third, uint32_t nearer) {
     const uint32_t n = first + 2 * size + 1;
     const uint32_t places[] = {0, first, first + size}; /* the first members */
@@ -227,8 +230,9 @@ static void check_close_call(uint32_t first, uint32_t size, int32_t value, uint3
     free(matrix);
 }
 
-/* Means that differ by as little as fractions with these denominators can, 1 / (size (size + 1)): the third group is nearer, and a
- * double does not show it. Sizes: where the quotients are equal, and where the products with the rounded inverses are the wrong way round. */
+/* Means that differ by as little as fractions with these denominators can, 1 / (size (size + 1)): the third group is
+ * nearer, and a double does not show it. Sizes: where the quotients are equal, and where the products with the
+ * rounded inverses are the wrong way round. */
 static void test_close_calls(void) {
     const uint32_t first = 1400;
     const int32_t value = 15000000;

@@ -1,5 +1,5 @@
-/* test_gram.c: every variant of the gram family against long double loops written here, between guard pages: every lane, every
- * tail, codes at both ends of their range. */
+/* test_gram.c: every variant of the gram family against long double loops written here, between guard pages: every
+ * lane, every tail, codes at both ends of their range. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static const dm_gram_variant *usable(size_t i) {
     return dm_isa_has(dm_gram_variants[i].isa) ? &dm_gram_variants[i] : NULL;
 }
 
-/* --- vectors ------------------------------------------------------------------------------------------------------------ */
+/* --- vectors ------------------------------------------------------------------------------------------------------ */
 
 enum { NORMAL, ONE_HOT, CONSTANT, HEAVY, ALTERNATING, TINY, HUGE_VALUES, NEAR, ZERO, KINDS };
 
@@ -102,7 +102,7 @@ static dm_gram_panel panel_of(const field *made) {
     return (dm_gram_panel){made->codes, made->lifted, made->scales, made->radii, made->sums};
 }
 
-/* --- dots ----------------------------------------------------------------------------------------------------------------- */
+/* --- dots --------------------------------------------------------------------------------------------------------- */
 
 static void check_dots(const field *a, const field *b, uint32_t a_count, uint32_t b_count, int side) {
     const size_t stride = b_count + 2; /* what lies between the rows must stay as it is */
@@ -144,7 +144,7 @@ static void test_dots(void) {
     }
 }
 
-/* --- reach ------------------------------------------------------------------------------------------------------------------ */
+/* --- reach -------------------------------------------------------------------------------------------------------- */
 
 /* least: about where the pairs' cosines are, so that some reach it and some miss it by little. */
 static void check_reach(const field *a, const field *b, float least) {
@@ -223,7 +223,7 @@ static void test_reach_at_the_limits(void) {
     free_field(&b);
 }
 
-/* --- similarities ------------------------------------------------------------------------------------------------------------ */
+/* --- similarities ------------------------------------------------------------------------------------------------- */
 
 static void check_weigh(const float *dots, const double *times, uint32_t count, double time, double hours, int side) {
     const double half_lives = 1.0 / (DM_LN_2 * hours * 3600e9);
@@ -231,7 +231,8 @@ static void check_weigh(const float *dots, const double *times, uint32_t count, 
     dm_gram_variants[0].weigh(dots, times, count, time, half_lives, reference);
     for (uint32_t j = 0; j < count; j++) {
         long double clamped = dots[j] > 1.0f ? 1.0L : dots[j] < -1.0f ? -1.0L : (long double)dots[j];
-        long double expected = clamped * expl(-fabsl((long double)times[j] - (long double)time) / ((long double)hours * 3600e9L));
+        long double between = fabsl((long double)times[j] - (long double)time);
+        long double expected = clamped * expl(-between / ((long double)hours * 3600e9L));
         CHECK(reference[j] == floor(reference[j]));
         CHECK(fabsl((long double)reference[j] - expected * 0x1.0p24L) <= 0.5L + 0x1.0p24L * 1e-10L);
     }
@@ -273,7 +274,7 @@ static void test_weigh(void) {
     }
 }
 
-/* --- choosing ------------------------------------------------------------------------------------------------------------------ */
+/* --- choosing ----------------------------------------------------------------------------------------------------- */
 
 static void check_choice(const double *sums, const double *weights, size_t count) {
     double largest = 0.0;

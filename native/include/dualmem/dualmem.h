@@ -321,11 +321,12 @@ DM_API uint32_t dm_team_size(const dm_team *team);
  *
  *     s(a, b) = cos(a, b) exp(-|t_a - t_b| / time constant),   t: the last access,
  *
- * rounded to a multiple of 2^-24; it is 0 with a zero vector. Average linkage (UPGMA; Sokal & Michener 1958) merges again and again
- * the two clusters with the largest mean similarity over all pairs of their members while that is at least the cut (taken to the
- * nearest multiple of 2^-24). Of equal means the pair with the smallest (i, j) is merged first, where a cluster's number is that of its
- * first member in order of last access, then of id. Means are compared exactly. So the clusters depend on the
- * episodes alone: not on the order of the list, the team, or the instruction set. */
+ * rounded to a multiple of 2^-24; it is 0 with a zero vector. Average linkage (UPGMA; Sokal & Michener 1958) merges
+ * again and again the two clusters with the largest mean similarity over all pairs of their members while that is at
+ * least the cut (taken to the nearest multiple of 2^-24). Of equal means the pair with the smallest (i, j) is merged
+ * first, where a cluster's number is that of its first member in order of last access, then of id. Means are
+ * compared exactly. So the clusters depend on the episodes alone: not on the order of the list, the team, or the
+ * instruction set. */
 
 enum { DM_FORMER_EPISODES_MAX = 16384 };
 
@@ -345,9 +346,9 @@ typedef struct dm_former_options {
 /* cut 0.5201, time constant 24 hours, at least 3 members and coherence 0.5619, at most 5 concepts, placement 0. */
 DM_API dm_former_options dm_former_defaults(uint32_t dim, uint32_t episode_capacity);
 
-/* The memory that formation works in, made ahead so that forming does not allocate. For one call at a time; it belongs to no
- * store. 8 n^2 + (6 dim + 200) n bytes of address space for n episodes, of which the first term is used as far as episodes are
- * connected by similarities that reach the cut: if all are. */
+/* The memory that formation works in, made ahead so that forming does not allocate. For one call at a time; it
+ * belongs to no store. 8 n^2 + (6 dim + 200) n bytes of address space for n episodes, of which the first term is
+ * used as far as episodes are connected by similarities that reach the cut: if all are. */
 typedef struct dm_former dm_former;
 
 /* On failure *former is NULL. DM_ERROR_ARGUMENT: an option out of range. DM_ERROR_MEMORY. */
@@ -366,25 +367,26 @@ typedef struct dm_cluster {
 
 /* Belongs to the former and is valid until it is used again or destroyed. */
 typedef struct dm_clustering {
-    const uint32_t *labels;     /* labels[i]: the cluster of the episode in episode_slots[i]. Clusters, those of one member included,
-                                   are counted from 0 in the order of their first members */
+    const uint32_t *labels;     /* labels[i]: the cluster of the episode in episode_slots[i]. Clusters, those of one member
+                                   included, are counted from 0 in the order of their first members */
     uint32_t label_count;
     const dm_cluster *clusters; /* that would become concepts, best first */
     uint32_t cluster_count;
 } dm_clustering;
 
-/* Clusters the given episodes and changes nothing in the store. Their embeddings and times are read once, each at some moment of the call.
- * The time grows with the square of the number of episodes. DM_ERROR_ARGUMENT: more episodes than the former has room for, a slot without
- * an episode or given twice, a store of another dim or of a single type. */
+/* Clusters the given episodes and changes nothing in the store. Their embeddings and times are read once, each at
+ * some moment of the call. The time grows with the square of the number of episodes. DM_ERROR_ARGUMENT: more
+ * episodes than the former has room for, a slot without an episode or given twice, a store of another dim or of a
+ * single type. */
 DM_API int32_t dm_former_cluster(dm_former *former, dm_store *store, const uint32_t *episode_slots, size_t count, dm_team *team,
                                  dm_clustering *result, char *error, size_t error_size);
 
-/* Clusters, and makes a concept of every cluster found: its embedding is the mean of the members' embeddings, normalised (sums
- * compensated, in double); its record has coherence and member count; each member is bound with DM_STRENGTH_INITIAL. The concepts get
- * ids[0], ids[1] ... in the order of the clusters; ids and concept_slots have room for most_concepts. *concept_count: how many were
- * formed. On failure the concepts made so far are removed again and *concept_count is 0; other threads may have seen them, and the versions
- * of their members have grown.
- * The errors of dm_former_cluster, dm_store_add_concept and dm_store_bind. */
+/* Clusters, and makes a concept of every cluster found: its embedding is the mean of the members' embeddings,
+ * normalised (sums compensated, in double); its record has coherence and member count; each member is bound with
+ * DM_STRENGTH_INITIAL. The concepts get ids[0], ids[1] ... in the order of the clusters; ids and concept_slots have
+ * room for most_concepts. *concept_count: how many were formed. On failure the concepts made so far are removed
+ * again and *concept_count is 0; other threads may have seen them, and the versions of their members have grown. The
+ * errors of dm_former_cluster, dm_store_add_concept and dm_store_bind. */
 DM_API int32_t dm_store_form(dm_store *store, dm_former *former, const uint32_t *episode_slots, size_t count,
                              const dm_id *ids, dm_team *team, uint32_t *concept_slots, uint32_t *concept_count, char *error,
                              size_t error_size);
@@ -392,8 +394,8 @@ DM_API int32_t dm_store_form(dm_store *store, dm_former *former, const uint32_t 
 /* What one cycle of consolidation adds. */
 #define DM_CONSOLIDATION 0.02f
 
-/* Consolidates concepts: every binding of each becomes stronger by `amount` (finite), at most 1. A concept that is listed twice is
- * strengthened twice. Holds each concept's lock while it is at it. */
+/* Consolidates concepts: every binding of each becomes stronger by `amount` (finite), at most 1. A concept that is
+ * listed twice is strengthened twice. Holds each concept's lock while it is at it. */
 DM_API void dm_store_consolidate(dm_store *store, const uint32_t *concept_slots, size_t count, float amount, dm_team *team);
 
 /* --- memory --------------------------------------------------------------------------------------------------------------- */

@@ -347,7 +347,7 @@ typedef struct dm_former_options {
 DM_API dm_former_options dm_former_defaults(uint32_t dim, uint32_t episode_capacity);
 
 /* The memory that formation works in, made ahead so that forming does not allocate. For one call at a time; it
- * belongs to no store. 8 n^2 + (6 dim + 200) n bytes of address space for n episodes, of which the first term is
+ * belongs to no store. About 8 n^2 + (6 dim + 200) n bytes of address space for n episodes, of which the first term is
  * used as far as episodes are connected by similarities that reach the cut: if all are. */
 typedef struct dm_former dm_former;
 

@@ -96,7 +96,6 @@ static inline void code_dots(const int8_t *rows, const uint8_t *lifted, size_t w
             sums[r][0] = _mm256_setzero_si256();
             sums[r][1] = _mm256_setzero_si256();
         }
-#pragma GCC unroll 2
         for (size_t w = 0; w < DM_GRAM_FOLD; w++) {
             __m256i left = _mm256_load_si256((const __m256i *)(const void *)lifted);
             __m256i right = _mm256_load_si256((const __m256i *)(const void *)(lifted + 32));

@@ -53,8 +53,8 @@ def similarities(data: Array, at: Array) -> Array:
     rows = data.astype(np.float32).astype(float)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     unit = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
-    cosines: Array = np.clip(unit @ unit.T, -1, 1)
-    return cosines * np.asarray(np.exp(-np.abs(at[:, None] - at[None, :]) / 24))
+    similarity: Array = np.clip(unit @ unit.T, -1, 1) * np.exp(-np.abs(at[:, None] - at[None, :]) / 24)
+    return similarity
 
 
 def scipy_labels(similarity: Array) -> tuple[Array, float]:

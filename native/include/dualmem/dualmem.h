@@ -375,9 +375,9 @@ typedef struct dm_clustering {
 } dm_clustering;
 
 /* Clusters the given episodes and changes nothing in the store. Their embeddings and times are read once, each at
- * some moment of the call. The time grows with the square of the number of episodes. DM_ERROR_ARGUMENT: more
- * episodes than the former has room for, a slot without an episode or given twice, a store of another dim or of a
- * single type. */
+ * some moment of the call; the ids under the store's lock. The time grows with the square of the number of
+ * episodes. DM_ERROR_ARGUMENT: more episodes than the former has room for, a slot without an episode or given twice,
+ * a store of another dim or of a single type. */
 DM_API int32_t dm_former_cluster(dm_former *former, dm_store *store, const uint32_t *episode_slots, size_t count, dm_team *team,
                                  dm_clustering *result, char *error, size_t error_size);
 

@@ -22,6 +22,7 @@ static const family families[] = {
     {dm_concept_lookup_kernels, &dm_concept_lookup_kernel_count},
     {dm_activation_kernels, &dm_activation_kernel_count},
     {dm_decay_kernels, &dm_decay_kernel_count},
+    {dm_concept_formation_kernels, &dm_concept_formation_kernel_count},
 };
 
 /* Far above what there is; a table that outgrew it would miss rows, which tests/test_table.c notices. */

@@ -390,6 +390,89 @@ typedef struct dm_decay_options {
 DM_API int32_t dm_store_decay(dm_store *store, const dm_decay_options *options, dm_team *team, char *error,
                               size_t error_size);
 
+/* --- concept formation --------------------------------------------------------------------------------------------------- */
+
+/* Concepts are formed from episodes that are alike in meaning and close in time. The similarity of two episodes is
+ *
+ *     s(a, b) = cos(a, b) exp(-|t_a - t_b| / time constant),   t: the last access,
+ *
+ * rounded to a multiple of 2^-24; it is 0 with a zero vector. Average linkage (UPGMA; Sokal & Michener 1958) merges
+ * again and again the two clusters with the largest mean similarity over all pairs of their members while that is at
+ * least the cut (taken to the nearest multiple of 2^-24). Of equal means the pair with the smallest (i, j) is merged
+ * first, where a cluster's number is that of its first member in order of last access, then of id. Means are
+ * compared exactly. So the clusters depend on the episodes alone: not on the order of the list, the team, or the
+ * instruction set. */
+
+enum { DM_FORMER_EPISODES_MAX = 16384 };
+
+typedef struct dm_former_options {
+    size_t size;                /* sizeof(dm_former_options) */
+    uint32_t dim;               /* of the store, 1..DM_DIM_MAX */
+    uint32_t episode_capacity;  /* most episodes of one call, 1..DM_FORMER_EPISODES_MAX */
+    double cut;                 /* in [2^-23, 1] */
+    double time_constant_hours; /* > 0; INFINITY: time does not count */
+    double least_coherence;     /* of a cluster that becomes a concept: the mean similarity over its pairs; in [-1, 1] */
+    uint32_t least_members;     /* of a cluster that becomes a concept, >= 2 */
+    uint32_t most_concepts;     /* of one call: the best by coherence x members; of equals the one with the first member.
+                                   1..DM_FORMER_EPISODES_MAX */
+    size_t placement;           /* as in dm_store_options */
+} dm_former_options;
+
+/* cut 0.5201, time constant 24 hours, at least 3 members and coherence 0.5619, at most 5 concepts, placement 0. */
+DM_API dm_former_options dm_former_defaults(uint32_t dim, uint32_t episode_capacity);
+
+/* The memory that formation works in, made ahead so that forming does not allocate. For one call at a time; it
+ * belongs to no store. About 8 n^2 + (6 dim + 200) n bytes of address space for n episodes, of which the first term is
+ * used as far as episodes are connected by similarities that reach the cut: if all are. */
+typedef struct dm_former dm_former;
+
+/* On failure *former is NULL. DM_ERROR_ARGUMENT: an option out of range. DM_ERROR_MEMORY. */
+DM_API int32_t dm_former_create(const dm_former_options *options, dm_former **former, char *error, size_t error_size);
+/* Accepts NULL. */
+DM_API void dm_former_destroy(dm_former *former);
+/* Bytes from the allocator. */
+DM_API uint64_t dm_former_memory(const dm_former *former);
+
+typedef struct dm_cluster {
+    const uint32_t *members; /* slots, in order of last access, then of id */
+    uint32_t member_count;
+    uint32_t label;
+    double coherence;
+} dm_cluster;
+
+/* Belongs to the former and is valid until it is used again or destroyed. */
+typedef struct dm_clustering {
+    const uint32_t *labels;     /* labels[i]: the cluster of the episode in episode_slots[i]. Clusters, those of one member
+                                   included, are counted from 0 in the order of their first members */
+    uint32_t label_count;
+    const dm_cluster *clusters; /* that would become concepts, best first */
+    uint32_t cluster_count;
+} dm_clustering;
+
+/* Clusters the given episodes and changes nothing in the store. Their embeddings and times are read once, each at
+ * some moment of the call; the ids under the store's lock. The time grows with the square of the number of
+ * episodes. DM_ERROR_ARGUMENT: more episodes than the former has room for, a slot without an episode or given twice,
+ * a store of another dim or of a single type. */
+DM_API int32_t dm_former_cluster(dm_former *former, dm_store *store, const uint32_t *episode_slots, size_t count, dm_team *team,
+                                 dm_clustering *result, char *error, size_t error_size);
+
+/* Clusters, and makes a concept of every cluster found: its embedding is the mean of the members' embeddings,
+ * normalised (sums compensated, in double); its record has coherence and member count; each member is bound with
+ * DM_STRENGTH_INITIAL. The concepts get ids[0], ids[1] ... in the order of the clusters; ids and concept_slots have
+ * room for most_concepts. *concept_count: how many were formed. On failure the concepts made so far are removed
+ * again and *concept_count is 0; other threads may have seen them, and the versions of their members have grown. The
+ * errors of dm_former_cluster, dm_store_add_concept and dm_store_bind. */
+DM_API int32_t dm_store_form(dm_store *store, dm_former *former, const uint32_t *episode_slots, size_t count,
+                             const dm_id *ids, dm_team *team, uint32_t *concept_slots, uint32_t *concept_count, char *error,
+                             size_t error_size);
+
+/* What one cycle of consolidation adds. */
+#define DM_CONSOLIDATION 0.02f
+
+/* Consolidates concepts: every binding of each becomes stronger by `amount` (finite), at most 1. A concept that is
+ * listed twice is strengthened twice. Holds each concept's lock while it is at it. */
+DM_API void dm_store_consolidate(dm_store *store, const uint32_t *concept_slots, size_t count, float amount, dm_team *team);
+
 /* --- memory --------------------------------------------------------------------------------------------------------------- */
 
 /* Bytes from the allocator, capacities included. */

@@ -159,10 +159,9 @@ uint64_t dm_former_memory(const dm_former *former) {
 int32_t dm_former_cluster(dm_former *former, dm_store *store, const uint32_t *episode_slots, size_t count, dm_team *team,
                           dm_clustering *result, char *error, size_t error_size) {
     *result = (dm_clustering){NULL, 0, NULL, 0};
-    if (store->single_type || store->dim != former->options.dim) {
-        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
-                       "a %s store of dim %u; this former clusters episodes of dim %u",
-                       store->single_type ? "single-type" : "dual", store->dim, former->options.dim);
+    if (store->dim != former->options.dim) {
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "a store of dim %u; this former clusters episodes of dim %u",
+                       store->dim, former->options.dim);
     }
     if (count > former->options.episode_capacity) {
         return dm_fail(DM_ERROR_ARGUMENT, error, error_size,

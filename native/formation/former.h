@@ -2,9 +2,9 @@
  *
  * arrange      puts the episodes in their canonical order: by time of last access, then by id       (arrange.c)
  * prepare      a unit vector and codes of each                                                      (relate.c)
- * relate       finds the pairs that reach the cut, and so the components of the graph they make     (relate.c) link
- * average linkage within each component                                                (link.c) choose       numbers
- * the clusters, and keeps the best                                             (choose.c)
+ * relate       finds the pairs that reach the cut, and so the components of the graph they make     (relate.c)
+ * link         average linkage within each component                                                (link.c)
+ * choose       numbers the clusters, and keeps the best                                             (choose.c)
  *
  * Why components. Two clusters merge only if their mean similarity reaches the cut, and then so does the similarity
  * of one pair at least: no cluster ever spans two components, and a linkage within each is the linkage of the whole.

@@ -25,6 +25,8 @@ extern const dm_kernel *const dm_activation_kernels[];
 extern const size_t dm_activation_kernel_count;
 extern const dm_kernel *const dm_decay_kernels[];
 extern const size_t dm_decay_kernel_count;
+extern const dm_kernel *const dm_mixed_kernels[];
+extern const size_t dm_mixed_kernel_count;
 extern const dm_kernel *const dm_concept_formation_kernels[];
 extern const size_t dm_concept_formation_kernel_count;
 

@@ -23,6 +23,7 @@ static const family families[] = {
     {dm_activation_kernels, &dm_activation_kernel_count},
     {dm_decay_kernels, &dm_decay_kernel_count},
     {dm_concept_formation_kernels, &dm_concept_formation_kernel_count},
+    {dm_mixed_kernels, &dm_mixed_kernel_count},
 };
 
 /* Far above what there is; a table that outgrew it would miss rows, which tests/test_table.c notices. */

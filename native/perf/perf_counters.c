@@ -70,8 +70,12 @@ static void explain(char *reason, int error) {
         break;
     case EACCES:
     case EPERM:
-        (void)snprintf(reason, REASON, "not allowed: kernel.perf_event_paranoid is %d, 2 or less is needed, or CAP_PERFMON",
-                       paranoid());
+        if (paranoid() > 2) {
+            (void)snprintf(reason, REASON, "not allowed: kernel.perf_event_paranoid is %d, 2 or less is needed, or CAP_PERFMON",
+                           paranoid());
+        } else {
+            (void)snprintf(reason, REASON, "a container or sandbox forbids perf_event_open");
+        }
         break;
     case ENOSYS:
         (void)snprintf(reason, REASON, "this kernel, or its system call filter, has no perf_event_open");

@@ -445,6 +445,29 @@ static void refuse_list(dm_former *former, dm_store *store, const uint32_t *slot
     CHECK(found.label_count == 0 && found.cluster_count == 0 && found.labels == NULL);
 }
 
+/* Nodes of no type can be clustered, but become no concepts. */
+static void check_untyped(dm_former *former, dm_store *untyped) {
+    float near[16] = {1.0f, 0.1f};
+    float far[16] = {0.0f, 0.0f, 1.0f};
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t slot = 0;
+        CHECK_STATUS(dm_store_add_node(untyped, (dm_id){i, 0}, i == 2 ? far : near, &slot, error, sizeof(error)), DM_OK, error);
+    }
+    dm_clustering found;
+    const uint32_t slots[] = {0, 1, 2, 3};
+    CHECK_STATUS(dm_former_cluster(former, untyped, slots, 4, NULL, &found, error, sizeof(error)), DM_OK, error);
+    CHECK_EQUAL(found.label_count, 2);
+    CHECK(found.labels[0] == 0 && found.labels[1] == 0 && found.labels[2] == 1 && found.labels[3] == 0);
+    CHECK_EQUAL(found.cluster_count, 1);
+    const dm_id ids[5] = {{77, 7}, {78, 7}, {79, 7}, {80, 7}, {81, 7}};
+    uint32_t formed[5];
+    uint32_t count = 9;
+    CHECK_STATUS(dm_store_form(untyped, former, slots, 4, ids, NULL, formed, &count, error, sizeof(error)), DM_ERROR_ARGUMENT,
+                 error);
+    CHECK_EQUAL(count, 0);
+    CHECK_EQUAL(dm_store_population(untyped).nodes, 4);
+}
+
 static void test_refusals(void) {
     static episodes all;
     test_random random = {4};
@@ -468,7 +491,8 @@ static void test_refusals(void) {
     dm_store_options single = {.size = sizeof(single), .dim = 16, .episode_capacity = 4, .single_type = 1};
     dm_store *untyped = NULL;
     CHECK_STATUS(dm_store_create(&single, &untyped, error, sizeof(error)), DM_OK, error);
-    refuse_list(former, untyped, (const uint32_t[]){0}, 1);
+    refuse_list(former, untyped, (const uint32_t[]){0}, 1); /* no node lives there yet */
+    check_untyped(former, untyped);
     dm_store_consolidate(untyped, (const uint32_t[]){0}, 1, DM_CONSOLIDATION, NULL);
     dm_store_destroy(untyped);
     dm_former_destroy(former);

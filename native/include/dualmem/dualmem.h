@@ -449,10 +449,10 @@ typedef struct dm_clustering {
     uint32_t cluster_count;
 } dm_clustering;
 
-/* Clusters the given episodes and changes nothing in the store. Their embeddings and times are read once, each at
+/* Clusters the given episodes, or nodes of a single-type store, and changes nothing in the store. Their embeddings and times are read once, each at
  * some moment of the call; the ids under the store's lock. The time grows with the square of the number of
  * episodes. DM_ERROR_ARGUMENT: more episodes than the former has room for, a slot without an episode or given twice,
- * a store of another dim or of a single type. */
+ * a store of another dim. */
 DM_API int32_t dm_former_cluster(dm_former *former, dm_store *store, const uint32_t *episode_slots, size_t count, dm_team *team,
                                  dm_clustering *result, char *error, size_t error_size);
 

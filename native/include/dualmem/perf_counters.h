@@ -47,7 +47,7 @@ DM_API void dm_perf_destroy(dm_perf_counters *counters);
 
 /* "cycles", "cache_misses" ...; NULL for a number that is no counter. Constant text. */
 DM_API const char *dm_perf_name(int32_t counter);
-/* Why a counter is not known, or "". Lives as long as the counters. */
+/* Why a counter cannot be known here, or "" for one that can (or that has not been read yet). Lives as long as the counters. */
 DM_API const char *dm_perf_reason(const dm_perf_counters *counters, int32_t counter);
 
 /* Counts from zero. A start without a stop before starts anew. */

@@ -51,14 +51,16 @@ def want(array: Any, dtype: Any, shape: tuple[int, ...], what: str) -> NDArray[A
         isinstance(array, np.ndarray)
         and array.dtype == dtype
         and array.ndim == len(shape)
-        and all(length in (wanted, -1) or wanted == -1 for length, wanted in zip(array.shape, shape, strict=True))
+        and all(wanted in (length, -1) for length, wanted in zip(array.shape, shape, strict=True))
         and array.flags.c_contiguous
     ):
         return array
     wanted = f"a C-contiguous numpy array of {np.dtype(dtype).name} with shape {_written(shape)}"
     if not isinstance(array, np.ndarray):
         raise StoreArgumentError(f"{what}: {type(array).__name__}, want {wanted}")
-    found = f"{array.dtype.name} with shape {_written(array.shape)}{'' if array.flags.c_contiguous else ', not C-contiguous'}"
+    found = f"{array.dtype.name} with shape {_written(array.shape)}"
+    found += "" if array.dtype.isnative else " of foreign byte order"
+    found += "" if array.flags.c_contiguous else ", not C-contiguous"
     raise StoreArgumentError(f"{what}: {found}; want {wanted}")
 
 

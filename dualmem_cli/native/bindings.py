@@ -1,5 +1,7 @@
 """Calls on bindings: the weighted edges between episodes and concepts."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -94,7 +96,7 @@ class BindingCalls(StoreHandle):
         return strengths
 
     def strengthen_batch_by_id(
-        self, pairs: NDArray[np.uint64] | list[tuple[NodeId, NodeId]], deltas: NDArray[np.float32]
+        self, pairs: NDArray[np.uint64] | Iterable[tuple[NodeId, NodeId]], deltas: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Strengthen n pairs in this order, by ids: an array (n, 2, 2) of uint64 (pair_array), read in place, or a list of pairs of an
         episode's and a concept's id; deltas float32 of shape (n,). Return the new strengths, float32 of shape (n,), -1 where there is no

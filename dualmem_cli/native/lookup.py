@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dualmem_cli.errors import StoreClosedError
-from dualmem_cli.native.arguments import count, want
+from dualmem_cli.errors import StoreArgumentError, StoreClosedError
+from dualmem_cli.native.arguments import want
 from dualmem_cli.native.binding import Binding
 from dualmem_cli.native.team import Team
 
@@ -68,8 +68,10 @@ class Lookup:
         handle = self._live
         single = isinstance(queries, np.ndarray) and queries.ndim == 1
         given = want(queries, np.float32, (self._dim,) if single else (-1, self._dim), "queries")
+        if not 1 <= k <= self._lib.DM_LOOKUP_K_MAX:
+            raise StoreArgumentError(f"k {k} is not in 1..{self._lib.DM_LOOKUP_K_MAX}")
         number = 1 if single else len(given)
-        width = min(count(k, "k"), max(self.size, 1))
+        width = min(k, max(self.size, 1))  # C wants one place at least
         slots = np.empty((number, width), np.uint32)
         cosines = np.empty((number, width), np.float64)
         from_buffer = self._native.ffi.from_buffer

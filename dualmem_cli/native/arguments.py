@@ -19,6 +19,8 @@ Ids = NDArray[np.uint64] | Iterable[NodeId]
 SLOT_NONE = 2**32 - 1
 """Stands in arrays of slots for: no node."""
 
+FLOAT32, UINT32, UINT64 = np.dtype(np.float32), np.dtype(np.uint32), np.dtype(np.uint64)
+
 _LOW = 2**64 - 1
 
 
@@ -33,29 +35,28 @@ def id_words(node: NodeId) -> tuple[int, int]:
 def id_array(ids: Ids) -> NDArray[np.uint64]:
     """Ids as an array of shape (n, 2), low and high words: made once for many calls. An array that is one already is returned as it is."""
     if isinstance(ids, np.ndarray):
-        return want(ids, np.uint64, (-1, 2), "ids")
+        return want(ids, UINT64, (-1, 2), "ids")
     return np.array([id_words(node) for node in ids], dtype=np.uint64).reshape(-1, 2)
 
 
 def pair_array(pairs: NDArray[np.uint64] | Iterable[tuple[NodeId, NodeId]]) -> NDArray[np.uint64]:
     """Pairs of an episode's and a concept's id as an array of shape (n, 2, 2): the episode's words, then the concept's."""
     if isinstance(pairs, np.ndarray):
-        return want(pairs, np.uint64, (-1, 2, 2), "pairs")
+        return want(pairs, UINT64, (-1, 2, 2), "pairs")
     words = [(id_words(episode), id_words(concept)) for episode, concept in pairs]
     return np.array(words, dtype=np.uint64).reshape(-1, 2, 2)
 
 
-def want(array: Any, dtype: Any, shape: tuple[int, ...], what: str) -> NDArray[Any]:
+def want(array: Any, dtype: np.dtype[Any], shape: tuple[int, ...], what: str) -> NDArray[Any]:
     """`array` itself, if it is a C-contiguous array of this type and shape (-1: any length). Raises StoreArgumentError; never copies."""
     if (
         isinstance(array, np.ndarray)
         and array.dtype == dtype
-        and array.ndim == len(shape)
-        and all(wanted in (length, -1) for length, wanted in zip(array.shape, shape, strict=True))
         and array.flags.c_contiguous
+        and (array.shape == shape or _fits(array.shape, shape))
     ):
         return array
-    wanted = f"a C-contiguous numpy array of {np.dtype(dtype).name} with shape {_written(shape)}"
+    wanted = f"a C-contiguous numpy array of {dtype.name} with shape {_written(shape)}"
     if not isinstance(array, np.ndarray):
         raise StoreArgumentError(f"{what}: {type(array).__name__}, want {wanted}")
     found = f"{array.dtype.name} with shape {_written(array.shape)}"
@@ -91,6 +92,10 @@ def count(value: int, what: str) -> int:
     if not 0 <= operator.index(value) < 1 << 32:
         raise StoreArgumentError(f"{what} {value} is not in 0..{2**32 - 1}")
     return value
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    return len(shape) == len(wanted) and all(there in (length, -1) for length, there in zip(shape, wanted, strict=True))
 
 
 def _written(shape: tuple[int, ...]) -> str:

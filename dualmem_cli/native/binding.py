@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 import dualmem_cli
 from dualmem_cli.errors import (
@@ -51,11 +51,10 @@ class Binding:
         self.call(function, *arguments, made)
         return made[0]
 
-    def view(self, pointer: Any, count: int, dtype: DTypeLike, *, release: Callable[[Any], object]) -> NDArray[Any]:
+    def view(self, pointer: Any, count: int, dtype: np.dtype[Any], *, release: Callable[[Any], object]) -> NDArray[Any]:
         """A read-only array of `count` elements at `pointer`, not a copy. `release` is called once, with the pointer, when the last array
         over this memory has gone; whatever it holds lives until then."""
-        size = count * np.dtype(dtype).itemsize
-        memory = memoryview(self.ffi.buffer(self.ffi.gc(pointer, release), size))
+        memory = memoryview(self.ffi.buffer(self.ffi.gc(pointer, release), count * dtype.itemsize))
         return np.frombuffer(memory.toreadonly(), dtype=dtype)
 
     def _error(self, status: int) -> type[StoreError]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dualmem_cli.errors import StoreArgumentError
-from dualmem_cli.native.arguments import NodeId, all_finite, finite, id_words, pair_array, unit, want
+from dualmem_cli.native.arguments import FLOAT32, UINT32, NodeId, all_finite, finite, id_words, pair_array, unit, want
 from dualmem_cli.native.handle import StoreHandle
 
 EDGE = np.dtype([("slot", np.uint32), ("binding", np.uint32), ("strength", np.float32)])
@@ -85,8 +85,8 @@ class BindingCalls(StoreHandle):
         """Strengthen n bindings in this order: handles uint32 and deltas float32 of shape (n,), read in place. Return the new strengths,
         float32 of shape (n,), -1 where the binding was removed."""
         handle = self._live
-        given = want(bindings, np.uint32, (-1,), "bindings")
-        added = all_finite(want(deltas, np.float32, (len(given),), "deltas"), "deltas")
+        given = want(bindings, UINT32, (-1,), "bindings")
+        added = all_finite(want(deltas, FLOAT32, (len(given),), "deltas"), "deltas")
         if len(given):
             self._binding(int(given.max()))
         strengths = np.empty(len(given), np.float32)
@@ -103,7 +103,7 @@ class BindingCalls(StoreHandle):
         binding."""
         handle = self._live
         given = pair_array(pairs)
-        added = all_finite(want(deltas, np.float32, (len(given),), "deltas"), "deltas")
+        added = all_finite(want(deltas, FLOAT32, (len(given),), "deltas"), "deltas")
         strengths = np.empty(len(given), np.float32)
         from_buffer = self._native.ffi.from_buffer
         words, amounts = from_buffer("dm_pair[]", given), from_buffer("float[]", added)

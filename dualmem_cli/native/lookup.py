@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dualmem_cli.errors import StoreArgumentError, StoreClosedError
-from dualmem_cli.native.arguments import want
+from dualmem_cli.native.arguments import FLOAT32, want
 from dualmem_cli.native.binding import Binding
 from dualmem_cli.native.team import Team
 
@@ -67,7 +67,7 @@ class Lookup:
         result is the same bits with any team. StoreArgumentError, StoreDataError: NaN or infinity in a query."""
         handle = self._live
         single = isinstance(queries, np.ndarray) and queries.ndim == 1
-        given = want(queries, np.float32, (self._dim,) if single else (-1, self._dim), "queries")
+        given = want(queries, FLOAT32, (self._dim,) if single else (-1, self._dim), "queries")
         if not 1 <= k <= self._lib.DM_LOOKUP_K_MAX:
             raise StoreArgumentError(f"k {k} is not in 1..{self._lib.DM_LOOKUP_K_MAX}")
         number = 1 if single else len(given)

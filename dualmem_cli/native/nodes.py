@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dualmem_cli.errors import StoreArgumentError
-from dualmem_cli.native.arguments import Ids, NodeId, finite, id_array, id_words, want
+from dualmem_cli.native.arguments import FLOAT32, UINT32, Ids, NodeId, finite, id_array, id_words, want
 from dualmem_cli.native.binding import record
 from dualmem_cli.native.handle import StoreHandle
 
@@ -82,7 +82,7 @@ class NodeCalls(StoreHandle):
         """Replace a node's embedding by a copy of this one, float32 of shape (dim,). Arrays over the old one stay as they are. Errors as
         add_concept; StoreArgumentError also when no node lives in the slot."""
         self._forget_index(slot)
-        values = self._floats(want(embedding, np.float32, (self.dim,), "embedding"))
+        values = self._floats(want(embedding, FLOAT32, (self.dim,), "embedding"))
         self._native.call(self._lib.dm_store_update_embedding, self._live, self._node(slot), values)
 
     def remove(self, slot: int) -> None:
@@ -199,14 +199,14 @@ class NodeCalls(StoreHandle):
         return self._native.ffi.from_buffer("float[]", values)
 
     def _add(self, function: Any, node: NodeId, embedding: NDArray[np.float32]) -> int:
-        values = self._floats(want(embedding, np.float32, (self.dim,), "embedding"))
+        values = self._floats(want(embedding, FLOAT32, (self.dim,), "embedding"))
         slot = self._native.ffi.new("uint32_t *")
         self._native.call(function, self._live, id_words(node), values, slot)
         return int(slot[0])
 
     def _add_many(self, function: Any, ids: Ids, embeddings: NDArray[np.float32]) -> NDArray[np.uint32]:
         given = id_array(ids)
-        values = self._floats(want(embeddings, np.float32, (len(given), self.dim), "embeddings"))
+        values = self._floats(want(embeddings, FLOAT32, (len(given), self.dim), "embeddings"))
         slots = np.empty(len(given), np.uint32)
         from_buffer = self._native.ffi.from_buffer
         words = from_buffer("dm_id[]", given)
@@ -225,11 +225,11 @@ class NodeCalls(StoreHandle):
             return Rows(np.empty((0, self.dim), np.float32), np.empty(0, np.float32), np.empty(0, np.uint32))
         keep = partial(_keep, handle)
         # The last row's padding is the store's as well.
-        values = self._native.view(rows.values, count * stride, np.float32, release=keep)
+        values = self._native.view(rows.values, count * stride, FLOAT32, release=keep)
         return Rows(
             embeddings=values.reshape(count, stride)[:, : self.dim],
-            inverse_norms=self._native.view(rows.inverse_norms, count, np.float32, release=keep),
-            slots=self._native.view(rows.slots, count, np.uint32, release=keep),
+            inverse_norms=self._native.view(rows.inverse_norms, count, FLOAT32, release=keep),
+            slots=self._native.view(rows.slots, count, UINT32, release=keep),
         )
 
 
@@ -238,7 +238,7 @@ def embedding_view(native: "Binding", handle: Any, taken: Any, *, dim: int) -> N
     if taken.values == native.ffi.NULL:
         raise StoreArgumentError(f"no node lives in slot {taken.slot}")
     release = partial(_release_embedding, native.lib.dm_store_release_embedding, handle, taken)
-    return native.view(taken.values, dim, np.float32, release=release)
+    return native.view(taken.values, dim, FLOAT32, release=release)
 
 
 def _release_embedding(release: Any, handle: Any, taken: Any, _values: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from dualmem_cli.errors import StoreClosedError, StoreMemoryError
 from dualmem_cli.native import Formation, Rows, Store, Team, id_array, pair_array
-from dualmem_cli.native.arguments import want
+from dualmem_cli.native.arguments import FLOAT32, want
 from dualmem_cli.native.binding import Binding, load
 
 pytestmark = pytest.mark.usefixtures("package")
@@ -83,7 +83,7 @@ def test_hot_calls_read_and_write_in_place() -> None:
             neighbours = index.search(embeddings, k=1)
             wanted = [address(embeddings), address(neighbours.slots), address(neighbours.cosines)]
             assert recorder.seen["dm_lookup_search"][:3] == wanted
-        assert want(embeddings, F32, (50, 64), "x") is embeddings and id_array(ids) is ids and pair_array(pairs) is pairs
+        assert want(embeddings, FLOAT32, (50, 64), "x") is embeddings and id_array(ids) is ids and pair_array(pairs) is pairs
 
 
 def test_an_embedding_is_the_stores_own_row() -> None:

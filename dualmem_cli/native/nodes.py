@@ -51,7 +51,6 @@ class NodeCalls(StoreHandle):
         """Add a concept with a copy of `centroid`, float32 of shape (dim,); return its slot. Activation, last access, coherence and member
         count are 0. StoreArgumentError: the id is in the store already, or this is a single-type store. StoreDataError: NaN or infinity.
         StoreMemoryError: the capacity is reached, or every spare row is kept by an array or an index."""
-        self._index = None  # it would keep the rows of concepts that go
         return self._add(self._lib.dm_store_add_concept, node, centroid)
 
     def add_episode(self, node: NodeId, embedding: NDArray[np.float32]) -> int:
@@ -60,13 +59,11 @@ class NodeCalls(StoreHandle):
 
     def add_node(self, node: NodeId, embedding: NDArray[np.float32]) -> int:
         """Add a node to a single-type store; else as add_episode."""
-        self._index = None
         return self._add(self._lib.dm_store_add_node, node, embedding)
 
     def add_concepts(self, ids: Ids, centroids: NDArray[np.float32]) -> NDArray[np.uint32]:
         """Add n concepts, all or none: ids as an array (n, 2) of uint64 or a list, centroids float32 of shape (n, dim). Return their slots,
         uint32 of shape (n,). Errors as add_concept; the sentence says which one it was."""
-        self._index = None
         return self._add_many(self._lib.dm_store_add_concepts, ids, centroids)
 
     def add_episodes(self, ids: Ids, embeddings: NDArray[np.float32]) -> NDArray[np.uint32]:
@@ -75,7 +72,6 @@ class NodeCalls(StoreHandle):
 
     def add_nodes(self, ids: Ids, embeddings: NDArray[np.float32]) -> NDArray[np.uint32]:
         """Add n nodes to a single-type store, as add_concepts adds concepts."""
-        self._index = None
         return self._add_many(self._lib.dm_store_add_nodes, ids, embeddings)
 
     def update_embedding(self, slot: int, embedding: NDArray[np.float32]) -> None:
@@ -214,6 +210,7 @@ class NodeCalls(StoreHandle):
         return slots
 
     def _forget_index(self, slot: int) -> None:
+        """Before a concept is replaced or removed: the index would keep its row."""
         if self.single_type or slot >= self._concept_base:
             self._index = None
 

@@ -91,8 +91,8 @@ class Store(NodeCalls, BindingCalls):
         """The k concepts with the highest cosine to each query, exactly: (slots, cosines), see Lookup.search.
 
         The index is made at the first call and again at the first one after concepts were added, replaced or removed, which takes
-        longer than a search. It is let go before concepts change, so that it keeps no rows; but many changes while another thread
-        searches may find no spare row and raise StoreMemoryError: try again."""
+        longer than a search. It is let go before a concept is replaced or removed, so that it keeps no rows; but many changes while
+        another thread searches may find no spare row and raise StoreMemoryError: try again."""
         index = self._index
         if index is None or not index.is_current:
             self._index = None  # one index at a time holds rows

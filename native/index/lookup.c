@@ -1,5 +1,5 @@
-/* lookup.c: the concept lookup of dualmem.h: an exact index that holds on to the rows it indexes, and batches of queries
- * that a team divides.
+/* lookup.c: the concept lookup of dualmem.h: an exact index that holds on to the rows it indexes, and batches of
+ * queries that a team divides.
  *
  * The index scans codes, never the rows as a whole: among the rows are some that are not in use, which other threads
  * write while it searches. Those that it decides by are kept by references. */
@@ -30,7 +30,7 @@ struct dm_lookup {
     uint32_t idle_count;
 };
 
-/* --- making -------------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------------------------------ */
 
 static const dm_exact_variant *best_with_codes(void) {
     size_t best = dm_exact_variant_count - 1;
@@ -128,7 +128,7 @@ uint64_t dm_lookup_memory(const dm_lookup *lookup) {
     return dm_memory_bytes(&lookup->self_memory) + dm_memory_bytes(&lookup->memory);
 }
 
-/* --- searching ----------------------------------------------------------------------------------------------------- */
+/* --- searching --------------------------------------------------------------------------------------------------- */
 
 typedef struct batch {
     const dm_lookup *lookup;
@@ -215,20 +215,20 @@ static int32_t check(const batch *work, char *error, size_t error_size) {
         return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "k %u is not in 1..%d", work->k, DM_LOOKUP_K_MAX);
     }
     if (work->count > 0 && work->stride < dim) {
-        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "a stride of %zu floats is less than the store's dim of %u",
-                       work->stride, dim);
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
+                       "a stride of %zu floats is less than the store's dim of %u", work->stride, dim);
     }
     for (size_t query = 0; query < work->count; query++) {
         uint32_t place = first_not_finite(work->queries + query * work->stride, dim);
         if (place < dim) {
-            return dm_fail(DM_ERROR_CORRUPT, error, error_size, "query %zu has NaN or an infinity at position %u", query,
-                           place);
+            return dm_fail(DM_ERROR_CORRUPT, error, error_size, "query %zu has NaN or an infinity at position %u",
+                           query, place);
         }
     }
     return DM_OK;
 }
 
-/* Queries of one task: enough for the counter of tasks to cost nothing beside them, few enough to divide among threads. */
+/* Queries of one task: enough for the counter of tasks to cost nothing beside them, few enough to divide. */
 static size_t queries_per_task(uint32_t rows, size_t count) {
     enum { ROWS_PER_TASK = 2000 }; /* 50 us or more at 768 dimensions */
     size_t wanted = 1 + ROWS_PER_TASK / ((size_t)rows + 1);

@@ -21,8 +21,8 @@ static void say_which(size_t which, size_t count, char *error, size_t error_size
 static int32_t add_all(dm_store *store, add_one *add, const dm_id *ids, const float *embeddings, size_t stride,
                        size_t count, uint32_t *slots, char *error, size_t error_size) {
     if (count > 0 && stride < store->dim) {
-        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "a stride of %zu floats is less than the store's dim of %u",
-                       stride, store->dim);
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
+                       "a stride of %zu floats is less than the store's dim of %u", stride, store->dim);
     }
     for (size_t i = 0; i < count; i++) {
         int32_t status = add(store, ids[i], embeddings + i * stride, &slots[i], error, error_size);

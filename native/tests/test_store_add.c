@@ -20,7 +20,7 @@ static batch make_batch(uint64_t high) {
     made.values = test_guard_allocate(floats * sizeof(float), TEST_GUARD_AFTER);
     test_random random = {high};
     for (size_t i = 0; i < floats; i++) {
-        made.values[i] = i % STRIDE < DIM ? (float)test_random_normal(&random) : NAN; /* what lies between is not read */
+        made.values[i] = i % STRIDE < DIM ? (float)test_random_normal(&random) : NAN; /* what is between is not read */
     }
     for (uint32_t i = 0; i < COUNT; i++) {
         made.ids[i] = (dm_id){i, high};
@@ -51,14 +51,19 @@ static void check_added(dm_store *store, const batch *made) {
     }
 }
 
+typedef int32_t add_many(dm_store *store, const dm_id *ids, const float *embeddings, size_t stride, size_t count,
+                         uint32_t *slots, char *error, size_t error_size);
+
+static int32_t add(dm_store *store, add_many *function, batch *made) {
+    return function(store, made->ids, made->values, STRIDE, COUNT, made->slots, made->error, sizeof(made->error));
+}
+
 static void test_all(void) {
     dm_store *store = make_store(COUNT, COUNT, 0);
     batch concepts = make_batch(1);
     batch episodes = make_batch(2);
-    CHECK_STATUS(dm_store_add_concepts(store, concepts.ids, concepts.values, STRIDE, COUNT, concepts.slots, concepts.error, 256),
-                 DM_OK, concepts.error);
-    CHECK_STATUS(dm_store_add_episodes(store, episodes.ids, episodes.values, STRIDE, COUNT, episodes.slots, episodes.error, 256),
-                 DM_OK, episodes.error);
+    CHECK_STATUS(add(store, dm_store_add_concepts, &concepts), DM_OK, concepts.error);
+    CHECK_STATUS(add(store, dm_store_add_episodes, &episodes), DM_OK, episodes.error);
     check_added(store, &concepts);
     check_added(store, &episodes);
     dm_population population = dm_store_population(store);
@@ -66,12 +71,10 @@ static void test_all(void) {
     CHECK_EQUAL(dm_slot_is_concept(concepts.slots[3]), 1);
     CHECK_EQUAL(dm_slot_is_concept(episodes.slots[3]), 0);
     CHECK_STATUS(dm_store_add_episodes(store, NULL, NULL, 0, 0, NULL, NULL, 0), DM_OK, "");
-    CHECK_STATUS(dm_store_add_nodes(store, episodes.ids, episodes.values, STRIDE, COUNT, episodes.slots, episodes.error, 256),
-                 DM_ERROR_ARGUMENT, episodes.error);
+    CHECK_STATUS(add(store, dm_store_add_nodes, &episodes), DM_ERROR_ARGUMENT, episodes.error);
     dm_store_destroy(store);
     store = make_store(0, COUNT, 1);
-    CHECK_STATUS(dm_store_add_nodes(store, episodes.ids, episodes.values, STRIDE, COUNT, episodes.slots, episodes.error, 256),
-                 DM_OK, episodes.error);
+    CHECK_STATUS(add(store, dm_store_add_nodes, &episodes), DM_OK, episodes.error);
     check_added(store, &episodes);
     dm_store_destroy(store);
     test_guard_free(concepts.values);
@@ -80,8 +83,9 @@ static void test_all(void) {
 
 /* What the store was before, it is again, and takes the same batch once the mistake is mended. */
 static void check_none(dm_store *store, batch *made, size_t stride, int32_t expected, const char *sentence) {
-    CHECK_STATUS(dm_store_add_episodes(store, made->ids, made->values, stride, COUNT, made->slots, made->error, 256), expected,
-                 made->error);
+    int32_t status = dm_store_add_episodes(store, made->ids, made->values, stride, COUNT, made->slots, made->error,
+                                           sizeof(made->error));
+    CHECK_STATUS(status, expected, made->error);
     CHECK(strcmp(made->error, sentence) == 0);
     CHECK_EQUAL(dm_store_population(store).nodes, 0);
     for (uint32_t i = 0; i < COUNT; i++) {
@@ -99,21 +103,21 @@ static void test_none(void) {
     made.values[STRIDE * 13 + 4] = kept;
     made.ids[19] = made.ids[2];
     check_none(store, &made, STRIDE, DM_ERROR_ARGUMENT,
-               "node 19 of 20: id 00000000000000030000000000000002 is in the store already; remove its node or update the "
-               "embedding");
+               "node 19 of 20: id 00000000000000030000000000000002 is in the store already; remove its node or update "
+               "the embedding");
     made.ids[19].low = 19;
     check_none(store, &made, DIM - 1, DM_ERROR_ARGUMENT, "a stride of 6 floats is less than the store's dim of 7");
-    CHECK_STATUS(dm_store_add_episodes(store, made.ids, made.values, STRIDE, COUNT, made.slots, made.error, 256), DM_OK,
-                 made.error);
+    CHECK_STATUS(add(store, dm_store_add_episodes, &made), DM_OK, made.error);
     check_added(store, &made);
     for (uint32_t i = 0; i < COUNT; i++) {
-        CHECK_EQUAL(made.slots[i], i); /* the slots that were given back, in the order in which they had been taken */
+        CHECK_EQUAL(made.slots[i], i); /* given back, and taken again in the same order */
     }
     dm_store_destroy(store);
 
     store = make_store(1, COUNT - 1, 0);
     check_none(store, &made, STRIDE, DM_ERROR_MEMORY, "node 19 of 20: the capacity of 19 episodes is reached");
-    CHECK_EQUAL(dm_store_add_episodes(store, made.ids, made.values, STRIDE, COUNT, made.slots, NULL, 0), DM_ERROR_MEMORY);
+    int32_t status = dm_store_add_episodes(store, made.ids, made.values, STRIDE, COUNT, made.slots, NULL, 0);
+    CHECK_EQUAL(status, DM_ERROR_MEMORY);
     dm_store_destroy(store);
     test_guard_free(made.values);
 }
@@ -135,12 +139,13 @@ static void test_binding_end(void) {
     batch made = make_batch(4);
     uint32_t concept_slot = 0;
     CHECK_EQUAL(dm_store_binding_end(store), 8);
-    CHECK_STATUS(dm_store_add_episodes(store, made.ids, made.values, STRIDE, COUNT, made.slots, made.error, 256), DM_OK,
+    CHECK_STATUS(add(store, dm_store_add_episodes, &made), DM_OK, made.error);
+    CHECK_STATUS(dm_store_add_concept(store, (dm_id){1, 1}, made.values, &concept_slot, made.error, 256), DM_OK,
                  made.error);
-    CHECK_STATUS(dm_store_add_concept(store, (dm_id){1, 1}, made.values, &concept_slot, made.error, 256), DM_OK, made.error);
     for (uint32_t i = 0; i < COUNT; i++) {
         uint32_t binding = DM_BINDING_NONE;
-        CHECK_STATUS(dm_store_bind(store, made.slots[i], concept_slot, 0.5f, &binding, made.error, 256), DM_OK, made.error);
+        CHECK_STATUS(dm_store_bind(store, made.slots[i], concept_slot, 0.5f, &binding, made.error, 256), DM_OK,
+                     made.error);
         CHECK(binding < dm_store_binding_end(store));
     }
     CHECK_EQUAL(dm_store_binding_end(store), 24); /* two blocks of eight beside the concept's own */

@@ -319,6 +319,10 @@ def test_reader_counts() -> None:
             with pytest.raises(StoreArgumentError, match="no node lives in slot 1"):
                 reader.embedding(1)
         assert store.statistics() == (2, 2, 1, 1, 1, 0.5)
+        memory = store.memory()
+        for _ in range(100):
+            store.reader().close()
+        assert store.memory() == memory  # a reader that was given back is used again
 
 
 def test_ids_take_all_128_bits() -> None:

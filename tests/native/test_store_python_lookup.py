@@ -105,7 +105,13 @@ def test_a_kept_index_costs_no_rows() -> None:
     with Store(8, concepts=20, episodes=0) as store:  # two spare rows
         slots = store.add_concepts(range(20), np.eye(20, 8, dtype=F32)).tolist()
         for step in range(100):
-            store.update_embedding(slots[step % 20], np.full(8, step, F32))
+            for other in range(4):  # more than there are spare rows
+                store.update_embedding(slots[(step + other) % 20], np.full(8, step, F32))
+            store.lookup(np.ones(8, F32), k=2)
+            for other in range(4):
+                store.remove(slots[(step + other) % 20])
+            slots = [slot for slot in slots if store.is_live(slot)]
+            slots += store.add_concepts(range(100 + 4 * step, 104 + 4 * step), np.ones((4, 8), F32)).tolist()
             store.lookup(np.ones(8, F32), k=2)
         with store.index() as index:
             assert index.size == 20 and index.is_current and index.memory > 20 * 8

@@ -4,6 +4,7 @@ import gc
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -191,12 +192,42 @@ def test_closing_waits_for_the_last_view() -> None:
     assert freed == ["freed"]
 
 
-def test_a_store_that_is_forgotten_is_freed() -> None:
-    store = Store(3, concepts=1, episodes=1)
-    freed = _destroyed(store)
-    del store
+def test_an_index_keeps_the_store() -> None:
+    with Store(3, concepts=2, episodes=0) as store:
+        freed = _destroyed(store)
+        slot = store.add_concept(1, np.ones(3, F32))
+        index = store.index()
+    gc.collect()
+    assert not freed
+    assert index.search(np.ones(3, F32), k=1).slots.tolist() == [slot]
+    del index
     gc.collect()
     assert freed == ["freed"]
+
+
+def _mappings() -> int:
+    return Path("/proc/self/maps").read_text(encoding="utf-8").count("\n")
+
+
+def test_memory_is_given_back() -> None:
+    """Closed or forgotten, no store leaves its memory behind, and no team its threads."""
+    before = _mappings()
+    for step in range(60):
+        store = Store(1000, concepts=1000, episodes=1000)  # two mappings of 4 MB at least
+        store.add_concept(1, np.ones(1000, F32))
+        store.lookup(np.ones(1000, F32))
+        assert _mappings() > before
+        if step % 2:
+            store.close()
+        del store
+    assert _mappings() < before + 30
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    with Team(5):
+        assert len(list(Path("/proc/self/task").iterdir())) == threads + 4
+    forgotten = Team(3)
+    assert len(list(Path("/proc/self/task").iterdir())) == threads + 2
+    del forgotten
+    assert len(list(Path("/proc/self/task").iterdir())) == threads
 
 
 def test_everything_refuses_after_closing() -> None:

@@ -46,3 +46,31 @@ class BaselineError(DualmemError):
 
 class RecordError(DualmemError):
     """A record that cannot be read."""
+
+
+class StoreError(DualmemError):
+    """What the dual-memory store refuses (dualmem_cli.native), in the library's own sentence. A call that raised changed nothing."""
+
+
+class StoreArgumentError(StoreError, ValueError):
+    """An argument that the store cannot take: a shape, a number out of range, an id or a slot without a node."""
+
+
+class StoreDataError(StoreError, ValueError):
+    """Data that contradicts itself: NaN or infinity in an embedding, a damaged file."""
+
+
+class StoreMemoryError(StoreError):
+    """A capacity is reached, every spare row is kept by a reference, or the system has no memory."""
+
+
+class StoreFileError(StoreError):
+    """A file that could not be read or written."""
+
+
+class StoreUnsupportedError(StoreError):
+    """Something that this machine or this version of the library cannot do."""
+
+
+class StoreClosedError(StoreError):
+    """A store, a team or an index that was used after it was closed."""

@@ -284,6 +284,16 @@ uint32_t dm_store_find_binding(const dm_store *store, uint32_t episode_slot, uin
     return dm_find_binding_inline(store, episode_slot, concept_slot);
 }
 
+uint32_t dm_store_binding_end(dm_store *store) {
+    if (store->single_type) {
+        return 0;
+    }
+    (void)pthread_mutex_lock(&store->bindings.pool_lock);
+    uint32_t end = store->bindings.places_pool.used * DM_BLOCK_ENTRIES;
+    (void)pthread_mutex_unlock(&store->bindings.pool_lock);
+    return end;
+}
+
 /* --- adding ------------------------------------------------------------------------------------------------------- */
 
 /* Cosine of two live embeddings, clamped to [0, 1]; in double, because it is computed once and kept. */

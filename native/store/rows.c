@@ -122,6 +122,7 @@ int dm_rows_set(dm_rows_table *table, uint32_t index, uint32_t slot, const float
         atomic_store_explicit(&table->row_count, row + 1, memory_order_release);
     }
     uint32_t before = atomic_exchange_explicit(&table->rows[index], row, memory_order_seq_cst);
+    atomic_fetch_add_explicit(&table->changes, 1, memory_order_release); /* after the change: who counts it sees it */
     if (before != DM_ROW_NONE) {
         retire_row(table, before);
     }
@@ -130,6 +131,7 @@ int dm_rows_set(dm_rows_table *table, uint32_t index, uint32_t slot, const float
 
 void dm_rows_clear(dm_rows_table *table, uint32_t index) {
     uint32_t before = atomic_exchange_explicit(&table->rows[index], DM_ROW_NONE, memory_order_seq_cst);
+    atomic_fetch_add_explicit(&table->changes, 1, memory_order_release);
     if (before != DM_ROW_NONE) {
         retire_row(table, before);
     }

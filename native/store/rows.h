@@ -36,6 +36,7 @@ typedef struct dm_rows_table {
     uint32_t row_capacity;
     uint32_t dim;
     uint32_t live;
+    _Atomic uint32_t changes; /* rows set and cleared, modulo 2^32: whoever derived something from the rows compares */
 } dm_rows_table;
 
 /* 1, or 0 when there is no memory (then call destroy). Zero-initialised before. */

@@ -121,6 +121,10 @@ void dm_store_destroy(dm_store *store) {
     dm_memory_free(&account, store);
 }
 
+dm_shape dm_store_shape(const dm_store *store) {
+    return (dm_shape){store->dim, store->concepts.capacity, store->episodes.capacity, store->single_type};
+}
+
 /* --- nodes --------------------------------------------------------------------------------------------------------- */
 
 /* The squared norm, or a negative number when a value is NaN or infinite. Sums in double: no float can overflow it. */

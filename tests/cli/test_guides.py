@@ -16,6 +16,7 @@ from command_line import Dualmem
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "how-to" / "measure-your-library.md"
 CI = ROOT / "docs" / "how-to" / "ci.md"
+PYTHON = ROOT / "docs" / "how-to" / "store-from-python.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -56,6 +57,17 @@ def test_several_links_of_your_library(dualmem: Dualmem) -> None:
     record = dualmem.record("compare")
     assert [len(build["links"]) for build in record["builds"]] == [4, 4]
     assert "one layout" not in {caution["kind"] for caution in record["cautions"]}
+
+
+def test_store_from_python(package: Path) -> None:
+    """The program on the page runs as it stands, and says what it says."""
+    (program,) = re.findall(r"^```python\n(.*?)^```", PYTHON.read_text(encoding="utf-8"), flags=re.S | re.M)
+    environment = {**os.environ, "PYTHONPATH": str(package)}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"concept 7 has \d+ episodes; strengths \[0\.\d+ 0\.\d+ 0\.\d+\]\n", done.stdout), done.stdout
 
 
 def test_the_example_is_as_short_as_is_said() -> None:

@@ -40,6 +40,9 @@
 extern "C" {
 #endif
 
+/* cffi:begin (native/python/make_store_cffi.py makes the Python binding from the text up to cffi:end: declarations, inline
+ * functions and constants, no other preprocessor lines) */
+
 /* --- ids and slots --------------------------------------------------------------------------------------------- */
 
 typedef struct dm_id {
@@ -90,6 +93,16 @@ DM_API int32_t dm_store_create(const dm_store_options *options, dm_store **store
 /* Frees everything. No other call may be running. Accepts NULL. */
 DM_API void dm_store_destroy(dm_store *store);
 
+/* What a store was made for. Slots are those of dm_store_options' capacities. */
+typedef struct dm_shape {
+    uint32_t dim;
+    uint32_t concept_capacity; /* 0 in a single-type store */
+    uint32_t episode_capacity; /* of a single-type store: its nodes */
+    int32_t single_type;
+} dm_shape;
+
+DM_API dm_shape dm_store_shape(const dm_store *store);
+
 /* --- nodes ------------------------------------------------------------------------------------------------------ */
 
 /* Stores a copy of `embedding` (dim floats); activation 0, last access 0; an episode's strength 1, a concept's coherence
@@ -103,6 +116,17 @@ DM_API int32_t dm_store_add_episode(dm_store *store, dm_id id, const float *embe
                                     size_t error_size);
 DM_API int32_t dm_store_add_node(dm_store *store, dm_id id, const float *embedding, uint32_t *slot, char *error,
                                  size_t error_size);
+
+/* The same for `count` nodes at once: slots[i] is that of ids[i] with the embedding at embeddings + i * stride (floats,
+ * stride >= dim). All or none are added: when one is refused, those before it are removed again, though other threads
+ * may have seen them. The sentence begins with which one it was. Errors as for one; DM_ERROR_ARGUMENT also when the
+ * stride is too small. */
+DM_API int32_t dm_store_add_concepts(dm_store *store, const dm_id *ids, const float *centroids, size_t stride,
+                                     size_t count, uint32_t *slots, char *error, size_t error_size);
+DM_API int32_t dm_store_add_episodes(dm_store *store, const dm_id *ids, const float *embeddings, size_t stride,
+                                     size_t count, uint32_t *slots, char *error, size_t error_size);
+DM_API int32_t dm_store_add_nodes(dm_store *store, const dm_id *ids, const float *embeddings, size_t stride,
+                                  size_t count, uint32_t *slots, char *error, size_t error_size);
 
 /* Replaces the embedding. References to the old one stay valid and keep showing the old values. Bindings keep their
  * strengths. Errors as for add; DM_ERROR_ARGUMENT when no node lives in the slot. */
@@ -274,6 +298,10 @@ DM_API int dm_store_unbind_by_id(dm_store *store, dm_id episode, dm_id concept_i
 /* The handle of a pair's binding, or DM_BINDING_NONE. Looks at the concept's first eight bindings; if it has more, through
  * those of the partner with the smaller fan. */
 DM_API uint32_t dm_store_find_binding(const dm_store *store, uint32_t episode_slot, uint32_t concept_slot);
+
+/* Every handle that the store has handed out lies below. For callers that take handles from strangers: the calls that take a
+ * handle do not check it. Takes a lock. */
+DM_API uint32_t dm_store_binding_end(dm_store *store);
 
 /* The strength, or -1 when the binding was removed. */
 DM_API float dm_store_binding_strength(const dm_store *store, uint32_t binding);
@@ -472,6 +500,47 @@ DM_API int32_t dm_store_form(dm_store *store, dm_former *former, const uint32_t 
 /* Consolidates concepts: every binding of each becomes stronger by `amount` (finite), at most 1. A concept that is
  * listed twice is strengthened twice. Holds each concept's lock while it is at it. */
 DM_API void dm_store_consolidate(dm_store *store, const uint32_t *concept_slots, size_t count, float amount, dm_team *team);
+/* --- concept lookup ---------------------------------------------------------------------------------------------------- */
+
+/* An exact index over the embeddings of a store's concepts (of a single-type store: of its nodes) as they were when it was
+ * made. It keeps 8-bit codes to choose by, about dim bytes a concept, and decides by the float32 embeddings themselves,
+ * which stay in the store: it holds a reference to each.
+ *
+ * Threads: searches may run at the same time as each other and as any other call, except dm_lookup_destroy of the same
+ * index and dm_store_destroy. A concept that is added, replaced or removed later changes nothing in what the index finds
+ * (a slot may then be another node's: dm_lookup_is_current tells). The price: the row of a concept that is replaced or
+ * removed is not free until the index is destroyed, and a store has few spare rows (one per 16 of the capacity, 2 to 64 a
+ * type); when they are used up, adding and replacing concepts fails with DM_ERROR_MEMORY. So make a new index after such
+ * changes and destroy the old one.
+ *
+ * Destroy it before its store. */
+typedef struct dm_lookup dm_lookup;
+
+enum { DM_LOOKUP_K_MAX = 100 };
+
+/* Encodes every concept. Of those that are added, replaced or removed meanwhile, either state is indexed. On failure
+ * *lookup is NULL. DM_ERROR_MEMORY. */
+DM_API int32_t dm_lookup_create(dm_store *store, dm_lookup **lookup, char *error, size_t error_size);
+/* Releases the embeddings. No search may be running. Accepts NULL. */
+DM_API void dm_lookup_destroy(dm_lookup *lookup);
+
+/* Concepts in the index. */
+DM_API uint32_t dm_lookup_size(const dm_lookup *lookup);
+/* 1 while no concept was added, replaced or removed since the index was made. */
+DM_API int dm_lookup_is_current(const dm_lookup *lookup);
+/* Bytes from the allocator: the index, and what searches work in for as many threads as ever searched at once. */
+DM_API uint64_t dm_lookup_memory(const dm_lookup *lookup);
+
+/* The k concepts with the highest cosine to each of `count` queries, exactly: as if every cosine were computed in double
+ * precision from the float32 values (clamped to [-1, 1]; 0 where a norm counts as zero). Query i is at queries + i *
+ * stride (floats, stride >= dim), at any address. Its neighbours are slots[i * k] and cosines[i * k] onward, best first,
+ * of equal cosines the smaller row (dm_rows); beyond dm_lookup_size, slots are DM_SLOT_NONE and cosines 0. The same bits
+ * for any team and any instruction set. The team divides the queries: a single one is searched by one thread.
+ * Allocates only when more threads search at once than before.
+ * DM_ERROR_ARGUMENT: k is not in 1..DM_LOOKUP_K_MAX, or the stride is too small. DM_ERROR_CORRUPT: NaN or infinity in a
+ * query. DM_ERROR_MEMORY. Nothing was written then. */
+DM_API int32_t dm_lookup_search(dm_lookup *lookup, const float *queries, size_t stride, size_t count, uint32_t k,
+                                dm_team *team, uint32_t *slots, double *cosines, char *error, size_t error_size);
 
 /* --- memory --------------------------------------------------------------------------------------------------------------- */
 
@@ -486,6 +555,8 @@ typedef struct dm_memory_use {
 } dm_memory_use;
 
 DM_API dm_memory_use dm_store_memory(const dm_store *store);
+
+/* cffi:end */
 
 #ifdef __cplusplus
 }

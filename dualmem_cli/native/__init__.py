@@ -1,0 +1,40 @@
+"""The dual-memory store for Python: libdualmem through cffi, numpy in and out.
+
+    with Store(768, concepts=1_000, episodes=10_000) as store:
+        slots = store.add_episodes(ids, embeddings)
+
+This package maps libdualmem into the process. It is for programs that keep a store, and for tests; nothing else of dualmem_cli
+imports it, because a process that reports measurements maps no kernel library (an import contract in pyproject.toml). The C API and its
+promises are in native/include/dualmem/dualmem.h; a method does what the function of its name does there.
+
+Threads. A call releases the interpreter's lock while the library works, and all of it is as thread-safe as the C API: any call beside
+any other. Closing is safe at any time too: the memory is freed when the last call, array or index over it has gone. An array that
+was passed in must not be written while the call reads it.
+"""
+
+from dualmem_cli.native.arguments import SLOT_NONE, Ids, NodeId, id_array, pair_array
+from dualmem_cli.native.bindings import EDGE
+from dualmem_cli.native.lookup import Lookup, Neighbours
+from dualmem_cli.native.nodes import Formation, Rows
+from dualmem_cli.native.reader import Reader
+from dualmem_cli.native.store import MemoryUse, Population, Statistics, Store
+from dualmem_cli.native.team import Team
+
+__all__ = [
+    "EDGE",
+    "SLOT_NONE",
+    "Formation",
+    "Ids",
+    "Lookup",
+    "MemoryUse",
+    "Neighbours",
+    "NodeId",
+    "Population",
+    "Reader",
+    "Rows",
+    "Statistics",
+    "Store",
+    "Team",
+    "id_array",
+    "pair_array",
+]

@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/dualmem
 JOBS ?= $(shell nproc)
-NATIVE_HOST := $(wildcard native/host/* native/python/* native/include/dualmem/* native/cmake/*) native/CMakeLists.txt
+NATIVE := $(filter-out native/tests/% native/peers/%,$(wildcard native/*/*.[ch] native/*/*.in native/*/*.py native/include/dualmem/* native/cmake/*)) \
+  native/CMakeLists.txt
 TEST_BUILD := build/test
 SCENARIO ?=
 BASE ?= main
@@ -27,8 +28,8 @@ $(VENV)/ready: pyproject.toml
 	@$(BIN)/python -m pip install -q --disable-pip-version-check cmake ninja 'scikit-build-core>=0.10' 'cffi>=1.17'
 	@touch $@
 
-# The Python package, editable, with the worker and the cffi module built from native/host.
-$(VENV)/installed: $(VENV)/ready $(NATIVE_HOST)
+# The Python package, editable, with what is built from native.
+$(VENV)/installed: $(VENV)/ready $(NATIVE)
 	@echo "install   dualmem with the worker and the cffi module"
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[build]'
 	@touch $@

@@ -72,13 +72,13 @@ static int has_zero_padding(const float *row, uint32_t dim, size_t stride) {
 /* The embeddings: mapped as far as that was asked for and can be, copied beyond. */
 static int32_t fill_values(dm_loader *state, dm_snapshot_part part, dm_rows_table *table) {
     const dm_snapshot_section *section = &state->header.sections[part];
+    dm_placement *placement = &state->store->placement;
     size_t mapped = 0;
     if (state->options.map_embeddings && section->size >= DM_HUGE_PAGE &&
         !dm_memory_overlay(table->values, state->descriptor, section->offset, section->size, &mapped)) {
         return dm_fail(DM_ERROR_MEMORY, state->error, state->error_size, "%s: the system refused to map %s", state->path,
                        dm_snapshot_part_name(part));
     }
-    dm_placement *placement = &state->store->placement;
     if (mapped > 0 && placement->got != DM_NUMA_SYSTEM) {
         placement->got = DM_NUMA_SYSTEM;
         (void)snprintf(placement->reason, sizeof(placement->reason), "embeddings are mapped from a file, whose pages lie where they were "
@@ -90,58 +90,74 @@ static int32_t fill_values(dm_loader *state, dm_snapshot_part part, dm_rows_tabl
     return DM_OK;
 }
 
-/* Four nodes with their rows. `fours` is how many there are, at most four. */
-static int32_t fill_four(const dm_loader *state, dm_rows_table *table, const dm_snapshot_node *nodes, uint32_t row, uint32_t fours,
-                         int is_concept) {
-    dm_store *store = state->store;
-    double squares[4];
+/* The nodes of one type on their way into its table. */
+typedef struct arrival {
+    dm_rows_table *table;
+    const dm_snapshot_node *nodes;
+    uint32_t count;
+    int is_concept;
+} arrival;
+
+/* The squared norms of the next rows; `fours` is how many there are, at most four. */
+static void norms_of_four(const arrival *of, uint32_t row, uint32_t fours, double squares[4]) {
+    const dm_rows_table *table = of->table;
     const float *values = table->values + row * table->stride;
     if (fours == 4) {
         squared_norms(values, table->stride, table->dim, squares);
-    } else {
-        for (uint32_t i = 0; i < fours; i++) { /* the same row four times */
-            double same[4];
-            squared_norms(values + i * table->stride, 0, table->dim, same);
-            squares[i] = same[0];
-        }
+        return;
     }
-    for (uint32_t i = 0; i < fours; i++) {
-        const dm_snapshot_node *node = &nodes[row + i];
-        uint32_t least = row + i == 0 ? 0 : nodes[row + i - 1].index + 1; /* wraps only behind an index that was refused */
-        int32_t status = check_node(state, node, table->capacity, least, is_concept);
-        if (status != DM_OK) {
-            return status;
-        }
-        dm_id id = {node->id_low, node->id_high};
-        uint32_t slot = is_concept ? dm_concept_slot(node->index) : node->index;
-        if (!isfinite(squares[i]) || !has_zero_padding(values + i * table->stride, table->dim, table->stride)) {
-            return dm_refuse(state, "the embedding of slot %u has NaN, an infinity or padding that is not zero; no dm_store_save wrote this "
-                             "file", slot);
-        }
-        if (dm_ids_find(&store->ids, id) != DM_SLOT_NONE) {
-            return dm_refuse(state, "id %016llx%016llx is there twice; no dm_store_save wrote this file", (unsigned long long)id.high,
-                             (unsigned long long)id.low);
-        }
-        dm_rows_restore(table, row + i, node->index, slot, id, squares[i]);
-        dm_ids_insert(&store->ids, id, slot);
-        fill_record(store, node, slot);
+    for (uint32_t i = 0; i < fours; i++) { /* the same row four times */
+        double same[4];
+        squared_norms(values + i * table->stride, 0, table->dim, same);
+        squares[i] = same[0];
     }
+}
+
+static int32_t fill_node(const dm_loader *state, const arrival *of, uint32_t row, double square) {
+    dm_store *store = state->store;
+    dm_rows_table *table = of->table;
+    const dm_snapshot_node *node = &of->nodes[row];
+    uint32_t least = row == 0 ? 0 : of->nodes[row - 1].index + 1; /* wraps only behind an index that was refused */
+    int32_t status = check_node(state, node, table->capacity, least, of->is_concept);
+    if (status != DM_OK) {
+        return status;
+    }
+    dm_id id = {node->id_low, node->id_high};
+    uint32_t slot = of->is_concept ? dm_concept_slot(node->index) : node->index;
+    if (!isfinite(square) || !has_zero_padding(table->values + row * table->stride, table->dim, table->stride)) {
+        return dm_refuse(state, "the embedding of slot %u has NaN, an infinity or padding that is not zero; no dm_store_save wrote this "
+                         "file", slot);
+    }
+    if (dm_ids_find(&store->ids, id) != DM_SLOT_NONE) {
+        return dm_refuse(state, "id %016llx%016llx is there twice; no dm_store_save wrote this file", (unsigned long long)id.high,
+                         (unsigned long long)id.low);
+    }
+    dm_rows_restore(table, row, node->index, slot, id, square);
+    dm_ids_insert(&store->ids, id, slot);
+    fill_record(store, node, slot);
     return DM_OK;
 }
 
 static int32_t fill_nodes(dm_loader *state, dm_snapshot_part part, dm_snapshot_part rows_part, dm_rows_table *table) {
-    const dm_snapshot_node *nodes = dm_snapshot_records(state, part);
-    uint32_t count = (uint32_t)state->header.sections[part].count;
+    arrival of = {.table = table,
+                  .nodes = dm_snapshot_records(state, part),
+                  .count = (uint32_t)state->header.sections[part].count,
+                  .is_concept = part == DM_SNAPSHOT_CONCEPTS};
     int32_t status = fill_values(state, rows_part, table);
-    for (uint32_t row = 0; row < count && status == DM_OK; row += 4) {
-        for (uint32_t ahead = row + AHEAD; ahead < row + AHEAD + 4 && ahead < count; ahead++) {
-            __builtin_prefetch(dm_ids_home(&state->store->ids, dm_id_hash((dm_id){nodes[ahead].id_low, nodes[ahead].id_high})), 1);
+    for (uint32_t row = 0; row < of.count && status == DM_OK; row += 4) {
+        for (uint32_t ahead = row + AHEAD; ahead < row + AHEAD + 4 && ahead < of.count; ahead++) {
+            dm_id id = {of.nodes[ahead].id_low, of.nodes[ahead].id_high};
+            __builtin_prefetch(dm_ids_home(&state->store->ids, dm_id_hash(id)), 1);
         }
-        uint32_t fours = count - row < 4 ? count - row : 4;
-        status = fill_four(state, table, nodes, row, fours, part == DM_SNAPSHOT_CONCEPTS);
+        uint32_t fours = of.count - row < 4 ? of.count - row : 4;
+        double squares[4];
+        norms_of_four(&of, row, fours, squares);
+        for (uint32_t i = 0; i < fours && status == DM_OK; i++) {
+            status = fill_node(state, &of, row + i, squares[i]);
+        }
     }
     if (status == DM_OK) {
-        dm_rows_restored(table, count, count == 0 ? 0 : nodes[count - 1].index + 1);
+        dm_rows_restored(table, of.count, of.count == 0 ? 0 : of.nodes[of.count - 1].index + 1);
     }
     return status;
 }

@@ -95,6 +95,39 @@ static void everything_comes_back(void) {
     }
 }
 
+/* Free places and blocks are found again: what was removed before the save can be bound anew after the load without another block. */
+static void free_places_are_used_again(void) {
+    enum { CONCEPTS = 4, EPISODES = 40 };
+    dm_store *store = case_store(1, CONCEPTS, EPISODES, 0);
+    float values[1] = {1};
+    uint32_t slot;
+    for (uint32_t i = 0; i < EPISODES + CONCEPTS; i++) {
+        int32_t status = i < EPISODES ? dm_store_add_episode(store, case_id(i), values, &slot, error, sizeof(error))
+                                      : dm_store_add_concept(store, case_id(i), values, &slot, error, sizeof(error));
+        REQUIRE(status == DM_OK);
+    }
+    for (uint32_t i = 0; i < EPISODES * CONCEPTS; i++) { /* the concepts' blocks alternate, in five rounds */
+        REQUIRE(dm_store_bind(store, i / CONCEPTS, dm_concept_slot(i % CONCEPTS), 0.5f, NULL, error, sizeof(error)) == DM_OK);
+    }
+    REQUIRE(dm_store_remove(store, dm_concept_slot(1), error, sizeof(error)) == DM_OK); /* leaves free blocks between others */
+    for (uint32_t e = 0; e < EPISODES - 1; e += 1 + e % 2) {                           /* and this, free places in blocks */
+        CHECK(dm_store_unbind(store, e, dm_concept_slot(2)));
+    }
+    save(store, path_in(folder, "first"));
+    dm_store *loaded = load(path_in(folder, "first"), NULL);
+    uint64_t bytes = dm_store_memory(loaded).total;
+    REQUIRE(dm_store_add_concept(loaded, case_id(1000), values, &slot, error, sizeof(error)) == DM_OK);
+    CHECK_EQUAL(slot, dm_concept_slot(1));
+    for (uint32_t e = 0; e < EPISODES; e++) {
+        CHECK(dm_store_bind(loaded, e, dm_concept_slot(1), 0.5f, NULL, error, sizeof(error)) == DM_OK);
+        CHECK(dm_store_bind(loaded, e, dm_concept_slot(2), 0.5f, NULL, error, sizeof(error)) == DM_OK);
+    }
+    CHECK_EQUAL(dm_store_memory(loaded).total, bytes);
+    check_symmetry(loaded, CONCEPTS, EPISODES);
+    dm_store_destroy(loaded);
+    dm_store_destroy(store);
+}
+
 /* --- the same content, the same bytes ---------------------------------------------------------------------------------- */
 
 /* Twelve episodes and three concepts. The longer way round: rows lie in another order, lists were filled in another order, and nodes and
@@ -283,6 +316,7 @@ static void the_limit_is_that_of_the_store(void) {
 int main(void) {
     make_folder(folder);
     everything_comes_back();
+    free_places_are_used_again();
     bytes_follow_from_the_content();
     the_format_is_the_documented_one();
     a_failed_save_leaves_the_old_file();

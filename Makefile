@@ -11,7 +11,11 @@ TEST_BUILD := build/test
 SCENARIO ?=
 BASE ?= main
 
-.PHONY: help build bench peers scaling test lint check c-test sanitize ab wheel clean
+SOAK_CYCLES ?= 1000000
+SOAK_SECONDS ?= 300
+SOAK_THREADS ?= 4
+
+.PHONY: help build bench peers scaling test lint check c-test sanitize soak ab wheel clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -80,6 +84,10 @@ sanitize: build ## the C tests under address and undefined-behaviour sanitizers,
 	  -DDUALMEM_SANITIZE=thread >/dev/null
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/tsan -j $(JOBS)
 	@PATH="$(abspath $(BIN)):$$PATH" ctest --test-dir build/tsan --output-on-failure --no-tests=error -R 'store|bindings|memory|team|spread|decay|formation|snapshot'
+
+soak: $(TEST_BUILD)/build.ninja ## a million nodes come and go, then minutes of everything at once: make soak SOAK_SECONDS=300
+	@PATH="$(abspath $(BIN)):$$PATH" cmake --build $(TEST_BUILD) -j $(JOBS) --target soak
+	@$(TEST_BUILD)/soak $(SOAK_CYCLES) $(SOAK_SECONDS) $(SOAK_THREADS)
 
 py-test: $(VENV)/tested c-test ## the Python tests
 	@DUALMEM_TEST_BUILD=$(abspath $(TEST_BUILD)) $(BIN)/python -m pytest

@@ -14,6 +14,13 @@ foreach(source IN LISTS test_sources)
   set_tests_properties(${name} PROPERTIES TIMEOUT 300)
 endforeach()
 
+# Programs beside the tests: a long run (`make soak`), and the times of snapshots (docs/explanation/snapshot.py).
+foreach(name soak snapshot_speed)
+  add_executable(${name} tests/${name}.c tests/support.c)
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE dualmem_objects m Threads::Threads)
+endforeach()
+
 # Tiny libraries with known answers (tests/subjects): what the host and the gate are tested on.
 file(GLOB subject_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/../tests/subjects/*.c)
 set(subjects)

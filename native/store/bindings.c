@@ -638,7 +638,7 @@ static uint32_t list_episode(const dm_store *store, uint32_t episode_slot, uint3
     return written;
 }
 
-uint32_t dm_store_edges(const dm_store *store, uint32_t slot, dm_edge *edges, uint32_t capacity) {
+uint32_t dm_edges_at(const dm_store *store, uint32_t slot, dm_edge *edges, uint32_t capacity, uint32_t *moment) {
     const dm_links *links = dm_links_at(store, slot);
     for (;;) {
         uint32_t version = dm_links_begin_read(links);
@@ -649,7 +649,34 @@ uint32_t dm_store_edges(const dm_store *store, uint32_t slot, dm_edge *edges, ui
             (void)list_episode(store, slot, version, fan, edges, capacity);
         }
         if (dm_links_end_read(links, version)) {
+            *moment = version;
             return fan;
         }
     }
+}
+
+uint32_t dm_store_edges(const dm_store *store, uint32_t slot, dm_edge *edges, uint32_t capacity) {
+    uint32_t moment;
+    return dm_edges_at(store, slot, edges, capacity, &moment);
+}
+
+/* --- for a snapshot ------------------------------------------------------------------------------------------------- */
+
+int dm_bindings_use_places(dm_bindings *bindings, dm_memory *account, uint32_t blocks) {
+    dm_block_pool *pool = &bindings->places_pool;
+    if (blocks > pool->limit) {
+        return 0;
+    }
+    if (blocks > pool->committed) {
+        if (!commit_places(bindings, account, pool->committed, blocks - pool->committed)) {
+            return 0;
+        }
+        pool->committed = blocks;
+    }
+    pool->used = blocks > pool->used ? blocks : pool->used;
+    return 1;
+}
+
+int dm_bindings_append_handle(dm_store *store, uint32_t episode, uint32_t fan, uint32_t binding) {
+    return append_handle(store, episode, fan, binding);
 }

@@ -61,5 +61,8 @@ int dm_bindings_create(dm_bindings *bindings, uint32_t concept_capacity, uint32_
 void dm_bindings_destroy(dm_bindings *bindings, dm_memory *account);
 /* Prepares the inline block of a concept that is being added. */
 void dm_bindings_open_concept(dm_bindings *bindings, uint32_t concept_index);
+/* For a snapshot, while nobody else uses the store: the first `blocks` places are in use, and what they hold is the caller's
+ * business. 0: no memory, or more than there can be. */
+int dm_bindings_use_places(dm_bindings *bindings, dm_memory *account, uint32_t blocks);
 
 #endif

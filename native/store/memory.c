@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 typedef struct block_header {
     void *base;    /* what the system gave */
@@ -131,6 +132,53 @@ int dm_memory_commit(dm_memory *account, void *reservation, size_t offset, size_
     }
     atomic_fetch_add_explicit(&account->bytes, size, memory_order_relaxed);
     header->size += size;
+    return 1;
+}
+
+static size_t page_size(void) {
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t dm_memory_pages(const void *pointer, size_t offset, size_t size, void **first) {
+    if (pointer == NULL) {
+        return 0;
+    }
+    const block_header *header = (const block_header *)(const void *)((const char *)pointer - DM_CACHE_LINE);
+    if (header->mapped == 0) {
+        return 0;
+    }
+    size_t page = page_size();
+    size_t into = (size_t)((const char *)pointer - (const char *)header->base) + offset;
+    size_t begin = (into + page - 1) / page * page; /* mappings begin at pages */
+    size_t end = (into + size) / page * page;
+    *first = (char *)header->base + begin;
+    return end > begin ? end - begin : 0;
+}
+
+const void *dm_memory_map_file(int descriptor, size_t size) {
+    void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    return bytes == MAP_FAILED ? NULL : bytes;
+}
+
+void dm_memory_unmap_file(const void *pointer, size_t size) {
+    if (pointer != NULL) {
+        (void)munmap((void *)(uintptr_t)pointer, size);
+    }
+}
+
+int dm_memory_overlay(void *pointer, int descriptor, uint64_t offset, size_t size, size_t *mapped) {
+    const block_header *header = header_of(pointer);
+    size_t page = page_size();
+    *mapped = 0;
+    if (header->mapped == 0 || header->limit != 0 || size > header->size || (uintptr_t)pointer % page != 0 ||
+        offset % page != 0 || size < page) {
+        return 1;
+    }
+    size_t whole = size / page * page;
+    if (mmap(pointer, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, descriptor, (off_t)offset) == MAP_FAILED) {
+        return 0;
+    }
+    *mapped = whole;
     return 1;
 }
 

@@ -37,6 +37,19 @@ void *dm_memory_reserve(size_t limit, size_t placement);
  * must not overlap in time. 1: done, 0: no memory or beyond the limit. */
 int dm_memory_commit(dm_memory *account, void *reservation, size_t offset, size_t size);
 
+/* The whole pages within bytes offset .. offset + size of a block that has a mapping of its own (2 MiB and more, or a reservation):
+ * their number of bytes, and where they begin. 0 for other blocks, which share pages with strangers. */
+size_t dm_memory_pages(const void *pointer, size_t offset, size_t size, void **first);
+
+/* `size` > 0 bytes of a file from its beginning, read-only; charged to nobody. NULL: refused. */
+const void *dm_memory_map_file(int descriptor, size_t size);
+void dm_memory_unmap_file(const void *pointer, size_t size);
+
+/* Puts `size` bytes of a file, from `offset` on, in the place of the first ones of a block of 2 MiB and more, copy-on-write: what is
+ * written there never reaches the file. Done for whole pages only; *mapped tells for how many bytes, 0 where the addresses
+ * do not allow it. The account does not change. 0: the system refused, and the block can only be freed. */
+int dm_memory_overlay(void *pointer, int descriptor, uint64_t offset, size_t size, size_t *mapped);
+
 /* Sum of the sizes asked for of all live blocks and of the usable parts of reservations. Headers, alignment and placement
  * are not in it (128 bytes or less for a small block, up to 2 MiB of untouched address space for a large one). */
 uint64_t dm_memory_bytes(const dm_memory *account);

@@ -110,13 +110,17 @@ static void retire_row(dm_rows_table *table, uint32_t row) {
     reclaim(table);
 }
 
+static float inverse_norm(double squared_norm) {
+    return squared_norm < (double)FLT_MIN ? 0.0f : (float)(1.0 / sqrt(squared_norm));
+}
+
 int dm_rows_set(dm_rows_table *table, uint32_t index, uint32_t slot, const float *values, double squared_norm) {
     uint32_t row = take_row(table);
     if (row == DM_ROW_NONE) {
         return 0;
     }
     memcpy(table->values + row * table->stride, values, table->dim * sizeof(float));
-    table->inverse_norms[row] = squared_norm < (double)FLT_MIN ? 0.0f : (float)(1.0 / sqrt(squared_norm));
+    table->inverse_norms[row] = inverse_norm(squared_norm);
     atomic_store_explicit(&table->slots[row], slot, memory_order_release);
     if (row == atomic_load_explicit(&table->row_count, memory_order_relaxed)) {
         atomic_store_explicit(&table->row_count, row + 1, memory_order_release);
@@ -134,5 +138,23 @@ void dm_rows_clear(dm_rows_table *table, uint32_t index) {
     atomic_fetch_add_explicit(&table->changes, 1, memory_order_release);
     if (before != DM_ROW_NONE) {
         retire_row(table, before);
+    }
+}
+
+void dm_rows_restore(dm_rows_table *table, uint32_t row, uint32_t index, uint32_t slot, dm_id id, double squared_norm) {
+    table->inverse_norms[row] = inverse_norm(squared_norm);
+    table->ids[index] = id;
+    atomic_store_explicit(&table->slots[row], slot, memory_order_relaxed);
+    atomic_store_explicit(&table->rows[index], row, memory_order_relaxed);
+}
+
+void dm_rows_restored(dm_rows_table *table, uint32_t row_count, uint32_t index_count) {
+    atomic_store_explicit(&table->row_count, row_count, memory_order_relaxed);
+    table->live = row_count;
+    table->index_count = index_count;
+    for (uint32_t index = index_count; index-- > 0;) {
+        if (dm_rows_find(table, index) == DM_ROW_NONE) {
+            dm_rows_give_index(table, index);
+        }
     }
 }

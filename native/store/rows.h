@@ -54,6 +54,11 @@ int dm_rows_set(dm_rows_table *table, uint32_t index, uint32_t slot, const float
 /* The index has no row any more. */
 void dm_rows_clear(dm_rows_table *table, uint32_t index);
 
+/* For a snapshot, into an empty table: row `row`, whose values are in place, becomes that of `index`. */
+void dm_rows_restore(dm_rows_table *table, uint32_t row, uint32_t index, uint32_t slot, dm_id id, double squared_norm);
+/* Afterwards: rows below row_count and indices below index_count have been used; the free indices come in ascending order. */
+void dm_rows_restored(dm_rows_table *table, uint32_t row_count, uint32_t index_count);
+
 /* The row of an index, or DM_ROW_NONE: no node lives there. */
 static inline uint32_t dm_rows_find(const dm_rows_table *table, uint32_t index) {
     return atomic_load_explicit(&table->rows[index], memory_order_acquire);

@@ -19,11 +19,19 @@ int32_t dm_fail(int32_t status, char *error, size_t error_size, const char *form
 
 /* --- creation ---------------------------------------------------------------------------------------------------- */
 
-static int32_t check_options(const dm_store_options *options, char *error, size_t error_size) {
-    if (options->size != sizeof(dm_store_options)) {
-        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "options of %zu bytes, this library knows %zu: set .size",
-                       options->size, sizeof(dm_store_options));
+/* Options end where their .size says; what they lack is 0. */
+static int32_t read_options(const dm_store_options *given, dm_store_options *options, char *error, size_t error_size) {
+    size_t first = offsetof(dm_store_options, numa);
+    if (given->size < first || given->size > sizeof(*options)) {
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "options of %zu bytes, this library knows %zu to %zu: set .size",
+                       given->size, first, sizeof(*options));
     }
+    *options = (dm_store_options){0};
+    memcpy(options, given, given->size);
+    return DM_OK;
+}
+
+static int32_t check_options(const dm_store_options *options, char *error, size_t error_size) {
     if (options->dim < 1 || options->dim > DM_DIM_MAX) {
         return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "dim %u is not in 1..%d", options->dim, DM_DIM_MAX);
     }
@@ -39,6 +47,10 @@ static int32_t check_options(const dm_store_options *options, char *error, size_
     if (options->placement % DM_CACHE_LINE != 0 || options->placement >= 4096) {
         return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "placement %zu is not a multiple of 64 below 4096",
                        options->placement);
+    }
+    if (options->numa < DM_NUMA_INTERLEAVED || options->numa > DM_NUMA_ADAPTIVE || options->reserved != 0) {
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
+                       "numa %d is none of DM_NUMA_INTERLEAVED, _SEPARATED, _ADAPTIVE, or reserved is not 0", options->numa);
     }
     return DM_OK;
 }
@@ -78,9 +90,14 @@ static int create_parts(dm_store *store, const dm_store_options *options) {
            dm_bindings_create(&store->bindings, concepts, episodes, &store->binding_memory, placement);
 }
 
-int32_t dm_store_create(const dm_store_options *options, dm_store **store, char *error, size_t error_size) {
+int32_t dm_store_create(const dm_store_options *given, dm_store **store, char *error, size_t error_size) {
     *store = NULL;
-    int32_t status = check_options(options, error, error_size);
+    dm_store_options wanted;
+    const dm_store_options *options = &wanted;
+    int32_t status = read_options(given, &wanted, error, error_size);
+    if (status == DM_OK) {
+        status = check_options(options, error, error_size);
+    }
     if (status != DM_OK) {
         return status;
     }
@@ -97,6 +114,9 @@ int32_t dm_store_create(const dm_store_options *options, dm_store **store, char 
         return dm_fail(DM_ERROR_MEMORY, error, error_size, "no memory for %u concepts and %u episodes of %u floats",
                        options->concept_capacity, options->episode_capacity, options->dim);
     }
+    dm_numa_topology topology = dm_numa_look();
+    dm_numa_plan plan = dm_numa_decide(options->numa, options->single_type, &topology);
+    dm_store_place(made, &plan);
     *store = made;
     return DM_OK;
 }

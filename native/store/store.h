@@ -30,6 +30,7 @@
 #include "store/ids.h"
 #include "store/links.h"
 #include "store/memory.h"
+#include "store/numa.h"
 #include "store/rows.h"
 
 typedef struct dm_node {
@@ -56,6 +57,7 @@ struct dm_store {
     /* Cold. */
     pthread_mutex_t lock; /* adding, removing, replacing nodes; the list of readers */
     dm_reader *readers;
+    dm_placement placement;
     dm_memory self_memory;
     dm_memory embedding_memory;
     dm_memory id_memory;
@@ -128,11 +130,21 @@ static inline void dm_formation_store(_Atomic uint64_t *packed, dm_formation for
 int32_t dm_fail(int32_t status, char *error, size_t error_size, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* bindings.c: dm_store_edges, and the version (dm_links) of the moment that it shows. */
+uint32_t dm_edges_at(const dm_store *store, uint32_t slot, dm_edge *edges, uint32_t capacity, uint32_t *moment);
+
+/* bindings.c: writes entry `fan` of an episode's list, under its lock. 0: no memory. */
+int dm_bindings_append_handle(dm_store *store, uint32_t episode, uint32_t fan, uint32_t binding);
+
 /* bindings.c: removes all bindings of a node that no new ones can come to. */
 void dm_store_unbind_all(dm_store *store, uint32_t slot);
 
 /* metadata.c: how much slower a concept with this fan forgets: 1 / (1 + 0.25 ln(max(fan, 1))). */
 float dm_decay_factor_of(uint32_t fan);
+
+/* placement.c: asks the system to follow the plan, and reports what came of it. Before the arrays are filled, for the pages that are
+ * in use already move. */
+void dm_store_place(dm_store *store, const dm_numa_plan *plan);
 
 /* statistics.c */
 void dm_store_free_readers(dm_store *store);

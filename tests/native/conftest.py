@@ -14,7 +14,7 @@ import pytest
 import dualmem_cli
 
 NATIVE = Path(__file__).resolve().parents[2] / "native"
-TARGETS = ("dualmem_worker", "subjects", "selftest_links", "dmx_cffi", "dm_python")
+TARGETS = ("dualmem_worker", "subjects", "selftest_links", "dmx_cffi", "dm_python", "snapshot_speed")
 
 Event = dict[str, Any]
 

@@ -84,7 +84,21 @@ typedef struct dm_store_options {
     int32_t single_type;       /* 1: the single-type control. concept_capacity + episode_capacity nodes of no type: the same
                                   rows, ids, activations, strengths and times; no type tag, bindings or concept metadata */
     size_t placement;          /* bytes, a multiple of 64, < 4096: where the buffers begin in their allocations (dm_kernel.h) */
+    /* Callers whose .size ends here get 0 for what follows. */
+    int32_t numa;     /* DM_NUMA_...: on which memory nodes the arrays lie; dm_store_placement tells what came of it */
+    int32_t reserved; /* 0 */
 } dm_store_options;
+
+/* Where the arrays lie on a machine with several memory nodes (NUMA). What is asked for is done or reported as not done, never
+ * silently taken. Arrays below 2 MiB stay where the system puts them. */
+enum {
+    DM_NUMA_INTERLEAVED = 0, /* every array page by page over all nodes: even bandwidth, whoever reads */
+    DM_NUMA_SEPARATED = 1,   /* what belongs to concepts on the first node, what belongs to episodes over the others, the table of
+                                ids over all: scans of one type leave the other's node alone. Of a dual store only */
+    DM_NUMA_ADAPTIVE = 2,    /* what is read in small pieces (node records, fans, ids, bindings) on the node of the creating thread,
+                                embeddings over all */
+    DM_NUMA_SYSTEM = 3       /* an answer, not a request: left to the system's own policy */
+};
 
 /* Makes an empty store. The memory for the capacities is claimed now and used as nodes come. On failure *store is NULL.
  * DM_ERROR_ARGUMENT: an option out of range. DM_ERROR_MEMORY. */
@@ -102,6 +116,15 @@ typedef struct dm_shape {
 } dm_shape;
 
 DM_API dm_shape dm_store_shape(const dm_store *store);
+typedef struct dm_placement {
+    int32_t asked;     /* DM_NUMA_INTERLEAVED, _SEPARATED or _ADAPTIVE */
+    int32_t got;       /* the same, or DM_NUMA_SYSTEM */
+    uint32_t nodes;    /* memory nodes that this process may use; 0: the system does not tell */
+    char reason[116];  /* a phrase: "interleaved over 2 nodes", "not available here: 1 node" */
+} dm_placement;
+
+/* What became of dm_store_options.numa. */
+DM_API dm_placement dm_store_placement(const dm_store *store);
 
 /* --- nodes ------------------------------------------------------------------------------------------------------ */
 
@@ -557,6 +580,47 @@ typedef struct dm_memory_use {
 DM_API dm_memory_use dm_store_memory(const dm_store *store);
 
 /* cffi:end */
+/* --- snapshots ------------------------------------------------------------------------------------------------------------- */
+
+/* One file that holds a store; its format is described in docs/reference/snapshot.md. What is kept: dim, kind and capacities; of each
+ * node its slot, id, embedding bit for bit, activation, last access, strength or coherence and member count, and version; of
+ * each binding its handle, ends and strength. What is computed anew: norms, fans, decay factors, free lists. What is not
+ * kept: readers and their counts, slots and handles of what was removed (the loaded store knows none of them), and the order
+ * of dm_store_edges and dm_rows, which is that of slots and handles after a load. The same content gives the same bytes,
+ * whatever the store's history, threads or machine, among machines of one byte order; a file that loads is the one that
+ * saving the loaded store would write. */
+
+/* Writes the store to `path`, whole or not at all: to a new file in the same folder (PATH.PID.N.tmp), flushed to the disk, then
+ * renamed. Until then, and after a failure, an older file is as it was and no new one is left. A file that was cut off from its
+ * process by a crash keeps the .tmp name and may be deleted. Several savers, of one store or of several, do not disturb each other; the
+ * last one to end wins. The file gets the permissions of a new file; a symbolic link is replaced, not followed.
+ * Threads: adding and removing nodes, replacing embeddings and whatever else takes the store's lock wait until the data is
+ * written (not until it is flushed). Everything else goes on. The list of bindings of each concept, with its version, is that of
+ * one moment, and an episode's list is made of these, so that both ends of every binding agree; the moments of two concepts
+ * may differ. A strength, an activation or a time is that of some moment of the call; an episode's version is not
+ * older than its list.
+ * DM_ERROR_IO: the file cannot be written. DM_ERROR_MEMORY. */
+DM_API int32_t dm_store_save(dm_store *store, const char *path, char *error, size_t error_size);
+
+typedef struct dm_load_options {
+    size_t size;            /* sizeof(dm_load_options) */
+    size_t placement;       /* as in dm_store_options */
+    int32_t numa;           /* as in dm_store_options */
+    int32_t map_embeddings; /* 1: sections of embeddings of 2 MiB and more are mapped from the file, copy-on-write, instead of copied:
+                               a faster load and less memory, but pages of 4 KiB, and the file must then not be changed in place
+                               while the store lives (dm_store_save never does). Needs placement 0; otherwise they are copied */
+    uint64_t memory_limit;  /* most bytes that the store may claim, as dm_store_memory counts them; 0: what the machine has.
+                               Set it for files that you do not trust: their capacities are the author's */
+} dm_load_options;
+
+/* Makes a store from a file of dm_store_save. options: NULL for zeros. On failure *store is NULL and nothing is left behind.
+ * The file is mapped while it is read, and must not be changed or cut short in place meanwhile. All checksums are compared before
+ * memory is claimed, and every number is checked before it is used, so a file that is damaged, cut off or made with bad intent is
+ * refused.
+ * DM_ERROR_ARGUMENT: an option. DM_ERROR_IO: the file cannot be read. DM_ERROR_CORRUPT: it is not a snapshot, or damaged; the
+ * sentence says which part. DM_ERROR_UNSUPPORTED: of another version or byte order. DM_ERROR_MEMORY: also beyond the limit. */
+DM_API int32_t dm_store_load(const char *path, const dm_load_options *options, dm_store **store, char *error,
+                             size_t error_size);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,332 @@
+/* snapshot_save.c: writing a store to a file; dualmem.h says what may run meanwhile, snapshot.h what is written.
+ *
+ * The bindings are read first and the nodes after, so that a concept's version is the one that its list was read at. Each list is kept no
+ * longer than it takes to write it: what a save needs besides the store is a buffer and four bytes per concept. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/snapshot.h"
+#include "store/store.h"
+
+#include "store/poison.h"
+
+/* Checksum and write go over the same bytes: a piece stays in the second-level cache between them. */
+enum { PIECE = 256 * 1024 };
+
+typedef struct saver {
+    dm_store *store;
+    int descriptor;
+    int failure; /* the first errno; ENOMEM also for memory of our own */
+    uint64_t offset;
+    uint32_t crc;
+    size_t filled;
+    unsigned char *buffer; /* PIECE bytes */
+    uint32_t *versions;    /* [concept index] of the moment at which its bindings were read */
+    dm_edge *edges;
+    uint32_t edge_capacity;
+    dm_memory memory;
+    dm_checksum checksum;
+    dm_snapshot_header header;
+} saver;
+
+/* --- output ------------------------------------------------------------------------------------------------------- */
+
+static void write_at(saver *state, const void *bytes, size_t size, uint64_t offset) {
+    const unsigned char *at = bytes;
+    while (size > 0 && state->failure == 0) {
+        ssize_t written = pwrite(state->descriptor, at, size, (off_t)offset);
+        if (written > 0) {
+            at += written;
+            size -= (size_t)written;
+            offset += (uint64_t)written;
+        } else if (written == 0 || errno != EINTR) {
+            state->failure = written == 0 ? ENOSPC : errno;
+        }
+    }
+}
+
+static void put_piece(saver *state, const void *bytes, size_t size) {
+    state->crc = state->checksum.variant->update(&state->checksum.tables, state->crc, bytes, size);
+    write_at(state, bytes, size, state->offset);
+    state->offset += size;
+}
+
+static void flush(saver *state) {
+    put_piece(state, state->buffer, state->filled);
+    state->filled = 0;
+}
+
+static void begin_section(saver *state, dm_snapshot_part part) {
+    state->offset = state->header.sections[part].offset;
+    state->crc = 0;
+}
+
+static void end_section(saver *state, dm_snapshot_part part) {
+    flush(state);
+    state->header.sections[part].crc = state->crc;
+}
+
+/* A record, which is smaller than a piece. */
+static void put_record(saver *state, const void *record, size_t size) {
+    if (state->filled + size > PIECE) {
+        flush(state);
+    }
+    memcpy(state->buffer + state->filled, record, size);
+    state->filled += size;
+}
+
+/* --- bindings ------------------------------------------------------------------------------------------------------ */
+
+static void swap_edges(dm_edge *edges, size_t a, size_t b) {
+    dm_edge held = edges[a];
+    edges[a] = edges[b];
+    edges[b] = held;
+}
+
+static void sift(dm_edge *edges, size_t root, size_t count) {
+    for (size_t child = 2 * root + 1; child < count; child = 2 * root + 1) {
+        child += child + 1 < count && edges[child + 1].binding > edges[child].binding;
+        if (edges[child].binding <= edges[root].binding) {
+            return;
+        }
+        swap_edges(edges, root, child);
+        root = child;
+    }
+}
+
+/* By handle. Heap sort (Williams 1964): in place, and no list is its worst case; qsort may call the C allocator. Lists within the inline
+ * block, nearly all, are in order already. */
+static void sort_edges(dm_edge *edges, size_t count) {
+    size_t ordered = 1;
+    while (ordered < count && edges[ordered - 1].binding < edges[ordered].binding) {
+        ordered++;
+    }
+    if (ordered >= count) {
+        return;
+    }
+    for (size_t root = count / 2; root-- > 0;) {
+        sift(edges, root, count);
+    }
+    for (size_t last = count; last-- > 1;) {
+        swap_edges(edges, 0, last);
+        sift(edges, 0, last);
+    }
+}
+
+/* The concept's bindings at one moment, in the saver's room for edges; their number. */
+static uint32_t read_edges(saver *state, uint32_t slot, uint32_t *moment) {
+    for (;;) {
+        uint32_t fan = dm_edges_at(state->store, slot, state->edges, state->edge_capacity, moment);
+        if (fan <= state->edge_capacity) {
+            return fan;
+        }
+        dm_memory_free(&state->memory, state->edges);
+        state->edge_capacity = fan + fan / 2 + 64; /* below 2^28: as many episodes as there are */
+        state->edges =
+            dm_memory_allocate(&state->memory, state->edge_capacity * sizeof(dm_edge), DM_CACHE_LINE, 0);
+        if (state->edges == NULL) {
+            state->edge_capacity = 0;
+            state->failure = ENOMEM;
+            return 0;
+        }
+    }
+}
+
+static void put_bindings(saver *state) {
+    const dm_rows_table *table = &state->store->concepts;
+    dm_snapshot_section *section = &state->header.sections[DM_SNAPSHOT_BINDINGS];
+    begin_section(state, DM_SNAPSHOT_BINDINGS);
+    for (uint32_t index = 0; index < table->index_count && state->failure == 0; index++) {
+        if (dm_rows_find(table, index) == DM_ROW_NONE) {
+            continue;
+        }
+        uint32_t count = read_edges(state, dm_concept_slot(index), &state->versions[index]);
+        sort_edges(state->edges, count);
+        for (uint32_t i = 0; i < count; i++) {
+            const dm_edge *edge = &state->edges[i];
+            dm_snapshot_binding record = {edge->binding, index, edge->slot, dm_bits_from_float(edge->strength)};
+            put_record(state, &record, sizeof(record));
+        }
+        section->count += count;
+    }
+    end_section(state, DM_SNAPSHOT_BINDINGS);
+}
+
+/* --- nodes --------------------------------------------------------------------------------------------------------- */
+
+static dm_snapshot_node read_node(const saver *state, uint32_t index, int is_concept) {
+    dm_store *store = state->store;
+    uint32_t slot = is_concept ? dm_concept_slot(index) : index;
+    const dm_node *node = dm_node_at(store, slot);
+    dm_id id = dm_rows_of(store, slot)->ids[index];
+    dm_snapshot_node record = {
+        .id_low = id.low,
+        .id_high = id.high,
+        .last_access_ns = atomic_load_explicit(&node->last_access_ns, memory_order_relaxed),
+        .index = index,
+        .version = is_concept ? state->versions[index] / 2 : dm_store_version(store, slot),
+        .activation = atomic_load_explicit(&node->activation, memory_order_relaxed),
+    };
+    if (is_concept) {
+        dm_formation formation = dm_formation_load(&store->formations[index]);
+        record.coherence = dm_bits_from_float(formation.coherence);
+        record.member_count = formation.member_count;
+    } else {
+        record.strength = atomic_load_explicit(&node->weight, memory_order_relaxed);
+    }
+    return record;
+}
+
+static void put_nodes(saver *state, dm_snapshot_part part, const dm_rows_table *table) {
+    begin_section(state, part);
+    for (uint32_t index = 0; index < table->index_count; index++) {
+        if (dm_rows_find(table, index) != DM_ROW_NONE) {
+            dm_snapshot_node record = read_node(state, index, part == DM_SNAPSHOT_CONCEPTS);
+            put_record(state, &record, sizeof(record));
+        }
+    }
+    end_section(state, part);
+}
+
+/* Rows that follow each other in memory go out together, without a copy. */
+static void put_rows(saver *state, dm_snapshot_part part, const dm_rows_table *table) {
+    begin_section(state, part);
+    size_t row_size = table->stride * sizeof(float);
+    size_t most = PIECE / row_size;
+    uint32_t begin = 0;
+    size_t run = 0;
+    for (uint32_t index = 0; index < table->index_count; index++) {
+        uint32_t row = dm_rows_find(table, index);
+        if (row == DM_ROW_NONE) {
+            continue;
+        }
+        if (run > 0 && (row != begin + run || run == most)) {
+            put_piece(state, table->values + begin * table->stride, run * row_size);
+            run = 0;
+        }
+        begin = run == 0 ? row : begin;
+        run++;
+    }
+    if (run > 0) {
+        put_piece(state, table->values + begin * table->stride, run * row_size);
+    }
+    end_section(state, part);
+}
+
+/* Under the store's lock: no node comes, goes or gets another embedding. */
+static void put_store(saver *state) {
+    dm_store *store = state->store;
+    dm_snapshot_header *header = &state->header;
+    header->dim = store->dim;
+    header->single_type = (uint32_t)store->single_type;
+    header->concept_capacity = store->concepts.capacity;
+    header->episode_capacity = store->episodes.capacity;
+    header->sections[DM_SNAPSHOT_EPISODES].count = header->sections[DM_SNAPSHOT_EPISODE_ROWS].count = store->episodes.live;
+    header->sections[DM_SNAPSHOT_CONCEPTS].count = header->sections[DM_SNAPSHOT_CONCEPT_ROWS].count = store->concepts.live;
+    state->buffer = dm_memory_allocate(&state->memory, PIECE, DM_CACHE_LINE, 0);
+    state->versions = dm_memory_allocate(&state->memory, store->concepts.index_count * sizeof(uint32_t), DM_CACHE_LINE, 0);
+    if (state->buffer == NULL || state->versions == NULL) {
+        state->failure = ENOMEM;
+        return;
+    }
+    dm_snapshot_lay_out(header);
+    put_bindings(state);
+    dm_snapshot_lay_out(header); /* now that the bindings are counted */
+    put_nodes(state, DM_SNAPSHOT_EPISODES, &store->episodes);
+    put_nodes(state, DM_SNAPSHOT_CONCEPTS, &store->concepts);
+    put_rows(state, DM_SNAPSHOT_EPISODE_ROWS, &store->episodes);
+    put_rows(state, DM_SNAPSHOT_CONCEPT_ROWS, &store->concepts);
+    header->crc = dm_snapshot_header_crc(&state->checksum, header);
+    write_at(state, header, sizeof(*header), 0);
+    /* Where the last sections are empty, nothing was written up to the end. */
+    if (state->failure == 0 && ftruncate(state->descriptor, (off_t)header->file_size) != 0) {
+        state->failure = errno;
+    }
+}
+
+/* --- the file ------------------------------------------------------------------------------------------------------ */
+
+/* A new file beside `path`. Its name is tried until nobody else has it, so two savers never share one. -1: see errno. */
+static int open_temporary(const char *path, char name[PATH_MAX]) {
+    enum { TRIES = 1000 };
+    for (unsigned number = 0; number < TRIES; number++) {
+        int length = snprintf(name, PATH_MAX, "%s.%ld.%u.tmp", path, (long)getpid(), number);
+        if (length < 0 || length >= PATH_MAX) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        int descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (descriptor >= 0 || errno != EEXIST) {
+            return descriptor;
+        }
+    }
+    errno = EEXIST;
+    return -1;
+}
+
+/* The name in the folder, too, is to survive a power cut. Not every file system can promise it, and the new file is in its place
+ * already: so no failure. */
+static void flush_folder(char name[PATH_MAX]) {
+    char *slash = strrchr(name, '/');
+    if (slash == NULL) {
+        name[0] = '.';
+        name[1] = '\0';
+    } else {
+        slash[slash == name ? 1 : 0] = '\0';
+    }
+    int folder = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0) {
+        (void)fsync(folder);
+        (void)close(folder);
+    }
+}
+
+/* Flushes and closes the temporary file and gives it its name, or removes it. */
+static void finish(saver *state, char name[PATH_MAX], const char *path) {
+    if (state->failure == 0 && fsync(state->descriptor) != 0) {
+        state->failure = errno;
+    }
+    if (close(state->descriptor) != 0 && state->failure == 0) {
+        state->failure = errno;
+    }
+    if (state->failure == 0 && rename(name, path) != 0) {
+        state->failure = errno;
+    }
+    if (state->failure == 0) {
+        flush_folder(name);
+    } else {
+        (void)unlink(name);
+    }
+}
+
+int32_t dm_store_save(dm_store *store, const char *path, char *error, size_t error_size) {
+    char name[PATH_MAX];
+    saver state = {.store = store};
+    state.descriptor = open_temporary(path, name);
+    if (state.descriptor < 0) {
+        state.failure = errno;
+    } else {
+        dm_checksum_begin(&state.checksum);
+        (void)pthread_mutex_lock(&store->lock);
+        put_store(&state);
+        (void)pthread_mutex_unlock(&store->lock);
+        dm_memory_free(&state.memory, state.buffer);
+        dm_memory_free(&state.memory, state.versions);
+        dm_memory_free(&state.memory, state.edges);
+        finish(&state, name, path);
+    }
+    if (state.failure == ENOMEM) {
+        return dm_fail(DM_ERROR_MEMORY, error, error_size, "no memory to save the store; the file is as it was");
+    }
+    if (state.failure != 0) {
+        char text[64];
+        return dm_fail(DM_ERROR_IO, error, error_size, "cannot write %s: %s; an older file there is as it was", path,
+                       strerror_r(state.failure, text, sizeof(text)));
+    }
+    return DM_OK;
+}

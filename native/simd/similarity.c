@@ -8,6 +8,9 @@ const dm_similarity_variant dm_similarity_variants[] = {
     {"scalar", DM_ISA_BASELINE, dm_similarity_scan_scalar},
 #if defined(__x86_64__)
     {"avx2", DM_ISA_AVX2, dm_similarity_scan_avx2},
+    {"avx512", DM_ISA_AVX512, dm_similarity_scan_avx512},
+#elif defined(__aarch64__)
+    {"neon", DM_ISA_NEON, dm_similarity_scan_neon},
 #endif
 };
 const size_t dm_similarity_variant_count = sizeof(dm_similarity_variants) / sizeof(dm_similarity_variants[0]);

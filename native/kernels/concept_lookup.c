@@ -95,8 +95,8 @@ static int32_t fill(dm_state *state, const dm_case *work, int32_t kind, char *er
 static int32_t setup(const dm_case *work, const dm_exact_variant *variant, int32_t kind, dm_state **state, char *error,
                      size_t error_size) {
     *state = NULL;
-    if (variant == NULL) { /* the caller did not ask whether it is supported */
-        snprintf(error, error_size, "this variant is for another processor; choose one that `dualmem kernels` says runs here");
+    if (variant == NULL || !dm_isa_has(variant->isa)) { /* NULL: this build is for another processor */
+        snprintf(error, error_size, "this machine cannot run that variant; choose one of those that `dualmem kernels` says run");
         return DM_ERROR_UNSUPPORTED;
     }
     dm_memory own = {0};
@@ -299,9 +299,9 @@ static const dm_kernel single_int8_neon = KERNEL(SINGLE, "exact_int8_neon", setu
 static const dm_kernel single_auto = KERNEL(SINGLE, "auto", setup_single_auto, NULL);
 
 const dm_kernel *const dm_concept_lookup_kernels[] = {
-    &dual_scalar,     &dual_int8_scalar,       &dual_avx2,     &dual_int8_avx2,     &dual_avx512,
-    &dual_int8_avx512,  &dual_int8_avx512vnni,   &dual_neon,   &dual_int8_neon,   &dual_auto,
-    &single_scalar,   &single_int8_scalar,     &single_avx2,   &single_int8_avx2,   &single_avx512,
-    &single_int8_avx512, &single_int8_avx512vnni, &single_neon, &single_int8_neon, &single_auto,
+    &dual_scalar,   &dual_int8_scalar,   &dual_avx2,   &dual_int8_avx2,   &dual_avx512,   &dual_int8_avx512,
+    &dual_int8_avx512vnni,   &dual_neon,   &dual_int8_neon,   &dual_auto,
+    &single_scalar, &single_int8_scalar, &single_avx2, &single_int8_avx2, &single_avx512, &single_int8_avx512,
+    &single_int8_avx512vnni, &single_neon, &single_int8_neon, &single_auto,
 };
 const size_t dm_concept_lookup_kernel_count = sizeof(dm_concept_lookup_kernels) / sizeof(dm_concept_lookup_kernels[0]);

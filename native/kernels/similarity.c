@@ -61,8 +61,8 @@ static int prepare_queries(dm_state *state, const dm_case *work) {
 static int32_t setup(const dm_case *work, const dm_similarity_variant *variant, int32_t kind, dm_state **state, char *error,
                      size_t error_size) {
     *state = NULL;
-    if (variant == NULL) { /* the caller did not ask whether it is supported */
-        snprintf(error, error_size, "this variant is for another processor; choose one that `dualmem kernels` says runs here");
+    if (variant == NULL || !dm_isa_has(variant->isa)) { /* NULL: this build is for another processor */
+        snprintf(error, error_size, "this machine cannot run that variant; choose one of those that `dualmem kernels` says run");
         return DM_ERROR_UNSUPPORTED;
     }
     dm_memory own = {0};

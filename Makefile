@@ -8,6 +8,7 @@ JOBS ?= $(shell nproc)
 NATIVE := $(filter-out native/tests/% native/peers/%,$(wildcard native/*/*.[ch] native/*/*.in native/*/*.py native/include/dualmem/* native/cmake/*)) \
   native/CMakeLists.txt
 TEST_BUILD := build/test
+NEON_BUILD := build/neon
 SCENARIO ?=
 BASE ?= main
 
@@ -15,7 +16,7 @@ SOAK_CYCLES ?= 1000000
 SOAK_SECONDS ?= 300
 SOAK_THREADS ?= 4
 
-.PHONY: help build bench peers scaling test lint check c-test sanitize soak ab wheel clean
+.PHONY: help build bench peers scaling test lint check c-test test-neon sanitize soak ab wheel clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -44,6 +45,12 @@ $(VENV)/tested: $(VENV)/installed
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[dev]'
 	@touch $@
 
+# Headers that the tests of AVX-512 code need on a processor without it. Not a tool of Python: no dependencies.
+$(VENV)/simde: $(VENV)/ready
+	@echo "install   SIMDe"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps 'cmeel-simde>=0.8.2' || echo "SIMDe cannot be installed here"
+	@touch $@
+
 build: $(VENV)/installed ## set up .venv and build everything
 
 bench: build ## run every shipped scenario; figures beside their budgets
@@ -67,20 +74,30 @@ lint: $(VENV)/tested ## formatting, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-$(TEST_BUILD)/build.ninja: $(VENV)/installed
+$(TEST_BUILD)/build.ninja: $(VENV)/installed $(VENV)/simde
 	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native -B $(TEST_BUILD) -G Ninja -DDUALMEM_TESTS=ON -DDUALMEM_PYTHON=ON -DDUALMEM_WERROR=ON \
+	  -DCMAKE_PREFIX_PATH="$$(echo $(abspath $(VENV))/lib/python3*/site-packages/cmeel.prefix)" \
 	  -DPython_EXECUTABLE=$(abspath $(BIN))/python >/dev/null
 
 c-test: $(TEST_BUILD)/build.ninja ## C tests between guard pages, warnings as errors
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build $(TEST_BUILD) -j $(JOBS)
 	@PATH="$(abspath $(BIN)):$$PATH" ctest --test-dir $(TEST_BUILD) --output-on-failure --no-tests=error
 
-sanitize: build ## the C tests under address and undefined-behaviour sanitizers, the threaded ones under the thread sanitizer
+test-neon: build ## the tests of the library on emulated 64-bit ARM, where a cross compiler and qemu are there
+	@rm -rf $(NEON_BUILD)/Testing
+	@if ! command -v aarch64-linux-gnu-gcc >/dev/null || ! { command -v qemu-aarch64 || command -v qemu-aarch64-static; } >/dev/null; then \
+	  echo "SKIP neon: apt-get install gcc-aarch64-linux-gnu qemu-user"; exit 0; fi; \
+	PATH="$(abspath $(BIN)):$$PATH" && cmake -S native -B $(NEON_BUILD) -G Ninja --toolchain cmake/aarch64.cmake \
+	  -DDUALMEM_TESTS=ON -DDUALMEM_LAYOUTS=1 -DDUALMEM_WERROR=ON >/dev/null && cmake --build $(NEON_BUILD) -j $(JOBS) && \
+	  ctest --test-dir $(NEON_BUILD) --output-on-failure --no-tests=error
+
+sanitize: build $(VENV)/simde ## the C tests under address and undefined-behaviour sanitizers, the threaded ones under the thread sanitizer
 	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native -B build/asan -G Ninja -DDUALMEM_TESTS=ON -DDUALMEM_LAYOUTS=1 \
+	  -DCMAKE_PREFIX_PATH="$$(echo $(abspath $(VENV))/lib/python3*/site-packages/cmeel.prefix)" \
 	  -DDUALMEM_SANITIZE=address,undefined >/dev/null
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/asan -j $(JOBS)
 	@PATH="$(abspath $(BIN)):$$PATH" ctest --test-dir build/asan --output-on-failure --no-tests=error
-	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native -B build/tsan -G Ninja -DDUALMEM_TESTS=ON -DDUALMEM_LAYOUTS=1 \
+	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native -B build/tsan -G Ninja -DDUALMEM_TESTS=ON -DDUALMEM_LAYOUTS=1 -DDUALMEM_EMULATE=OFF \
 	  -DDUALMEM_SANITIZE=thread >/dev/null
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/tsan -j $(JOBS)
 	@PATH="$(abspath $(BIN)):$$PATH" ctest --test-dir build/tsan --output-on-failure --no-tests=error -R 'store|bindings|memory|team|spread|decay|formation|snapshot'
@@ -94,7 +111,8 @@ py-test: $(VENV)/tested c-test ## the Python tests
 
 check: lint ## the quick checks only
 
-test: lint c-test sanitize py-test ## every check
+test: lint c-test test-neon sanitize py-test ## every check
+	@$(BIN)/python native/tests/variants.py $(TEST_BUILD) $(NEON_BUILD)
 
 wheel: build ## a wheel that works outside of the checkout, in dist/
 	@$(BIN)/python -m pip wheel -q --no-deps -w dist .

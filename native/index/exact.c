@@ -18,11 +18,17 @@
 #include "store/poison.h"
 
 const dm_exact_variant dm_exact_variants[] = {
-    {"exact_scalar", DM_ISA_BASELINE, "scalar", 0},
-    {"exact_int8_scalar", DM_ISA_BASELINE, "scalar", 1},
+    {"exact_scalar", DM_ISA_BASELINE, "scalar", NULL},
+    {"exact_int8_scalar", DM_ISA_BASELINE, "scalar", "scalar"},
 #if defined(__x86_64__)
-    {"exact_avx2", DM_ISA_AVX2, "avx2", 0},
-    {"exact_int8_avx2", DM_ISA_AVX2, "avx2", 1},
+    {"exact_avx2", DM_ISA_AVX2, "avx2", NULL},
+    {"exact_int8_avx2", DM_ISA_AVX2, "avx2", "avx2"},
+    {"exact_avx512", DM_ISA_AVX512, "avx512", NULL},
+    {"exact_int8_avx512", DM_ISA_AVX512, "avx512", "avx512"},
+    {"exact_int8_avx512vnni", DM_ISA_AVX512_VNNI, "avx512", "avx512vnni"},
+#elif defined(__aarch64__)
+    {"exact_neon", DM_ISA_NEON, "neon", NULL},
+    {"exact_int8_neon", DM_ISA_NEON, "neon", "neon"},
 #endif
 };
 const size_t dm_exact_variant_count = sizeof(dm_exact_variants) / sizeof(dm_exact_variants[0]);
@@ -184,8 +190,8 @@ int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, si
     made->choose = dm_choose_find(variant->simd);
     if (!list_unused(made, account)) {
         status = no_memory(error, error_size, "the rows not in use", rows->count);
-    } else if (variant->codes) {
-        made->coder = dm_codes_find(variant->simd);
+    } else if (variant->codes != NULL) {
+        made->coder = dm_codes_find(variant->codes);
         if (!make_codes(made, placement, account)) {
             status = no_memory(error, error_size, "the codes", rows->count);
         }

@@ -28,8 +28,8 @@ typedef struct dm_neighbour {
 typedef struct dm_exact_variant {
     const char *name;
     dm_isa isa;
-    const char *simd; /* the variant that it takes from the families in simd/ */
-    int32_t codes;    /* 1: scans 8-bit codes; 0: scans the float32 rows */
+    const char *simd;  /* the variant that it takes from simd/query, similarity and choose */
+    const char *codes; /* the variant of simd/codes whose codes it scans; NULL: it scans the float32 rows */
 } dm_exact_variant;
 
 /* The first row is the reference; the last one that runs is the best. */

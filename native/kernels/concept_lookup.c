@@ -95,6 +95,10 @@ static int32_t fill(dm_state *state, const dm_case *work, int32_t kind, char *er
 static int32_t setup(const dm_case *work, const dm_exact_variant *variant, int32_t kind, dm_state **state, char *error,
                      size_t error_size) {
     *state = NULL;
+    if (variant == NULL || !dm_isa_has(variant->isa)) { /* NULL: this build is for another processor */
+        snprintf(error, error_size, "this machine cannot run that variant; choose one of those that `dualmem kernels` says run");
+        return DM_ERROR_UNSUPPORTED;
+    }
     dm_memory own = {0};
     dm_state *made = dm_memory_allocate(&own, sizeof(*made), DM_CACHE_LINE, 0);
     if (made == NULL) {
@@ -175,7 +179,7 @@ static int32_t read_metrics(dm_state *state, double *values, size_t count) {
     /* Rescoring: two multiply-adds a component. The query: its norm and its quotient, three operations. */
     all[METRIC_FLOPS] = dim * (4.0 * rescored + 3.0);
     all[METRIC_BYTES] = dim * (double)sizeof(float) * (rescored + 1.0);
-    if (state->variant->codes) {
+    if (state->variant->codes != NULL) {
         all[METRIC_FLOPS] += rows * 6.0 + dim * 5.0; /* the bounds; encoding the query */
         all[METRIC_BYTES] += rows * ((double)dm_code_stride(state->stored.rows.dim) + 3.0 * (double)sizeof(float));
     } else {
@@ -218,6 +222,18 @@ static int32_t supported_avx2(char *reason, size_t reason_size) {
     return dm_isa_require(DM_ISA_AVX2, reason, reason_size);
 }
 
+static int32_t supported_avx512(char *reason, size_t reason_size) {
+    return dm_isa_require(DM_ISA_AVX512, reason, reason_size);
+}
+
+static int32_t supported_avx512vnni(char *reason, size_t reason_size) {
+    return dm_isa_require(DM_ISA_AVX512_VNNI, reason, reason_size);
+}
+
+static int32_t supported_neon(char *reason, size_t reason_size) {
+    return dm_isa_require(DM_ISA_NEON, reason, reason_size);
+}
+
 /* A variant is a kernel of its own: its setup is the only thing that knows which it is. */
 #define SETUP(function, variant, kind)                                                               \
     static int32_t function(const dm_case *work, dm_state **state, char *error, size_t error_size) { \
@@ -225,16 +241,24 @@ static int32_t supported_avx2(char *reason, size_t reason_size) {
     }
 SETUP(setup_dual_scalar, dm_exact_find("exact_scalar"), DM_STORED_DUAL)
 SETUP(setup_dual_int8_scalar, dm_exact_find("exact_int8_scalar"), DM_STORED_DUAL)
+SETUP(setup_dual_avx2, dm_exact_find("exact_avx2"), DM_STORED_DUAL)
+SETUP(setup_dual_int8_avx2, dm_exact_find("exact_int8_avx2"), DM_STORED_DUAL)
+SETUP(setup_dual_avx512, dm_exact_find("exact_avx512"), DM_STORED_DUAL)
+SETUP(setup_dual_int8_avx512, dm_exact_find("exact_int8_avx512"), DM_STORED_DUAL)
+SETUP(setup_dual_int8_avx512vnni, dm_exact_find("exact_int8_avx512vnni"), DM_STORED_DUAL)
+SETUP(setup_dual_neon, dm_exact_find("exact_neon"), DM_STORED_DUAL)
+SETUP(setup_dual_int8_neon, dm_exact_find("exact_int8_neon"), DM_STORED_DUAL)
 SETUP(setup_dual_auto, dm_exact_best(), DM_STORED_DUAL)
 SETUP(setup_single_scalar, dm_exact_find("exact_scalar"), DM_STORED_SINGLE)
 SETUP(setup_single_int8_scalar, dm_exact_find("exact_int8_scalar"), DM_STORED_SINGLE)
-SETUP(setup_single_auto, dm_exact_best(), DM_STORED_SINGLE)
-#if defined(__x86_64__)
-SETUP(setup_dual_avx2, dm_exact_find("exact_avx2"), DM_STORED_DUAL)
-SETUP(setup_dual_int8_avx2, dm_exact_find("exact_int8_avx2"), DM_STORED_DUAL)
 SETUP(setup_single_avx2, dm_exact_find("exact_avx2"), DM_STORED_SINGLE)
 SETUP(setup_single_int8_avx2, dm_exact_find("exact_int8_avx2"), DM_STORED_SINGLE)
-#endif
+SETUP(setup_single_avx512, dm_exact_find("exact_avx512"), DM_STORED_SINGLE)
+SETUP(setup_single_int8_avx512, dm_exact_find("exact_int8_avx512"), DM_STORED_SINGLE)
+SETUP(setup_single_int8_avx512vnni, dm_exact_find("exact_int8_avx512vnni"), DM_STORED_SINGLE)
+SETUP(setup_single_neon, dm_exact_find("exact_neon"), DM_STORED_SINGLE)
+SETUP(setup_single_int8_neon, dm_exact_find("exact_int8_neon"), DM_STORED_SINGLE)
+SETUP(setup_single_auto, dm_exact_best(), DM_STORED_SINGLE)
 
 /* Tolerance 0: every exact variant returns the same rows in the same order. */
 #define KERNEL(kernel_name, kernel_variant, setup_function, supported_function)                                     \
@@ -247,35 +271,37 @@ SETUP(setup_single_int8_avx2, dm_exact_find("exact_int8_avx2"), DM_STORED_SINGLE
         .run_each = run_each, .read_metrics = read_metrics, .read_output = read_output, .teardown = teardown        \
     }
 
+/* Every build lists every variant, so that a scenario may name them all: those of another processor are not supported. */
 #define DUAL "concept_lookup"
 #define SINGLE "concept_lookup_single"
 static const dm_kernel dual_scalar = KERNEL(DUAL, "exact_scalar", setup_dual_scalar, NULL);
 static const dm_kernel dual_int8_scalar = KERNEL(DUAL, "exact_int8_scalar", setup_dual_int8_scalar, NULL);
+static const dm_kernel dual_avx2 = KERNEL(DUAL, "exact_avx2", setup_dual_avx2, supported_avx2);
+static const dm_kernel dual_int8_avx2 = KERNEL(DUAL, "exact_int8_avx2", setup_dual_int8_avx2, supported_avx2);
+static const dm_kernel dual_avx512 = KERNEL(DUAL, "exact_avx512", setup_dual_avx512, supported_avx512);
+static const dm_kernel dual_int8_avx512 = KERNEL(DUAL, "exact_int8_avx512", setup_dual_int8_avx512, supported_avx512);
+static const dm_kernel dual_int8_avx512vnni =
+    KERNEL(DUAL, "exact_int8_avx512vnni", setup_dual_int8_avx512vnni, supported_avx512vnni);
+static const dm_kernel dual_neon = KERNEL(DUAL, "exact_neon", setup_dual_neon, supported_neon);
+static const dm_kernel dual_int8_neon = KERNEL(DUAL, "exact_int8_neon", setup_dual_int8_neon, supported_neon);
 static const dm_kernel dual_auto = KERNEL(DUAL, "auto", setup_dual_auto, NULL);
 static const dm_kernel single_scalar = KERNEL(SINGLE, "exact_scalar", setup_single_scalar, NULL);
 static const dm_kernel single_int8_scalar = KERNEL(SINGLE, "exact_int8_scalar", setup_single_int8_scalar, NULL);
-static const dm_kernel single_auto = KERNEL(SINGLE, "auto", setup_single_auto, NULL);
-#if defined(__x86_64__)
-static const dm_kernel dual_avx2 = KERNEL(DUAL, "exact_avx2", setup_dual_avx2, supported_avx2);
-static const dm_kernel dual_int8_avx2 = KERNEL(DUAL, "exact_int8_avx2", setup_dual_int8_avx2, supported_avx2);
 static const dm_kernel single_avx2 = KERNEL(SINGLE, "exact_avx2", setup_single_avx2, supported_avx2);
 static const dm_kernel single_int8_avx2 = KERNEL(SINGLE, "exact_int8_avx2", setup_single_int8_avx2, supported_avx2);
-#endif
+static const dm_kernel single_avx512 = KERNEL(SINGLE, "exact_avx512", setup_single_avx512, supported_avx512);
+static const dm_kernel single_int8_avx512 =
+    KERNEL(SINGLE, "exact_int8_avx512", setup_single_int8_avx512, supported_avx512);
+static const dm_kernel single_int8_avx512vnni =
+    KERNEL(SINGLE, "exact_int8_avx512vnni", setup_single_int8_avx512vnni, supported_avx512vnni);
+static const dm_kernel single_neon = KERNEL(SINGLE, "exact_neon", setup_single_neon, supported_neon);
+static const dm_kernel single_int8_neon = KERNEL(SINGLE, "exact_int8_neon", setup_single_int8_neon, supported_neon);
+static const dm_kernel single_auto = KERNEL(SINGLE, "auto", setup_single_auto, NULL);
 
 const dm_kernel *const dm_concept_lookup_kernels[] = {
-    &dual_scalar,
-    &dual_int8_scalar,
-#if defined(__x86_64__)
-    &dual_avx2,
-    &dual_int8_avx2,
-#endif
-    &dual_auto,
-    &single_scalar,
-    &single_int8_scalar,
-#if defined(__x86_64__)
-    &single_avx2,
-    &single_int8_avx2,
-#endif
-    &single_auto,
+    &dual_scalar,   &dual_int8_scalar,   &dual_avx2,   &dual_int8_avx2,   &dual_avx512,   &dual_int8_avx512,
+    &dual_int8_avx512vnni,   &dual_neon,   &dual_int8_neon,   &dual_auto,
+    &single_scalar, &single_int8_scalar, &single_avx2, &single_int8_avx2, &single_avx512, &single_int8_avx512,
+    &single_int8_avx512vnni, &single_neon, &single_int8_neon, &single_auto,
 };
 const size_t dm_concept_lookup_kernel_count = sizeof(dm_concept_lookup_kernels) / sizeof(dm_concept_lookup_kernels[0]);

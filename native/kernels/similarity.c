@@ -61,6 +61,10 @@ static int prepare_queries(dm_state *state, const dm_case *work) {
 static int32_t setup(const dm_case *work, const dm_similarity_variant *variant, int32_t kind, dm_state **state, char *error,
                      size_t error_size) {
     *state = NULL;
+    if (variant == NULL || !dm_isa_has(variant->isa)) { /* NULL: this build is for another processor */
+        snprintf(error, error_size, "this machine cannot run that variant; choose one of those that `dualmem kernels` says run");
+        return DM_ERROR_UNSUPPORTED;
+    }
     dm_memory own = {0};
     dm_state *made = dm_memory_allocate(&own, sizeof(*made), DM_CACHE_LINE, 0);
     if (made == NULL) {
@@ -156,19 +160,29 @@ static int32_t supported_avx2(char *reason, size_t reason_size) {
     return dm_isa_require(DM_ISA_AVX2, reason, reason_size);
 }
 
+static int32_t supported_avx512(char *reason, size_t reason_size) {
+    return dm_isa_require(DM_ISA_AVX512, reason, reason_size);
+}
+
+static int32_t supported_neon(char *reason, size_t reason_size) {
+    return dm_isa_require(DM_ISA_NEON, reason, reason_size);
+}
+
 /* A variant is a kernel of its own: its setup is the only thing that knows which it is. */
 #define SETUP(function, variant, kind)                                                                  \
     static int32_t function(const dm_case *work, dm_state **state, char *error, size_t error_size) {    \
         return setup(work, variant, kind, state, error, error_size);                                    \
     }
 SETUP(setup_dual_scalar, dm_similarity_find("scalar"), DM_STORED_DUAL)
+SETUP(setup_dual_avx2, dm_similarity_find("avx2"), DM_STORED_DUAL)
+SETUP(setup_dual_avx512, dm_similarity_find("avx512"), DM_STORED_DUAL)
+SETUP(setup_dual_neon, dm_similarity_find("neon"), DM_STORED_DUAL)
 SETUP(setup_dual_auto, dm_similarity_best(), DM_STORED_DUAL)
 SETUP(setup_single_scalar, dm_similarity_find("scalar"), DM_STORED_SINGLE)
-SETUP(setup_single_auto, dm_similarity_best(), DM_STORED_SINGLE)
-#if defined(__x86_64__)
-SETUP(setup_dual_avx2, dm_similarity_find("avx2"), DM_STORED_DUAL)
 SETUP(setup_single_avx2, dm_similarity_find("avx2"), DM_STORED_SINGLE)
-#endif
+SETUP(setup_single_avx512, dm_similarity_find("avx512"), DM_STORED_SINGLE)
+SETUP(setup_single_neon, dm_similarity_find("neon"), DM_STORED_SINGLE)
+SETUP(setup_single_auto, dm_similarity_best(), DM_STORED_SINGLE)
 
 /* tolerance: the proven bound for 768 dimensions is 1.7e-6 (simd/similarity.c) for worst-case rounding; what was found on
  * random, constant and adversarial vectors is below 4e-7. */
@@ -182,25 +196,22 @@ SETUP(setup_single_avx2, dm_similarity_find("avx2"), DM_STORED_SINGLE)
         .run = run, .read_metrics = read_metrics, .read_output = read_output, .teardown = teardown      \
     }
 
-static const dm_kernel dual_scalar = KERNEL("similarity", "scalar", setup_dual_scalar, NULL);
-static const dm_kernel dual_auto = KERNEL("similarity", "auto", setup_dual_auto, NULL);
-static const dm_kernel single_scalar = KERNEL("similarity_single", "scalar", setup_single_scalar, NULL);
-static const dm_kernel single_auto = KERNEL("similarity_single", "auto", setup_single_auto, NULL);
-#if defined(__x86_64__)
-static const dm_kernel dual_avx2 = KERNEL("similarity", "avx2", setup_dual_avx2, supported_avx2);
-static const dm_kernel single_avx2 = KERNEL("similarity_single", "avx2", setup_single_avx2, supported_avx2);
-#endif
+/* Every build lists every variant, so that a scenario may name them all: those of another processor are not supported. */
+#define DUAL "similarity"
+#define SINGLE "similarity_single"
+static const dm_kernel dual_scalar = KERNEL(DUAL, "scalar", setup_dual_scalar, NULL);
+static const dm_kernel dual_avx2 = KERNEL(DUAL, "avx2", setup_dual_avx2, supported_avx2);
+static const dm_kernel dual_avx512 = KERNEL(DUAL, "avx512", setup_dual_avx512, supported_avx512);
+static const dm_kernel dual_neon = KERNEL(DUAL, "neon", setup_dual_neon, supported_neon);
+static const dm_kernel dual_auto = KERNEL(DUAL, "auto", setup_dual_auto, NULL);
+static const dm_kernel single_scalar = KERNEL(SINGLE, "scalar", setup_single_scalar, NULL);
+static const dm_kernel single_avx2 = KERNEL(SINGLE, "avx2", setup_single_avx2, supported_avx2);
+static const dm_kernel single_avx512 = KERNEL(SINGLE, "avx512", setup_single_avx512, supported_avx512);
+static const dm_kernel single_neon = KERNEL(SINGLE, "neon", setup_single_neon, supported_neon);
+static const dm_kernel single_auto = KERNEL(SINGLE, "auto", setup_single_auto, NULL);
 
 const dm_kernel *const dm_similarity_kernels[] = {
-    &dual_scalar,
-#if defined(__x86_64__)
-    &dual_avx2,
-#endif
-    &dual_auto,
-    &single_scalar,
-#if defined(__x86_64__)
-    &single_avx2,
-#endif
-    &single_auto,
+    &dual_scalar,   &dual_avx2,   &dual_avx512,   &dual_neon,   &dual_auto,
+    &single_scalar, &single_avx2, &single_avx512, &single_neon, &single_auto,
 };
 const size_t dm_similarity_kernel_count = sizeof(dm_similarity_kernels) / sizeof(dm_similarity_kernels[0]);

@@ -31,7 +31,11 @@ const dm_choose_variant *dm_choose_find(const char *name);
 /* The functions themselves, for the table only. */
 void dm_choose_peaks_scalar(const float *values, uint32_t count, float empty, float *peaks, uint32_t groups);
 void dm_choose_peaks_avx2(const float *values, uint32_t count, float empty, float *peaks, uint32_t groups);
+void dm_choose_peaks_avx512(const float *values, uint32_t count, float empty, float *peaks, uint32_t groups);
+void dm_choose_peaks_neon(const float *values, uint32_t count, float empty, float *peaks, uint32_t groups);
 uint32_t dm_choose_at_least_scalar(const float *values, uint32_t count, float least, uint32_t *chosen);
 uint32_t dm_choose_at_least_avx2(const float *values, uint32_t count, float least, uint32_t *chosen);
+uint32_t dm_choose_at_least_avx512(const float *values, uint32_t count, float least, uint32_t *chosen);
+uint32_t dm_choose_at_least_neon(const float *values, uint32_t count, float least, uint32_t *chosen);
 
 #endif

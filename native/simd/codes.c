@@ -32,6 +32,10 @@ const dm_codes_variant dm_codes_variants[] = {
     {"scalar", DM_ISA_BASELINE, dm_codes_encode_scalar, dm_codes_scan_scalar},
 #if defined(__x86_64__)
     {"avx2", DM_ISA_AVX2, dm_codes_encode_avx2, dm_codes_scan_avx2},
+    {"avx512", DM_ISA_AVX512, dm_codes_encode_avx512, dm_codes_scan_avx512},
+    {"avx512vnni", DM_ISA_AVX512_VNNI, dm_codes_encode_avx512, dm_codes_scan_avx512vnni},
+#elif defined(__aarch64__)
+    {"neon", DM_ISA_NEON, dm_codes_encode_neon, dm_codes_scan_neon},
 #endif
 };
 const size_t dm_codes_variant_count = sizeof(dm_codes_variants) / sizeof(dm_codes_variants[0]);

@@ -71,9 +71,17 @@ float dm_code_radius_of(double norm);
 /* The functions themselves, for the table only. */
 dm_code_facts dm_codes_encode_scalar(int8_t *codes, const float *unit, uint32_t dim, int32_t levels);
 dm_code_facts dm_codes_encode_avx2(int8_t *codes, const float *unit, uint32_t dim, int32_t levels);
+dm_code_facts dm_codes_encode_avx512(int8_t *codes, const float *unit, uint32_t dim, int32_t levels);
+dm_code_facts dm_codes_encode_neon(int8_t *codes, const float *unit, uint32_t dim, int32_t levels);
 void dm_codes_scan_scalar(const dm_codes *codes, const int8_t *query, dm_code_facts facts, float *bounds,
                           int32_t direction);
 void dm_codes_scan_avx2(const dm_codes *codes, const int8_t *query, dm_code_facts facts, float *bounds,
+                        int32_t direction);
+void dm_codes_scan_avx512(const dm_codes *codes, const int8_t *query, dm_code_facts facts, float *bounds,
+                          int32_t direction);
+void dm_codes_scan_avx512vnni(const dm_codes *codes, const int8_t *query, dm_code_facts facts, float *bounds,
+                              int32_t direction);
+void dm_codes_scan_neon(const dm_codes *codes, const int8_t *query, dm_code_facts facts, float *bounds,
                         int32_t direction);
 
 #endif

@@ -10,8 +10,11 @@
 #include <stdint.h>
 
 typedef enum dm_isa {
-    DM_ISA_BASELINE = 0, /* what the compiler targets without flags: always there */
-    DM_ISA_AVX2 = 1      /* AVX2, FMA and BMI2, with the upper halves of the registers enabled */
+    DM_ISA_BASELINE = 0,    /* what the compiler targets without flags: always there */
+    DM_ISA_AVX2 = 1,        /* AVX2, FMA and BMI2, with the upper halves of the registers enabled */
+    DM_ISA_AVX512 = 2,      /* that and AVX-512 F, BW and VL, with the masks and all 32 registers enabled */
+    DM_ISA_AVX512_VNNI = 3, /* that and the multiply-add of bytes */
+    DM_ISA_NEON = 4         /* Advanced SIMD of 64-bit ARM: always there when compiled for it */
 } dm_isa;
 
 /* 1 when this machine runs it, 0 otherwise. Microseconds in a virtual machine, where CPUID traps: ask in setup, never in a

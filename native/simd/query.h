@@ -48,7 +48,11 @@ const dm_query_variant *dm_query_find(const char *name);
 /* The functions themselves, for the table only. */
 void dm_query_prepare_scalar(dm_query *query, const float *values);
 void dm_query_prepare_avx2(dm_query *query, const float *values);
+void dm_query_prepare_avx512(dm_query *query, const float *values);
+void dm_query_prepare_neon(dm_query *query, const float *values);
 double dm_query_cosine_scalar(const dm_query *query, const float *row);
 double dm_query_cosine_avx2(const dm_query *query, const float *row);
+double dm_query_cosine_avx512(const dm_query *query, const float *row);
+double dm_query_cosine_neon(const dm_query *query, const float *row);
 
 #endif

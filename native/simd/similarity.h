@@ -49,5 +49,7 @@ double dm_similarity_error_bound(uint32_t dim);
 /* The scans themselves, for the table only. */
 dm_similarity_scan dm_similarity_scan_scalar;
 dm_similarity_scan dm_similarity_scan_avx2;
+dm_similarity_scan dm_similarity_scan_avx512;
+dm_similarity_scan dm_similarity_scan_neon;
 
 #endif

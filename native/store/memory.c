@@ -96,6 +96,9 @@ void dm_memory_free(dm_memory *account, void *pointer) {
 /* Makes the pages of a range readable and writable. */
 static int unlock_pages(const block_header *header, char *pointer, size_t offset, size_t size) {
     enum { STEP = 65536 }; /* a multiple of every page size in use */
+    if (size == 0) {
+        return 1; /* POSIX does not say what mprotect does with nothing: Linux accepts it, qemu's emulation refuses */
+    }
     size_t begin = (size_t)(pointer - (char *)header->base) + offset;
     size_t end = (begin + size + STEP - 1) / STEP * STEP;
     begin = begin / STEP * STEP;

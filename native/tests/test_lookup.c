@@ -9,6 +9,7 @@
 #include "index/exact.h"
 #include "simd/query.h"
 #include "tests/support.h"
+#include "tests/variants.h"
 
 typedef struct field {
     uint32_t count;
@@ -425,11 +426,7 @@ int main(void) {
     test_huge_norms();
     test_few_are_rescored();
     for (size_t v = 0; v < dm_exact_variant_count; v++) {
-        if (dm_isa_has(dm_exact_variants[v].isa)) {
-            printf("ran %s\n", dm_exact_variants[v].name);
-        } else {
-            test_skip(dm_exact_variants[v].name, dm_isa_name(dm_exact_variants[v].isa));
-        }
+        test_report_variant("exact", dm_exact_variants[v].name, dm_exact_variants[v].isa);
     }
     return test_report();
 }

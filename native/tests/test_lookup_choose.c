@@ -1,10 +1,10 @@
 /* test_lookup_choose.c: every variant of the choosing family against loops written here, between guard pages. */
 #include <float.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "simd/choose.h"
 #include "tests/support.h"
+#include "tests/variants.h"
 
 enum { GROUPS_MAX = 512 };
 
@@ -75,10 +75,8 @@ int main(void) {
     for (size_t v = 0; v < dm_choose_variant_count; v++) {
         if (dm_isa_has(dm_choose_variants[v].isa)) {
             check_variant(&dm_choose_variants[v]);
-            printf("ran choose %s\n", dm_choose_variants[v].name);
-        } else {
-            test_skip(dm_choose_variants[v].name, dm_isa_name(dm_choose_variants[v].isa));
         }
+        test_report_variant("choose", dm_choose_variants[v].name, dm_choose_variants[v].isa);
     }
     return test_report();
 }

@@ -240,6 +240,13 @@ static void skip_or_note(const dm_kernel *kernel, int runs) {
     }
 }
 
+/* Whoever sets up without asking first is told, not killed by an instruction that the processor does not know. */
+static void check_unsupported(const dm_kernel *kernel) {
+    const double parameters[] = {10, 0};
+    dm_case work = make_case(parameters, kernel->parameter_count);
+    check_refused(kernel, &work, DM_ERROR_UNSUPPORTED);
+}
+
 int main(void) {
     data = make_rows(41, ROWS);
     queries = make_rows(42, QUERIES);
@@ -252,6 +259,8 @@ int main(void) {
             check_lookup(kernel, 100, 101);
             check_run_each(kernel);
             check_lookup_refusals(kernel);
+        } else {
+            check_unsupported(kernel);
         }
     }
     check_lookup_checksums();
@@ -264,6 +273,8 @@ int main(void) {
             check_similarity(kernel, 115);
             check_similarity(kernel, ROWS);
             check_similarity_refusals(kernel);
+        } else {
+            check_unsupported(kernel);
         }
     }
     free(data);

@@ -9,6 +9,7 @@
 #include "simd/query.h"
 #include "simd/similarity.h"
 #include "tests/support.h"
+#include "tests/variants.h"
 
 /* --- the oracle ------------------------------------------------------------------------------------------------------ */
 
@@ -295,10 +296,17 @@ static void test_tables(void) {
     char reason[200] = "";
     CHECK_STATUS(dm_isa_require(DM_ISA_BASELINE, reason, sizeof(reason)), DM_OK, reason);
     CHECK_STATUS(dm_isa_require((dm_isa)99, reason, sizeof(reason)), DM_ERROR_UNSUPPORTED, reason);
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(DM_EMULATE_AVX512)
     /* Another opinion on the same processor. */
-    int expected = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-    CHECK_EQUAL(dm_isa_has(DM_ISA_AVX2), expected != 0);
+    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                 __builtin_cpu_supports("avx512vl");
+    CHECK_EQUAL(dm_isa_has(DM_ISA_AVX2), avx2 != 0);
+    CHECK_EQUAL(dm_isa_has(DM_ISA_AVX512), avx512 != 0);
+    CHECK_EQUAL(dm_isa_has(DM_ISA_AVX512_VNNI), avx512 && __builtin_cpu_supports("avx512vnni"));
+    CHECK_EQUAL(dm_isa_has(DM_ISA_NEON), 0);
+#elif defined(__aarch64__)
+    CHECK(dm_isa_has(DM_ISA_NEON) && !dm_isa_has(DM_ISA_AVX2) && !dm_isa_has(DM_ISA_AVX512_VNNI));
 #endif
 }
 
@@ -311,19 +319,13 @@ int main(void) {
     test_equal_rows();
     test_itself_is_one();
     for (size_t v = 0; v < dm_similarity_variant_count; v++) {
+        test_report_variant("similarity", dm_similarity_variants[v].name, dm_similarity_variants[v].isa);
         if (dm_isa_has(dm_similarity_variants[v].isa)) {
-            printf("ran similarity %s: largest error up to 768 dimensions %.2g\n", dm_similarity_variants[v].name,
-                   worst_error[v]);
-        } else {
-            test_skip(dm_similarity_variants[v].name, dm_isa_name(dm_similarity_variants[v].isa));
+            printf("  largest error up to 768 dimensions %.2g\n", worst_error[v]);
         }
     }
     for (size_t v = 0; v < dm_query_variant_count; v++) {
-        if (dm_isa_has(dm_query_variants[v].isa)) {
-            printf("ran query %s\n", dm_query_variants[v].name);
-        } else {
-            test_skip(dm_query_variants[v].name, dm_isa_name(dm_query_variants[v].isa));
-        }
+        test_report_variant("query", dm_query_variants[v].name, dm_query_variants[v].isa);
     }
     return test_report();
 }

@@ -9,6 +9,7 @@
 #include "simd/query.h"
 #include "simd/similarity.h"
 #include "tests/support.h"
+#include "tests/variants.h"
 
 /* Rows, their codes and one query, all between guard pages. */
 typedef struct field {
@@ -258,11 +259,7 @@ int main(void) {
     test_outliers();
     test_aligned_residuals();
     for (size_t v = 0; v < dm_codes_variant_count; v++) {
-        if (dm_isa_has(dm_codes_variants[v].isa)) {
-            printf("ran codes %s\n", dm_codes_variants[v].name);
-        } else {
-            test_skip(dm_codes_variants[v].name, dm_isa_name(dm_codes_variants[v].isa));
-        }
+        test_report_variant("codes", dm_codes_variants[v].name, dm_codes_variants[v].isa);
     }
     printf("smallest room between bound and cosine %.3g\n", slimmest);
     return test_report();

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * A store holds episodes and concepts, each with an embedding, an activation and the time of its last access, and the
- * weighted bindings between them. Link with libdualmem.
+ * weighted edges between them: bindings of an episode to a concept, associations of two nodes of one type. Link with
+ * libdualmem.
  *
  * Ids and slots. A node is known to its owner by a 128-bit id, whose bits mean nothing here, and inside by a 32-bit slot.
  * Calls that take a slot ("by handle") go straight to the data; calls that take ids look each one up in a hash table
@@ -16,7 +17,8 @@
  *
  * Threads. Every call may run at the same time as any other, dm_store_create and dm_store_destroy excepted. Reads and
  * changes of strengths and activations are lock-free. Adding and removing nodes takes one lock per store; adding and
- * removing bindings takes a lock in each of the two nodes; readers of bindings try again while such a change goes on. What
+ * removing bindings, and every change of an association, takes a lock in each of the two nodes; readers of either try again
+ * while such a change goes on. What
  * is not promised: a call that resolved an id or was given a slot or a binding, and is overtaken by the removal of that
  * node or binding and by the reuse of its place, acts on the new occupant. Whoever removes nodes or bindings keeps other
  * threads from using their handles.
@@ -109,7 +111,7 @@ DM_API int32_t dm_store_add_node(dm_store *store, dm_id id, const float *embeddi
 DM_API int32_t dm_store_update_embedding(dm_store *store, uint32_t slot, const float *embedding, char *error,
                                          size_t error_size);
 
-/* Removes a node and its bindings; the fans of the nodes it was bound to fall. References to its embedding stay valid.
+/* Removes a node, its bindings and its associations; the fans of the nodes it was bound to fall. References to its embedding stay valid.
  * DM_ERROR_ARGUMENT when no node lives in the slot. */
 DM_API int32_t dm_store_remove(dm_store *store, uint32_t slot, char *error, size_t error_size);
 
@@ -130,6 +132,7 @@ typedef struct dm_population {
     uint32_t episodes;
     uint32_t nodes;    /* both, or the nodes of a single-type store */
     uint64_t bindings;
+    uint64_t associations;
 } dm_population;
 
 DM_API dm_population dm_store_population(dm_store *store);
@@ -236,11 +239,11 @@ DM_API int32_t dm_activation_sigmoid_fan(const float *similarities, size_t simil
 
 /* --- hot metadata --------------------------------------------------------------------------------------------------- */
 
-/* Number of distinct partners bound to the node; exact at all times. */
+/* Number of distinct partners bound to the node; exact at all times. Associations do not count. */
 DM_API uint32_t dm_store_fan(const dm_store *store, uint32_t slot);
 /* *fan of the node with this id. 1: found; 0: no such node, *fan is 0. */
 DM_API int dm_store_fan_by_id(const dm_store *store, dm_id id, uint32_t *fan);
-/* Grows by one with every change of the node's fan (modulo 2^31). */
+/* Grows by one with every change of the node's fan or of its associations, their weights included (modulo 2^31). */
 DM_API uint32_t dm_store_version(const dm_store *store, uint32_t slot);
 
 /* How much slower a concept forgets for its fan: lambda_c / lambda_0 = 1 / (1 + 0.25 ln(max(fan, 1))). Kept up to date by
@@ -317,6 +320,28 @@ typedef struct dm_edge {
  * a state the node was in at one moment; strengths are as fresh as can be. Spreading down: from a concept to its episodes;
  * up: from an episode to its concepts. */
 DM_API uint32_t dm_store_edges(const dm_store *store, uint32_t slot, dm_edge *edges, uint32_t capacity);
+
+/* --- associations --------------------------------------------------------------------------------------------------------- */
+
+/* Weighted edges without a direction: between two concepts (lateral) or between two episodes (episodic). They are not in
+ * dm_store_fan, which counts bindings alone. A store without any has no memory for them; the first one takes 8 bytes for each
+ * node of the capacities. Weights lie in [0, 1]. */
+
+/* Associates two nodes, or gives the association they have a new weight. Locks the two nodes.
+ * DM_ERROR_ARGUMENT: slots that are equal, of different types or without a node; a weight outside of [0, 1]; a
+ * single-type store. DM_ERROR_MEMORY. */
+DM_API int32_t dm_store_associate(dm_store *store, uint32_t slot, uint32_t other, float weight, char *error,
+                                  size_t error_size);
+
+/* Removes the association of two nodes. 1: removed; 0: there was none. Locks the two nodes. */
+DM_API int dm_store_dissociate(dm_store *store, uint32_t slot, uint32_t other);
+
+/* The weight, or -1 when the two are not associated. Looks through the associations of the node that has fewer. */
+DM_API float dm_store_association_weight(const dm_store *store, uint32_t slot, uint32_t other);
+
+/* Writes up to `capacity` of the node's associations, in no particular order, and returns how many it has. What is written
+ * is a state the node was in at one moment, weights included. `strength` is the weight, `binding` DM_BINDING_NONE. */
+DM_API uint32_t dm_store_associations(const dm_store *store, uint32_t slot, dm_edge *edges, uint32_t capacity);
 
 /* --- statistics --------------------------------------------------------------------------------------------------------- */
 
@@ -483,6 +508,7 @@ typedef struct dm_memory_use {
     uint64_t nodes;      /* activation, time, strength, coherence */
     uint64_t metadata;   /* fan and version: what the cache of hot metadata adds */
     uint64_t bindings;
+    uint64_t associations; /* 0 before the first one */
 } dm_memory_use;
 
 DM_API dm_memory_use dm_store_memory(const dm_store *store);

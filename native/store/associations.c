@@ -228,7 +228,7 @@ static int is_pair(const dm_store *store, uint32_t one, uint32_t other) {
 
 /* Of two nodes, the one whose list is quicker to search. */
 static uint32_t shorter_of(const dm_store *store, uint32_t one, uint32_t other) {
-    return dm_association_count(store, one) <= dm_association_count(store, other) ? one : other;
+    return dm_association_count(&store->associations, one) <= dm_association_count(&store->associations, other) ? one : other;
 }
 
 /* Under both locks: the two entries, found or made. 0: no memory, and both lists are what they were. */
@@ -301,7 +301,7 @@ int dm_store_dissociate(dm_store *store, uint32_t slot, uint32_t other) {
 void dm_store_dissociate_all(dm_store *store, uint32_t slot) {
     for (;;) {
         dm_links_lock(dm_links_at(store, slot)); /* whoever added before us has let go, and its arrays can be seen */
-        uint32_t partner = dm_association_count(store, slot) == 0
+        uint32_t partner = dm_association_count(&store->associations, slot) == 0
                                ? DM_SLOT_NONE
                                : (uint32_t)atomic_load_explicit(last_entry(&store->associations, slot), memory_order_relaxed);
         dm_links_unlock(dm_links_at(store, slot));
@@ -329,11 +329,6 @@ float dm_store_association_weight(const dm_store *store, uint32_t slot, uint32_t
             return entry == NULL ? -1.0f : dm_float_from_bits((uint32_t)(packed >> 32));
         }
     }
-}
-
-uint32_t dm_association_count(const dm_store *store, uint32_t slot) {
-    const dm_association_head *head = dm_association_head_of(&store->associations, slot);
-    return head == NULL ? 0 : atomic_load_explicit(&head->count, memory_order_acquire);
 }
 
 void dm_list_associations(const dm_store *store, uint32_t slot, uint32_t version, uint32_t count, dm_edge *edges,
@@ -366,7 +361,7 @@ uint32_t dm_store_associations(const dm_store *store, uint32_t slot, dm_edge *ed
     const dm_links *links = dm_links_at(store, slot);
     for (;;) {
         uint32_t version = dm_links_begin_read(links);
-        uint32_t count = dm_association_count(store, slot);
+        uint32_t count = dm_association_count(&store->associations, slot);
         dm_list_associations(store, slot, version, count, edges, capacity);
         if (dm_links_end_read(links, version)) {
             return count;

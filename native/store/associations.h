@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "dualmem/dualmem.h"
@@ -48,15 +49,18 @@ static inline const dm_association_head *dm_association_head_of(const dm_associa
     return atomic_load_explicit(&associations->ready, memory_order_acquire) ? associations->heads + slot : NULL;
 }
 
-/* associations.c; for a reader that took the node's version before and compares it afterwards. */
-
 /* How many associations the node has. */
-uint32_t dm_association_count(const dm_store *store, uint32_t slot);
-/* Writes up to `capacity` of the node's `count` associations. */
+static inline uint32_t dm_association_count(const dm_associations *associations, uint32_t slot) {
+    const dm_association_head *head = dm_association_head_of(associations, slot);
+    return head == NULL ? 0 : atomic_load_explicit(&head->count, memory_order_acquire);
+}
+
+/* associations.c: writes up to `capacity` of the node's `count` associations; for a reader that took the node's version before,
+ * then the count, and compares the version afterwards. */
 void dm_list_associations(const dm_store *store, uint32_t slot, uint32_t version, uint32_t count, dm_edge *edges,
                           uint32_t capacity);
 
-/* Removes all associations of a node that no new ones can come to. */
+/* associations.c: removes all associations of a node that no new ones can come to. */
 void dm_store_dissociate_all(dm_store *store, uint32_t slot);
 
 #endif

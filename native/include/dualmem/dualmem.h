@@ -498,6 +498,90 @@ DM_API int32_t dm_store_form(dm_store *store, dm_former *former, const uint32_t 
  * listed twice is strengthened twice. Holds each concept's lock while it is at it. */
 DM_API void dm_store_consolidate(dm_store *store, const uint32_t *concept_slots, size_t count, float amount, dm_team *team);
 
+/* --- spreading activation ------------------------------------------------------------------------------------------------ */
+
+/* Activation spreads from cues along bindings and associations, hop by hop (Collins & Loftus 1975; Anderson 1983). p_h(n) is the
+ * pulse that node n gets in hop h, a(n) its activation in the end:
+ *
+ *     p_0(n) = activation of the cue                                     n is a cue
+ *     p_h(n) = min(1, sum over sources s of p_(h-1)(s) f(s) g w)         s sends in hop h and has an edge of weight w to n
+ *     a(n)   = min(1, sum over h of p_h(n) decay^h)                      at most 1 after each hop
+ *
+ * A node sends in hop h + 1 what it got in hop h, if that came to p_h(n) decay^h >= threshold and h < max_hops. Pulses are
+ * handed on undamped: what arrives over h edges has been damped by decay^h, not by decay^(1 + 2 + ... + h). g is the strength of
+ * the edge's direction, and f what the source's fan leaves of a pulse for each edge; the fan counts all edges of the source,
+ * bindings and associations, as all of them share the pulse:
+ *
+ *     DM_FAN_LINEAR 1 / fan   DM_FAN_SQRT 1 / sqrt(fan)   DM_FAN_ACTR max(0, S - ln(fan + 1))   DM_FAN_NONE 1
+ *
+ * (ACT-R's fan counts the node itself, hence fan + 1.) Activation also flows back to where it came from: a(n) is a sum
+ * over all walks from the cues. docs/explanation/spreading.md has a worked example.
+ *
+ * Computed in double: ((p f) g) w, and each sum in ascending order of the sources' slots. So the result has the same bits for
+ * any team and any order of the cues. */
+
+enum {
+    DM_FAN_NONE = 3, /* for spreading, beside DM_FAN_LINEAR, _SQRT and _ACTR */
+    DM_HOPS_MAX = 64
+};
+
+typedef struct dm_spread_options {
+    size_t size;                 /* sizeof(dm_spread_options) */
+    int32_t fan_mode;            /* DM_FAN_... */
+    uint32_t max_hops;           /* 0..DM_HOPS_MAX; 0: the cues alone */
+    double decay;                /* in [0, 1] */
+    double threshold;            /* in [0, 1] */
+    double up;                   /* g from an episode to a concept; finite, not negative, as all that follow */
+    double down;                 /* from a concept to an episode */
+    double lateral;              /* between concepts */
+    double episodic;             /* between episodes */
+    double associative_strength; /* S of DM_FAN_ACTR */
+    size_t placement;            /* as in dm_store_options */
+} dm_spread_options;
+
+/* DM_FAN_SQRT, 4 hops, decay 0.8, threshold 0.01, up 0.8, down 0.6, lateral 0.4, episodic 0.3, S 1.6, placement 0. */
+DM_API dm_spread_options dm_spread_defaults(void);
+
+/* The memory that spreading works in, made ahead so that spreading does not allocate; about 50 bytes for each node of the
+ * store's capacities, used as far as activation reaches. For one call at a time; several spreaders may spread over one
+ * store at once. */
+typedef struct dm_spreader dm_spreader;
+
+/* options may be NULL: the defaults. On failure *spreader is NULL. DM_ERROR_ARGUMENT: an option out of range, or a
+ * single-type store, which has no edges. DM_ERROR_MEMORY. */
+DM_API int32_t dm_spreader_create(dm_store *store, const dm_spread_options *options, dm_spreader **spreader, char *error,
+                                  size_t error_size);
+/* Before the store is destroyed. Accepts NULL. */
+DM_API void dm_spreader_destroy(dm_spreader *spreader);
+/* Bytes from the allocator. */
+DM_API uint64_t dm_spreader_memory(const dm_spreader *spreader);
+
+typedef struct dm_cue {
+    uint32_t slot;
+    float activation; /* above 1 counts as 1 */
+} dm_cue;
+
+typedef struct dm_spread_node {
+    uint32_t slot;
+    float activation; /* in (0, 1] */
+    uint32_t hop;     /* that reached it first; 0: a cue */
+} dm_spread_node;
+
+/* Belongs to the spreader and is valid until it is used again or destroyed. */
+typedef struct dm_spread_result {
+    const dm_spread_node *nodes; /* all that were reached, the cues included, in ascending order of slots */
+    uint32_t count;
+    uint64_t edges; /* followed, over all hops */
+} dm_spread_result;
+
+/* Spreads; changes nothing in the store. A cue whose activation is not above 0 or whose node is gone is passed over; of two
+ * for one node the higher counts. Other calls may change the store meanwhile: the edges that a node sends along are a state it
+ * was in during the call, and a node that was removed may be in the result. Locks only as far as the team does. */
+DM_API dm_spread_result dm_spread(dm_spreader *spreader, const dm_cue *cues, size_t count, dm_team *team);
+
+/* dm_store_activate of each node by its activation: a <- min(1, a + activation). Lock-free. */
+DM_API void dm_store_apply_spread(dm_store *store, const dm_spread_node *nodes, size_t count);
+
 /* --- memory --------------------------------------------------------------------------------------------------------------- */
 
 /* Bytes from the allocator, capacities included. */

@@ -61,17 +61,14 @@ static void *allocate(dm_spreader *spreader, size_t count, size_t size) {
 
 static int create_parts(dm_spreader *spreader) {
     const size_t nodes = spreader->nodes;
-    spreader->received = allocate(spreader, nodes, sizeof(*spreader->received));
-    spreader->activation = allocate(spreader, nodes, sizeof(*spreader->activation));
-    spreader->hop = allocate(spreader, nodes, sizeof(*spreader->hop));
-    spreader->frontier = allocate(spreader, nodes, sizeof(*spreader->frontier));
-    spreader->pulses = allocate(spreader, nodes, sizeof(*spreader->pulses));
+    spreader->records = allocate(spreader, nodes, sizeof(*spreader->records));
+    spreader->frontier = allocate(spreader, nodes + 1, sizeof(*spreader->frontier));
+    spreader->pulses = allocate(spreader, nodes + 1, sizeof(*spreader->pulses));
     spreader->spans = allocate(spreader, DM_BATCH_SOURCES, sizeof(*spreader->spans));
     spreader->edges = allocate(spreader, nodes + DM_BATCH_EDGES, sizeof(*spreader->edges));
     spreader->result = allocate(spreader, nodes, sizeof(*spreader->result));
-    return spreader->received != NULL && spreader->activation != NULL && spreader->hop != NULL &&
-           spreader->frontier != NULL && spreader->pulses != NULL && spreader->spans != NULL && spreader->edges != NULL &&
-           spreader->result != NULL &&
+    return spreader->records != NULL && spreader->frontier != NULL && spreader->pulses != NULL &&
+           spreader->spans != NULL && spreader->edges != NULL && spreader->result != NULL &&
            dm_node_set_create(&spreader->next, spreader->nodes, &spreader->memory, spreader->options.placement) &&
            dm_node_set_create(&spreader->reached, spreader->nodes, &spreader->memory, spreader->options.placement);
 }
@@ -122,9 +119,7 @@ void dm_spreader_destroy(dm_spreader *spreader) {
     dm_memory_free(memory, spreader->spans);
     dm_memory_free(memory, spreader->pulses);
     dm_memory_free(memory, spreader->frontier);
-    dm_memory_free(memory, spreader->hop);
-    dm_memory_free(memory, spreader->activation);
-    dm_memory_free(memory, spreader->received);
+    dm_memory_free(memory, spreader->records);
     dm_memory account = {0}; /* the spreader's own bytes: what is left of its account */
     atomic_store_explicit(&account.bytes, dm_memory_bytes(memory), memory_order_relaxed);
     dm_memory_free(&account, spreader);

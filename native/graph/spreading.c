@@ -175,35 +175,43 @@ static void gather(void *context, uint32_t task, uint32_t member) {
 /* --- scatter --------------------------------------------------------------------------------------------------------- */
 
 /* Adds what edges begin..end - 1 of the buffer carry to the targets of one stripe: numbers whose 64 belong to it. */
-static inline void add_shares(const hop_work *work, uint32_t begin, uint32_t end, double share, uint32_t stripe) {
+static inline void add_shares(const hop_work *work, uint32_t begin, uint32_t end, double share, uint32_t stripe,
+                              uint32_t stripes, int prefetch) {
     dm_spreader *spreader = work->spreader;
     const dm_edge *edges = spreader->edges;
-    double *received = spreader->received;
     for (uint32_t i = begin; i < end; i++) {
-        if (work->prefetch && i + SCATTER_AHEAD < work->edges) {
+        if (prefetch && i + SCATTER_AHEAD < work->edges) {
             /* Perhaps a place of another source, or one left empty: any number will do. */
-            __builtin_prefetch(&received[number_of(spreader, edges[i + SCATTER_AHEAD].slot)], 1);
+            __builtin_prefetch(&spreader->records[number_of(spreader, edges[i + SCATTER_AHEAD].slot)], 1);
         }
         const uint32_t target = number_of(spreader, edges[i].slot);
         const double carried = share * (double)edges[i].strength;
-        if ((target / 64 & (work->stripes - 1)) != stripe || !(carried > 0.0)) {
-            continue;
+        if ((target / 64 & (stripes - 1)) == stripe && carried > 0.0) {
+            dm_node_set_add(&spreader->next, target); /* whether it is new cannot be predicted, so nobody asks */
+            spreader->records[target].received += carried;
         }
-        if (received[target] == 0.0) {
-            dm_node_set_add(&spreader->next, target);
-        }
-        received[target] += carried;
+    }
+}
+
+/* Constants in the caller, so that a thread alone asks nothing about stripes, and a small store nothing about memory. */
+static inline void scatter_batch(const hop_work *work, uint32_t stripe, uint32_t stripes, int prefetch) {
+    const dm_span *spans = work->spreader->spans;
+    for (uint32_t i = 0; i < work->sources; i++) {
+        const uint32_t between = spans[i].begin + spans[i].bindings;
+        add_shares(work, spans[i].begin, between, spans[i].bound, stripe, stripes, prefetch);
+        add_shares(work, between, spans[i].begin + spans[i].edges, spans[i].associated, stripe, stripes, prefetch);
     }
 }
 
 static void scatter(void *context, uint32_t stripe, uint32_t member) {
     (void)member;
     const hop_work *work = context;
-    const dm_span *spans = work->spreader->spans;
-    for (uint32_t i = 0; i < work->sources; i++) {
-        const uint32_t between = spans[i].begin + spans[i].bindings;
-        add_shares(work, spans[i].begin, between, spans[i].bound, stripe);
-        add_shares(work, between, spans[i].begin + spans[i].edges, spans[i].associated, stripe);
+    if (work->stripes > 1) {
+        scatter_batch(work, stripe, work->stripes, work->prefetch);
+    } else if (work->prefetch) {
+        scatter_batch(work, 0, 1, 1);
+    } else {
+        scatter_batch(work, 0, 1, 0);
     }
 }
 
@@ -244,35 +252,35 @@ static double at_most_one(double value) {
     return value < 1.0 ? value : 1.0;
 }
 
-/* What a node received in hop `hop` becomes activation, and the node one of the next frontier if that reaches the threshold. */
-static void settle(dm_spreader *spreader, uint32_t number, uint32_t hop) {
-    const double pulse = at_most_one(spreader->received[number]);
+/* What a node received in hop `hop` becomes activation, and the node number `place` of the next frontier if that reaches the
+ * threshold. Returns how many the frontier has then. */
+static inline uint32_t settle(dm_spreader *spreader, uint32_t number, uint32_t hop, uint32_t place) {
+    dm_spread_record *record = &spreader->records[number];
+    const double pulse = at_most_one(record->received);
     const double gained = pulse * spreader->damping[hop];
-    spreader->received[number] = 0.0;
+    record->received = 0.0;
     if (gained == 0.0) { /* decay 0, or below the smallest number: not reached */
-        return;
+        return place;
     }
-    if (spreader->activation[number] == 0.0) {
-        spreader->hop[number] = (uint8_t)hop;
-        dm_node_set_add(&spreader->reached, number);
-    }
-    spreader->activation[number] = at_most_one(spreader->activation[number] + gained);
-    if (gained >= spreader->options.threshold && hop < spreader->options.max_hops) {
-        spreader->frontier[spreader->frontier_count] = slot_of(spreader, number);
-        spreader->pulses[spreader->frontier_count] = pulse;
-        spreader->frontier_count++;
-    }
+    /* Whether it was reached before, and whether it sends, cannot be predicted: so both are written without a branch. */
+    record->hop = record->activation == 0.0 ? hop : record->hop;
+    record->activation = at_most_one(record->activation + gained);
+    dm_node_set_add(&spreader->reached, number);
+    spreader->frontier[place] = slot_of(spreader, number);
+    spreader->pulses[place] = pulse;
+    return place + (uint32_t)((gained >= spreader->options.threshold) & (hop < spreader->options.max_hops));
 }
 
 static void settle_all(dm_spreader *spreader, uint32_t hop) {
     uint32_t first = 0;
-    spreader->frontier_count = 0;
+    uint32_t place = 0;
     for (uint64_t bits = dm_node_set_take(&spreader->next, &first); bits != 0;
          bits = dm_node_set_take(&spreader->next, &first)) {
         for (; bits != 0; bits &= bits - 1) {
-            settle(spreader, first + (uint32_t)__builtin_ctzll(bits), hop);
+            place = settle(spreader, first + (uint32_t)__builtin_ctzll(bits), hop, place);
         }
     }
+    spreader->frontier_count = place;
 }
 
 /* --- a call ------------------------------------------------------------------------------------------------------------- */
@@ -284,10 +292,9 @@ static void take_cue(dm_spreader *spreader, dm_cue cue) {
         return;
     }
     const uint32_t number = number_of(spreader, cue.slot);
-    if (spreader->received[number] < (double)cue.activation) {
-        spreader->received[number] = (double)cue.activation;
-        dm_node_set_add(&spreader->next, number);
-    }
+    dm_spread_record *record = &spreader->records[number];
+    record->received = fmax(record->received, (double)cue.activation);
+    dm_node_set_add(&spreader->next, number);
 }
 
 /* Empties the set of what was reached into the result, and leaves everything zero. */
@@ -298,10 +305,11 @@ static uint32_t list_reached(dm_spreader *spreader) {
          bits = dm_node_set_take(&spreader->reached, &first)) {
         for (; bits != 0; bits &= bits - 1) {
             const uint32_t number = first + (uint32_t)__builtin_ctzll(bits);
+            dm_spread_record *record = &spreader->records[number];
             spreader->result[count++] = (dm_spread_node){.slot = slot_of(spreader, number),
-                                                         .activation = (float)spreader->activation[number],
-                                                         .hop = spreader->hop[number]};
-            spreader->activation[number] = 0.0;
+                                                         .activation = (float)record->activation,
+                                                         .hop = (uint32_t)record->hop};
+            record->activation = 0.0;
         }
     }
     return count;
@@ -329,7 +337,7 @@ dm_spread_result dm_spread_prefetched(dm_spreader *spreader, const dm_cue *cues,
 }
 
 dm_spread_result dm_spread(dm_spreader *spreader, const dm_cue *cues, size_t count, dm_team *team) {
-    return dm_spread_prefetched(spreader, cues, count, team);
+    return spread(spreader, cues, count, team, spreader->nodes > DM_PREFETCH_NODES);
 }
 
 void dm_store_apply_spread(dm_store *store, const dm_spread_node *nodes, size_t count) {

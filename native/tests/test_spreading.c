@@ -157,7 +157,8 @@ static void check_world(const world *made, test_random *random, size_t most_cues
     for (int round = 0; round < 3; round++) { /* what a call leaves behind would show in the next */
         size_t count = draw_cues(made, random, cues, most_cues, activations);
         spread_model_run(&model, &options, activations);
-        spread_model_check(&model, dm_spread_plain(spreader, cues, count, NULL));
+        spread_model_check(&model, dm_spread_plain(spreader, cues, count, teams[round]));
+        spread_model_check(&model, dm_spread_prefetched(spreader, cues, count, teams[3 * round]));
         for (uint32_t threads = 0; threads <= THREADS_MOST; threads++) {
             shuffle(random, cues, count);
             spread_model_check(&model, dm_spread(spreader, cues, count, teams[threads]));

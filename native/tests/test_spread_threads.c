@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "dualmem/dualmem.h"
+#include "graph/spreading.h"
 #include "tests/spread_model.h"
 #include "tests/support.h"
 
@@ -182,7 +183,8 @@ static void *spread_all_the_time(void *argument) {
         for (int i = 0; i < 3; i++) {
             cues[i] = (dm_cue){any_slot(&random), (float)test_random_uniform(&random, 0.0, 1.0)};
         }
-        dm_spread_result result = dm_spread(spreader, cues, 3, team);
+        dm_spread_result result = self->operations % 2 ? dm_spread_prefetched(spreader, cues, 3, team)
+                                                       : dm_spread_plain(spreader, cues, 3, team);
         check_form(result);
         dm_store_apply_spread(self->store, result.nodes, result.count);
         dm_edge edges[CONCEPTS + EPISODES];

@@ -287,13 +287,12 @@ static void settle_all(dm_spreader *spreader, uint32_t hop) {
 
 static void take_cue(dm_spreader *spreader, dm_cue cue) {
     const dm_store *store = spreader->store;
-    if (dm_slot_index(cue.slot) >= dm_rows_of(store, cue.slot)->capacity || !dm_is_live_inline(store, cue.slot) ||
-        !(cue.activation > 0.0f)) {
+    if (dm_slot_index(cue.slot) >= dm_rows_of(store, cue.slot)->capacity || !dm_is_live_inline(store, cue.slot)) {
         return;
     }
     const uint32_t number = number_of(spreader, cue.slot);
     dm_spread_record *record = &spreader->records[number];
-    record->received = fmax(record->received, (double)cue.activation);
+    record->received = fmax(record->received, (double)cue.activation); /* of a number and NaN: the number */
     dm_node_set_add(&spreader->next, number);
 }
 

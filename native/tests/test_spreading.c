@@ -169,6 +169,41 @@ static void check_world(const world *made, test_random *random, size_t most_cues
     free(cues);
 }
 
+/* A float of the result hides the last bits of the doubles behind it; a threshold does not. What a node got in the first hop is
+ * made the threshold of the second: the node sends, and with the next number it does not. */
+static void check_doubles(const world *made, test_random *random) {
+    double *activations = calloc(made->model.nodes, sizeof(double));
+    REQUIRE(activations != NULL);
+    dm_spread_options options = draw_options(random);
+    options.threshold = 0.0;
+    spread_model model = made->model;
+    dm_cue cues[5];
+    for (int i = 0; i < 5; i++) {
+        uint32_t node = (uint32_t)test_random_below(random, made->model.nodes);
+        cues[i] = (dm_cue){spread_model_slot(&made->model, node), (float)test_random_uniform(random, 0.5, 1.0)};
+        activations[node] = fmax(activations[node], (double)cues[i].activation);
+    }
+    options.max_hops = 1;
+    spread_model_run(&model, &options, activations);
+    uint32_t node = (uint32_t)test_random_below(random, model.nodes);
+    while (node + 1 < model.nodes && model.hops[node] != 1) {
+        node++;
+    }
+    double gained = model.activations[node];
+    options.max_hops = 2;
+    for (int above = 0; above < 2 && model.hops[node] == 1; above++) {
+        options.threshold = above ? nextafter(gained, 2.0) : gained;
+        if (options.threshold > 1.0) {
+            break;
+        }
+        spread_model_run(&model, &options, activations);
+        dm_spreader *spreader = make_spreader(made->store, &options);
+        spread_model_check(&model, dm_spread(spreader, cues, 5, teams[above * 3]));
+        dm_spreader_destroy(spreader);
+    }
+    free(activations);
+}
+
 static void random_graphs_match_the_model(void) {
     const uint32_t sizes[][3] = {{1, 1, 1}, {2, 0, 1}, {0, 3, 3}, {5, 3, 12}, {40, 25, 60}, {63, 64, 900}, {64, 65, 300},
                                  {300, 90, 700}, {200, 200, 12000}};
@@ -178,6 +213,9 @@ static void random_graphs_match_the_model(void) {
             world made = make_world(sizes[size][0], sizes[size][1]);
             connect_at_random(&made, &random, sizes[size][2]);
             check_world(&made, &random, sizes[size][0] + 3);
+            for (int i = 0; i < 20; i++) {
+                check_doubles(&made, &random);
+            }
             free_world(&made);
         }
     }
@@ -355,6 +393,65 @@ static void fans_by_mode(void) {
     free_world(&made);
 }
 
+/* 16777217 / 2^25 = 0.5 + 2^-25 lies halfway between two floats, and rounds to 0.5. A share of 2^-54 added to it is lost; the
+ * same shares added up before it lift it above the half. So the sum tells in which order it was taken. */
+static void sums_are_taken_in_the_order_of_the_sources(void) {
+    enum { SOURCES = 6000 }; /* more than one batch, and enough to be scattered by several threads */
+    const uint32_t places[] = {0, 1, 2, DM_BATCH_SOURCES, SOURCES - 3, SOURCES - 1};
+    dm_cue *cues = malloc(SOURCES * sizeof(dm_cue));
+    REQUIRE(cues != NULL);
+    for (size_t p = 0; p < sizeof(places) / sizeof(places[0]); p++) {
+        dm_store_options sizes = {.size = sizeof(sizes), .dim = 2, .concept_capacity = 1, .episode_capacity = SOURCES};
+        dm_store *store = NULL;
+        REQUIRE(dm_store_create(&sizes, &store, error, sizeof(error)) == DM_OK);
+        uint32_t target = add(store, 1, 0);
+        test_random random = {p};
+        for (uint32_t i = 0; i < SOURCES; i++) {
+            int is_large = i == places[p];
+            uint32_t source = add(store, 0, i);
+            float weight = is_large ? 673.0f * 0x1p-10f : 0x1p-27f; /* 97 * 257 * 673 = 16777217 */
+            REQUIRE(dm_store_bind(store, source, target, weight, NULL, error, sizeof(error)) == DM_OK);
+            cues[i] = (dm_cue){source, is_large ? 97.0f * 257.0f * 0x1p-15f : 0x1p-27f};
+        }
+        dm_spread_options options = dm_spread_defaults();
+        options.fan_mode = DM_FAN_NONE;
+        options.max_hops = 1;
+        options.threshold = 0.0;
+        options.decay = 1.0;
+        options.up = 1.0;
+        dm_spreader *spreader = make_spreader(store, &options);
+        /* Two halves of a last bit are one; one alone is rounded to even, away. */
+        float expected = places[p] < 2 ? 0.5f : 0.5f + 0x1p-24f;
+        for (uint32_t threads = 0; threads <= THREADS_MOST; threads++) {
+            shuffle(&random, cues, SOURCES);
+            CHECK(found(dm_spread(spreader, cues, SOURCES, teams[threads]), target) == expected);
+        }
+        dm_spreader_destroy(spreader);
+        dm_store_destroy(store);
+    }
+    free(cues);
+}
+
+/* Strengths so large that a share is infinite: an edge of weight 0 still carries nothing. */
+static void nothing_is_carried_by_weight_zero(void) {
+    world made = make_world(2, 1);
+    connect(&made, 2, 0, 0.0f);
+    connect(&made, 2, 1, 0x1p-20f);
+    dm_spread_options options = dm_spread_defaults();
+    options.fan_mode = DM_FAN_ACTR;
+    options.associative_strength = 1e200;
+    options.down = 1e200;
+    options.max_hops = 1;
+    dm_spreader *spreader = make_spreader(made.store, &options);
+    const dm_cue cue = {dm_concept_slot(0), 1.0f};
+    dm_spread_result result = dm_spread(spreader, &cue, 1, NULL);
+    CHECK_EQUAL(result.count, 2);
+    CHECK_EQUAL(result.edges, 2);
+    CHECK(found(result, 1) == 0.8f);
+    dm_spreader_destroy(spreader);
+    free_world(&made);
+}
+
 /* --- nodes that go, results that are applied ------------------------------------------------------------------------------- */
 
 static void removed_nodes_neither_send_nor_receive(void) {
@@ -506,6 +603,8 @@ int main(void) {
     hops_and_thresholds_to_the_edge();
     activation_saturates_at_one();
     fans_by_mode();
+    nothing_is_carried_by_weight_zero();
+    sums_are_taken_in_the_order_of_the_sources();
     removed_nodes_neither_send_nor_receive();
     results_are_applied();
     options_out_of_range_are_refused();

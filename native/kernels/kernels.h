@@ -29,5 +29,9 @@ extern const dm_kernel *const dm_mixed_kernels[];
 extern const size_t dm_mixed_kernel_count;
 extern const dm_kernel *const dm_concept_formation_kernels[];
 extern const size_t dm_concept_formation_kernel_count;
+extern const dm_kernel *const dm_spreading_kernels[];
+extern const size_t dm_spreading_kernel_count;
+extern const dm_kernel *const dm_fan_effect_anderson_kernels[];
+extern const size_t dm_fan_effect_anderson_kernel_count;
 
 #endif

@@ -638,16 +638,21 @@ static uint32_t list_episode(const dm_store *store, uint32_t episode_slot, uint3
     return written;
 }
 
+void dm_list_bindings(const dm_store *store, uint32_t slot, uint32_t version, uint32_t fan, dm_edge *edges,
+                      uint32_t capacity) {
+    if (dm_slot_is_concept(slot)) {
+        (void)list_concept(store, slot, version, edges, capacity);
+    } else {
+        (void)list_episode(store, slot, version, fan, edges, capacity);
+    }
+}
+
 uint32_t dm_edges_at(const dm_store *store, uint32_t slot, dm_edge *edges, uint32_t capacity, uint32_t *moment) {
     const dm_links *links = dm_links_at(store, slot);
     for (;;) {
         uint32_t version = dm_links_begin_read(links);
         uint32_t fan = atomic_load_explicit(&links->fan, memory_order_acquire);
-        if (dm_slot_is_concept(slot)) {
-            (void)list_concept(store, slot, version, edges, capacity);
-        } else {
-            (void)list_episode(store, slot, version, fan, edges, capacity);
-        }
+        dm_list_bindings(store, slot, version, fan, edges, capacity);
         if (dm_links_end_read(links, version)) {
             *moment = version;
             return fan;

@@ -107,6 +107,8 @@ int32_t dm_store_create(const dm_store_options *given, dm_store **store, char *e
         atomic_store_explicit(&made->self_memory.bytes, dm_memory_bytes(&account), memory_order_relaxed);
         made->dim = options->dim;
         made->single_type = options->single_type;
+        made->array_placement = options->placement;
+        dm_associations_create(&made->associations);
         (void)pthread_mutex_init(&made->lock, NULL);
     }
     if (made == NULL || !create_parts(made, options)) {
@@ -128,6 +130,7 @@ void dm_store_destroy(dm_store *store) {
     dm_store_free_readers(store);
     if (!store->single_type) {
         dm_bindings_destroy(&store->bindings, &store->binding_memory);
+        dm_associations_destroy(&store->associations, &store->association_memory);
         dm_memory_free(&store->metadata_memory, store->links);
         dm_memory_free(&store->node_memory, (void *)store->formations);
     }
@@ -288,6 +291,7 @@ int32_t dm_store_remove(dm_store *store, uint32_t slot, char *error, size_t erro
     dm_rows_clear(table, index); /* from here on nothing is bound to it any more */
     if (!store->single_type) {
         dm_store_unbind_all(store, slot);
+        dm_store_dissociate_all(store, slot);
     }
     table->live--;
     dm_rows_give_index(table, index);
@@ -338,7 +342,9 @@ dm_population dm_store_population(dm_store *store) {
     dm_population population = {.concepts = store->concepts.live,
                                 .episodes = store->single_type ? 0 : store->episodes.live,
                                 .nodes = store->concepts.live + store->episodes.live,
-                                .bindings = atomic_load_explicit(&store->bindings.count, memory_order_relaxed)};
+                                .bindings = atomic_load_explicit(&store->bindings.count, memory_order_relaxed),
+                                .associations =
+                                    atomic_load_explicit(&store->associations.count, memory_order_relaxed)};
     (void)pthread_mutex_unlock(&store->lock);
     return population;
 }
@@ -392,8 +398,9 @@ dm_memory_use dm_store_memory(const dm_store *store) {
                          .ids = dm_memory_bytes(&store->id_memory),
                          .nodes = dm_memory_bytes(&store->node_memory),
                          .metadata = dm_memory_bytes(&store->metadata_memory),
-                         .bindings = dm_memory_bytes(&store->binding_memory)};
-    use.total = use.embeddings + use.ids + use.nodes + use.metadata + use.bindings +
+                         .bindings = dm_memory_bytes(&store->binding_memory),
+                         .associations = dm_memory_bytes(&store->association_memory)};
+    use.total = use.embeddings + use.ids + use.nodes + use.metadata + use.bindings + use.associations +
                 dm_memory_bytes(&store->self_memory);
     return use;
 }

@@ -15,6 +15,7 @@
  *   rows          per type: the embeddings, contiguous for scans, behind a map from slot to row (rows.h).
  *   ids           one hash table for both types (ids.h).
  *   bindings      in blocks of eight that belong to a concept (bindings.h).
+ *   associations  in blocks of eight per node, from the first association on (associations.h).
  */
 #ifndef DUALMEM_STORE_STORE_H
 #define DUALMEM_STORE_STORE_H
@@ -26,6 +27,7 @@
 #include <string.h>
 
 #include "dualmem/dualmem.h"
+#include "store/associations.h"
 #include "store/bindings.h"
 #include "store/ids.h"
 #include "store/links.h"
@@ -64,6 +66,9 @@ struct dm_store {
     dm_memory node_memory;
     dm_memory metadata_memory;
     dm_memory binding_memory;
+    dm_memory association_memory;
+    dm_associations associations; /* at the end: what is above keeps its place */
+    size_t array_placement;
 };
 
 /* --- hot accesses ------------------------------------------------------------------------------------------------ */
@@ -138,6 +143,11 @@ int dm_bindings_append_handle(dm_store *store, uint32_t episode, uint32_t fan, u
 
 /* bindings.c: removes all bindings of a node that no new ones can come to. */
 void dm_store_unbind_all(dm_store *store, uint32_t slot);
+
+/* bindings.c: writes up to `capacity` of the node's `fan` bindings; for a reader that took the node's version before, then
+ * the fan, and compares the version afterwards. */
+void dm_list_bindings(const dm_store *store, uint32_t slot, uint32_t version, uint32_t fan, dm_edge *edges,
+                      uint32_t capacity);
 
 /* metadata.c: how much slower a concept with this fan forgets: 1 / (1 + 0.25 ln(max(fan, 1))). */
 float dm_decay_factor_of(uint32_t fan);

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * A store holds episodes and concepts, each with an embedding, an activation and the time of its last access, and the
- * weighted bindings between them. Link with libdualmem.
+ * weighted edges between them: bindings of an episode to a concept, associations of two nodes of one type. Link with
+ * libdualmem.
  *
  * Ids and slots. A node is known to its owner by a 128-bit id, whose bits mean nothing here, and inside by a 32-bit slot.
  * Calls that take a slot ("by handle") go straight to the data; calls that take ids look each one up in a hash table
@@ -16,7 +17,8 @@
  *
  * Threads. Every call may run at the same time as any other, dm_store_create and dm_store_destroy excepted. Reads and
  * changes of strengths and activations are lock-free. Adding and removing nodes takes one lock per store; adding and
- * removing bindings takes a lock in each of the two nodes; readers of bindings try again while such a change goes on. What
+ * removing bindings, and every change of an association, takes a lock in each of the two nodes; readers of either try again
+ * while such a change goes on. What
  * is not promised: a call that resolved an id or was given a slot or a binding, and is overtaken by the removal of that
  * node or binding and by the reuse of its place, acts on the new occupant. Whoever removes nodes or bindings keeps other
  * threads from using their handles.
@@ -156,7 +158,7 @@ DM_API int32_t dm_store_add_nodes(dm_store *store, const dm_id *ids, const float
 DM_API int32_t dm_store_update_embedding(dm_store *store, uint32_t slot, const float *embedding, char *error,
                                          size_t error_size);
 
-/* Removes a node and its bindings; the fans of the nodes it was bound to fall. References to its embedding stay valid.
+/* Removes a node, its bindings and its associations; the fans of the nodes it was bound to fall. References to its embedding stay valid.
  * DM_ERROR_ARGUMENT when no node lives in the slot. */
 DM_API int32_t dm_store_remove(dm_store *store, uint32_t slot, char *error, size_t error_size);
 
@@ -177,6 +179,7 @@ typedef struct dm_population {
     uint32_t episodes;
     uint32_t nodes;    /* both, or the nodes of a single-type store */
     uint64_t bindings;
+    uint64_t associations;
 } dm_population;
 
 DM_API dm_population dm_store_population(dm_store *store);
@@ -283,11 +286,11 @@ DM_API int32_t dm_activation_sigmoid_fan(const float *similarities, size_t simil
 
 /* --- hot metadata --------------------------------------------------------------------------------------------------- */
 
-/* Number of distinct partners bound to the node; exact at all times. */
+/* Number of distinct partners bound to the node; exact at all times. Associations do not count. */
 DM_API uint32_t dm_store_fan(const dm_store *store, uint32_t slot);
 /* *fan of the node with this id. 1: found; 0: no such node, *fan is 0. */
 DM_API int dm_store_fan_by_id(const dm_store *store, dm_id id, uint32_t *fan);
-/* Grows by one with every change of the node's fan (modulo 2^31). */
+/* Grows by one with every change of the node's fan or of its associations, their weights included (modulo 2^31). */
 DM_API uint32_t dm_store_version(const dm_store *store, uint32_t slot);
 
 /* How much slower a concept forgets for its fan: lambda_c / lambda_0 = 1 / (1 + 0.25 ln(max(fan, 1))). Kept up to date by
@@ -368,6 +371,28 @@ typedef struct dm_edge {
  * a state the node was in at one moment; strengths are as fresh as can be. Spreading down: from a concept to its episodes;
  * up: from an episode to its concepts. */
 DM_API uint32_t dm_store_edges(const dm_store *store, uint32_t slot, dm_edge *edges, uint32_t capacity);
+
+/* --- associations --------------------------------------------------------------------------------------------------------- */
+
+/* Weighted edges without a direction: between two concepts (lateral) or between two episodes (episodic). They are not in
+ * dm_store_fan, which counts bindings alone. A store without any has no memory for them; the first one takes 8 bytes for each
+ * node of the capacities. Weights lie in [0, 1]. */
+
+/* Associates two nodes, or gives the association they have a new weight. Locks the two nodes.
+ * DM_ERROR_ARGUMENT: slots that are equal, of different types or without a node; a weight outside of [0, 1]; a
+ * single-type store. DM_ERROR_MEMORY. */
+DM_API int32_t dm_store_associate(dm_store *store, uint32_t slot, uint32_t other, float weight, char *error,
+                                  size_t error_size);
+
+/* Removes the association of two nodes. 1: removed; 0: there was none. Locks the two nodes. */
+DM_API int dm_store_dissociate(dm_store *store, uint32_t slot, uint32_t other);
+
+/* The weight, or -1 when the two are not associated. Looks through the associations of the node that has fewer. */
+DM_API float dm_store_association_weight(const dm_store *store, uint32_t slot, uint32_t other);
+
+/* Writes up to `capacity` of the node's associations, in no particular order, and returns how many it has. What is written
+ * is a state the node was in at one moment, weights included. `strength` is the weight, `binding` DM_BINDING_NONE. */
+DM_API uint32_t dm_store_associations(const dm_store *store, uint32_t slot, dm_edge *edges, uint32_t capacity);
 
 /* --- statistics --------------------------------------------------------------------------------------------------------- */
 
@@ -565,6 +590,90 @@ DM_API uint64_t dm_lookup_memory(const dm_lookup *lookup);
 DM_API int32_t dm_lookup_search(dm_lookup *lookup, const float *queries, size_t stride, size_t count, uint32_t k,
                                 dm_team *team, uint32_t *slots, double *cosines, char *error, size_t error_size);
 
+/* --- spreading activation ------------------------------------------------------------------------------------------------ */
+
+/* Activation spreads from cues along bindings and associations, hop by hop (Collins & Loftus 1975; Anderson 1983). p_h(n) is the
+ * pulse that node n gets in hop h, a(n) its activation in the end:
+ *
+ *     p_0(n) = activation of the cue                                     n is a cue
+ *     p_h(n) = min(1, sum over sources s of p_(h-1)(s) f(s) g w)         s sends in hop h and has an edge of weight w to n
+ *     a(n)   = min(1, sum over h of p_h(n) decay^h)                      at most 1 after each hop
+ *
+ * A node sends in hop h + 1 what it got in hop h, if that came to p_h(n) decay^h >= threshold and h < max_hops. Pulses are
+ * handed on undamped: what arrives over h edges has been damped by decay^h, not by decay^(1 + 2 + ... + h). g is the strength of
+ * the edge's direction, and f what the source's fan leaves of a pulse for each edge; the fan counts all edges of the source,
+ * bindings and associations, as all of them share the pulse:
+ *
+ *     DM_FAN_LINEAR 1 / fan   DM_FAN_SQRT 1 / sqrt(fan)   DM_FAN_ACTR max(0, S - ln(fan + 1))   DM_FAN_NONE 1
+ *
+ * (ACT-R's fan counts the node itself, hence fan + 1.) Activation also flows back to where it came from: a(n) is a sum
+ * over all walks from the cues. docs/explanation/spreading.md has a worked example.
+ *
+ * Computed in double: ((p f) g) w, and each sum in ascending order of the sources' slots. So the result has the same bits for
+ * any team and any order of the cues. */
+
+enum {
+    DM_FAN_NONE = 3, /* for spreading, beside DM_FAN_LINEAR, _SQRT and _ACTR */
+    DM_HOPS_MAX = 64
+};
+
+typedef struct dm_spread_options {
+    size_t size;                 /* sizeof(dm_spread_options) */
+    int32_t fan_mode;            /* DM_FAN_... */
+    uint32_t max_hops;           /* 0..DM_HOPS_MAX; 0: the cues alone */
+    double decay;                /* in [0, 1] */
+    double threshold;            /* in [0, 1] */
+    double up;                   /* g from an episode to a concept; finite, not negative, as all that follow */
+    double down;                 /* from a concept to an episode */
+    double lateral;              /* between concepts */
+    double episodic;             /* between episodes */
+    double associative_strength; /* S of DM_FAN_ACTR */
+    size_t placement;            /* as in dm_store_options */
+} dm_spread_options;
+
+/* DM_FAN_SQRT, 4 hops, decay 0.8, threshold 0.01, up 0.8, down 0.6, lateral 0.4, episodic 0.3, S 1.6, placement 0. */
+DM_API dm_spread_options dm_spread_defaults(void);
+
+/* The memory that spreading works in, made ahead so that spreading does not allocate; about 50 bytes for each node of the
+ * store's capacities, used as far as activation reaches. For one call at a time; several spreaders may spread over one
+ * store at once. */
+typedef struct dm_spreader dm_spreader;
+
+/* options may be NULL: the defaults. On failure *spreader is NULL. DM_ERROR_ARGUMENT: an option out of range, or a
+ * single-type store, which has no edges. DM_ERROR_MEMORY. */
+DM_API int32_t dm_spreader_create(dm_store *store, const dm_spread_options *options, dm_spreader **spreader, char *error,
+                                  size_t error_size);
+/* Before the store is destroyed. Accepts NULL. */
+DM_API void dm_spreader_destroy(dm_spreader *spreader);
+/* Bytes from the allocator. */
+DM_API uint64_t dm_spreader_memory(const dm_spreader *spreader);
+
+typedef struct dm_cue {
+    uint32_t slot;
+    float activation; /* above 1 counts as 1 */
+} dm_cue;
+
+typedef struct dm_spread_node {
+    uint32_t slot;
+    float activation; /* in (0, 1] */
+    uint32_t hop;     /* that reached it first; 0: a cue */
+} dm_spread_node;
+
+/* Belongs to the spreader and is valid until it is used again or destroyed. */
+typedef struct dm_spread_result {
+    const dm_spread_node *nodes; /* all that were reached, the cues included, in ascending order of slots */
+    uint32_t count;
+    uint64_t edges; /* followed, over all hops */
+} dm_spread_result;
+
+/* Spreads; changes nothing in the store. A cue whose activation is not above 0 or whose node is gone is passed over; of two
+ * for one node the higher counts. Other calls may change the store meanwhile: the edges that a node sends along are a state it
+ * was in during the call, and a node that was removed may be in the result. Locks only as far as the team does. */
+DM_API dm_spread_result dm_spread(dm_spreader *spreader, const dm_cue *cues, size_t count, dm_team *team);
+
+/* dm_store_activate of each node by its activation: a <- min(1, a + activation). Lock-free. */
+DM_API void dm_store_apply_spread(dm_store *store, const dm_spread_node *nodes, size_t count);
+
 /* --- memory --------------------------------------------------------------------------------------------------------------- */
 
 /* Bytes from the allocator, capacities included. */
@@ -575,6 +684,7 @@ typedef struct dm_memory_use {
     uint64_t nodes;      /* activation, time, strength, coherence */
     uint64_t metadata;   /* fan and version: what the cache of hot metadata adds */
     uint64_t bindings;
+    uint64_t associations; /* 0 before the first one */
 } dm_memory_use;
 
 DM_API dm_memory_use dm_store_memory(const dm_store *store);

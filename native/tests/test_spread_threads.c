@@ -97,6 +97,21 @@ static void spread_from_the_hub(dm_spreader *spreader, dm_team *team, double dir
     CHECK(whole);
 }
 
+/* No partner twice, and none that is not there. */
+static void look_at_the_hub(const dm_store *store, int bound) {
+    dm_edge edges[MOST];
+    uint32_t fan = bound ? dm_store_edges(store, dm_concept_slot(0), edges, MOST)
+                         : dm_store_associations(store, dm_concept_slot(0), edges, MOST);
+    char seen[MOST + 1] = {0};
+    int whole = fan >= LEAST && fan <= MOST;
+    for (uint32_t i = 0; i < fan; i++) {
+        char *partner = &seen[dm_slot_index(edges[i].slot)];
+        whole &= !*partner && edges[i].strength == 1.0f;
+        *partner = 1;
+    }
+    CHECK(whole);
+}
+
 static void lists_are_states_the_node_was_in(uint32_t rounds) {
     char error[256];
     for (uint64_t bound = 0; bound < 2; bound++) {
@@ -123,6 +138,9 @@ static void lists_are_states_the_node_was_in(uint32_t rounds) {
         start(&changer, change_hub, store, &stop, bound);
         for (uint32_t i = 0; i < rounds; i++) {
             spread_from_the_hub(spreader, NULL, bound ? 0.6 : 0.4);
+            for (int look = 0; look < 4; look++) { /* the window is short */
+                look_at_the_hub(store, (int)bound);
+            }
         }
         atomic_store(&stop, 1);
         REQUIRE(pthread_join(changer.thread, NULL) == 0);

@@ -126,7 +126,7 @@ static size_t draw_cues(const world *made, test_random *random, dm_cue *cues, si
     size_t count = test_random_below(random, most + 1);
     memset(activations, 0, made->model.nodes * sizeof(double));
     for (size_t i = 0; i < count; i++) {
-        uint32_t node = (uint32_t)test_random_below(random, i > 0 && i % 3 == 0 ? 3 : made->model.nodes);
+        uint32_t node = (uint32_t)test_random_below(random, i % 3 == 1 && made->model.nodes > 3 ? 3 : made->model.nodes);
         const float special[] = {0.0f, -0.5f, 1.5f, INFINITY, NAN, 1.0f, 0x1p-149f, 0.01f};
         uint64_t kind = test_random_below(random, 24);
         float activation = kind < 8 ? special[kind] : (float)test_random_uniform(random, 0.0, 1.0);

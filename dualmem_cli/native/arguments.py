@@ -22,6 +22,7 @@ SLOT_NONE = 2**32 - 1
 FLOAT32, UINT32, UINT64 = np.dtype(np.float32), np.dtype(np.uint32), np.dtype(np.uint64)
 
 _LOW = 2**64 - 1
+_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 def id_words(node: NodeId) -> tuple[int, int]:
@@ -66,9 +67,18 @@ def want(array: Any, dtype: np.dtype[Any], shape: tuple[int, ...], what: str) ->
 
 
 def finite(value: float, what: str) -> float:
-    """`value`, which must be neither NaN nor infinite."""
-    if value - value != 0:
-        raise StoreArgumentError(f"{what} {value} is not finite")
+    """`value`, which must be neither NaN nor infinite, and no more than float32 can hold: C would take it for infinite."""
+    if not abs(value) <= _LARGEST_FLOAT32:
+        raise StoreArgumentError(
+            f"{what} {value} is not finite" if value - value != 0 else f"{what} {value} is too large for float32"
+        )
+    return value
+
+
+def nanoseconds(value: int, what: str) -> int:
+    """`value`, which must fit 64 bits without a sign."""
+    if not 0 <= operator.index(value) < 1 << 64:
+        raise StoreArgumentError(f"{what} {value} is not in 0..{2**64 - 1}")
     return value
 
 

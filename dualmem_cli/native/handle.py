@@ -13,8 +13,8 @@ class StoreHandle:
     embedding, an index, a call in another thread, through its arguments) refers to it. So closing needs no lock and no count: it lets go
     of one reference.
 
-    C checks no slots and no handles of bindings, so here a number that the store cannot have given is refused. What a valid
-    slot holds after its node was removed is as in C: stale or zero.
+    C checks no slots and no handles of bindings, so here a number out of the store's range is refused. What a slot in range holds
+    after its node was removed, and a handle in range whose place was never used, is as in C: stale or zero.
     """
 
     def __init__(self, native: Binding, handle: Any) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dualmem_cli.errors import StoreArgumentError
-from dualmem_cli.native.arguments import FLOAT32, UINT32, Ids, NodeId, finite, id_array, id_words, want
+from dualmem_cli.native.arguments import FLOAT32, UINT32, Ids, NodeId, finite, id_array, id_words, nanoseconds, want
 from dualmem_cli.native.binding import record
 from dualmem_cli.native.handle import StoreHandle
 
@@ -151,7 +151,7 @@ class NodeCalls(StoreHandle):
 
     def touch(self, slot: int, now_ns: int) -> None:
         """Set the last access, ns of any clock, unless a later one is known."""
-        self._lib.dm_store_touch(self._handle, self._node(slot), now_ns)
+        self._lib.dm_store_touch(self._handle, self._node(slot), nanoseconds(now_ns, "time"))
 
     def strength(self, slot: int) -> float:
         """Strength of an episode, or of a node of a single-type store, in [0, 1]."""

@@ -305,6 +305,12 @@ static void finish(saver *state, char name[PATH_MAX], const char *path) {
 }
 
 int32_t dm_store_save(dm_store *store, const char *path, char *error, size_t error_size) {
+    uint64_t associations = atomic_load_explicit(&store->associations.count, memory_order_relaxed);
+    if (associations > 0) { /* a store that came back without them would be another one */
+        return dm_fail(DM_ERROR_UNSUPPORTED, error, error_size,
+                       "the store has %llu associations, and version %d of the format has no place for them; dissociate them to "
+                       "save the rest", (unsigned long long)associations, (int)DM_SNAPSHOT_VERSION);
+    }
     char name[PATH_MAX];
     saver state = {.store = store};
     state.descriptor = open_temporary(path, name);

@@ -293,6 +293,24 @@ static void what_cannot_be_loaded_is_refused(void) {
     free(path);
 }
 
+/* Until the format has a place for them, losing them silently would be worse than saying so. */
+static void associations_are_not_lost_silently(void) {
+    dm_store *store = case_store(4, 3, 3, 0);
+    test_random random = {5};
+    case_live(store, &random, 4, 3, 3, 0, 0);
+    float values[4] = {1.0f, 2.0f, 3.0f, 4.0f};
+    uint32_t first = 0;
+    uint32_t second = 0;
+    CHECK_STATUS(dm_store_add_concept(store, (dm_id){101, 5}, values, &first, error, sizeof(error)), DM_OK, error);
+    CHECK_STATUS(dm_store_add_concept(store, (dm_id){102, 5}, values, &second, error, sizeof(error)), DM_OK, error);
+    CHECK_STATUS(dm_store_associate(store, first, second, 0.5f, error, sizeof(error)), DM_OK, error);
+    CHECK_STATUS(dm_store_save(store, path_in(folder, "first"), error, sizeof(error)), DM_ERROR_UNSUPPORTED, error);
+    CHECK(strstr(error, "1 associations") != NULL);
+    CHECK_EQUAL(dm_store_dissociate(store, first, second), 1);
+    save(store, path_in(folder, "first"));
+    dm_store_destroy(store);
+}
+
 /* The claim that is held against the limit is what the store then takes. */
 static void the_limit_is_that_of_the_store(void) {
     static const shape shapes[] = {{768, 3000, 5000, 0, 300}, {16, 9000, 200, 0, 3000}, {1, 0, 50000, 0, 10}, {64, 4000, 4000, 1, 10}};
@@ -321,6 +339,7 @@ int main(void) {
     the_format_is_the_documented_one();
     a_failed_save_leaves_the_old_file();
     what_cannot_be_loaded_is_refused();
+    associations_are_not_lost_silently();
     the_limit_is_that_of_the_store();
     CHECK_EQUAL(files_in_folder(), 2); /* first and second: no temporary file was left */
     unlink(path_in(folder, "first"));

@@ -689,7 +689,6 @@ typedef struct dm_memory_use {
 
 DM_API dm_memory_use dm_store_memory(const dm_store *store);
 
-/* cffi:end */
 /* --- snapshots ------------------------------------------------------------------------------------------------------------- */
 
 /* One file that holds a store; its format is described in docs/reference/snapshot.md. What is kept: dim, kind and capacities; of each
@@ -709,7 +708,8 @@ DM_API dm_memory_use dm_store_memory(const dm_store *store);
  * one moment, and an episode's list is made of these, so that both ends of every binding agree; the moments of two concepts
  * may differ. A strength, an activation or a time is that of some moment of the call; an episode's version is not
  * older than its list.
- * DM_ERROR_IO: the file cannot be written. DM_ERROR_MEMORY. */
+ * DM_ERROR_IO: the file cannot be written. DM_ERROR_MEMORY. DM_ERROR_UNSUPPORTED: the store has associations, which this
+ * version of the format has no place for. */
 DM_API int32_t dm_store_save(dm_store *store, const char *path, char *error, size_t error_size);
 
 typedef struct dm_load_options {
@@ -731,6 +731,8 @@ typedef struct dm_load_options {
  * sentence says which part. DM_ERROR_UNSUPPORTED: of another version or byte order. DM_ERROR_MEMORY: also beyond the limit. */
 DM_API int32_t dm_store_load(const char *path, const dm_load_options *options, dm_store **store, char *error,
                              size_t error_size);
+
+/* cffi:end */
 
 #ifdef __cplusplus
 }

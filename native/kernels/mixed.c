@@ -5,10 +5,12 @@
  *   64 retrievals   the 10 nearest concepts of a query; each is touched, activated, and its fan read; the best one's centroid is taken
  *                   and one more concept's fan is read by id, every eighth time of an id that is not there
  *   64 updates      of a binding's strength by the ids of its pair; in the twin, of a node's strength by its id
+ *  `spreads`        of activation, each from the best concept of a retrieval; dual store only
  *    1 formation    `window` episodes are clustered
  *
  * The twin does the same as far as it exists without types: the same lookups over the same rows, touches, activations, updates of
- * strengths, and the same clustering. It has no fans, and no bindings to find by two ids: those are what the dual store pays for.
+ * strengths, and the same clustering. It has no fans, no edges to spread along and no bindings to find by two ids: those
+ * are what the dual store pays for.
  *
  * No drift: walks over the queries and the pairs add and subtract in turn amounts that are exact. */
 #include "index/exact.h"
@@ -20,7 +22,7 @@
 #include "store/poison.h"
 
 enum { STEPS = 64, NEAREST = 10, FAN = 8, ABSENT_EVERY = 8 };
-enum { PARAMETER_NODES, PARAMETER_WINDOW, PARAMETER_COUNT };
+enum { PARAMETER_NODES, PARAMETER_WINDOW, PARAMETER_SPREADS, PARAMETER_COUNT };
 
 typedef struct walk {
     uint32_t next;
@@ -33,7 +35,9 @@ struct dm_state {
     dm_stored_case stored;
     dm_exact *index;
     dm_exact_scratch *scratch;
-    dm_reader *reader;  /* NULL in the twin */
+    dm_reader *reader;  /* NULL in the twin, as the spreader */
+    dm_spreader *spreader;
+    uint32_t spreads;   /* the first so many retrievals of a cycle */
     dm_former *former;
     uint32_t *window;   /* slots of all episodes, twice, so that every window is in one piece */
     uint32_t window_count;
@@ -62,6 +66,7 @@ static void teardown(dm_state *state) {
     if (state->reader != NULL) {
         dm_store_reader_release(state->stored.store, state->reader);
     }
+    dm_spreader_destroy(state->spreader);
     dm_former_destroy(state->former);
     dm_exact_scratch_destroy(state->scratch, &state->memory);
     dm_exact_destroy(state->index, &state->memory);
@@ -123,6 +128,9 @@ static int32_t fill(dm_state *state, const dm_case *work, int32_t kind, char *er
     if (status == DM_OK && kind == DM_STORED_DUAL) {
         status = dm_store_reader_create(state->stored.store, &state->reader, error, error_size);
     }
+    if (status == DM_OK && kind == DM_STORED_DUAL) {
+        status = dm_spreader_create(state->stored.store, NULL, &state->spreader, error, error_size);
+    }
     for (uint32_t i = 0; status == DM_OK && kind == DM_STORED_SINGLE && i < state->concepts; i++) {
         uint32_t slot = dm_store_find(state->stored.store, episode_id(state, i));
         dm_store_set_strength(state->stored.store, slot, 0.5f);
@@ -148,6 +156,7 @@ static int32_t setup(const dm_case *work, int32_t kind, dm_state **result, char 
     state->concepts = (uint32_t)work->parameters[PARAMETER_NODES] / 2;
     state->pairs = state->concepts * FAN;
     state->queries = work->queries;
+    state->spreads = (uint32_t)work->parameters[PARAMETER_SPREADS];
     state->retrievals.delta = exact_delta(work->queries.rows);
     state->updates.delta = exact_delta(FAN);
     int32_t status = fill(state, work, kind, error, error_size);
@@ -203,6 +212,11 @@ static uint64_t retrieve(dm_state *state, uint32_t step, uint64_t checksum) {
         uint32_t number = (uint32_t)state->now_ns % state->concepts + (step % ABSENT_EVERY == 0 ? 2 * state->concepts : 0);
         (void)dm_reader_fan_by_id(state->reader, concept_id(number), &fan);
         checksum = mixed_in(checksum, fan);
+    }
+    if (state->spreader != NULL && step < state->spreads) {
+        const dm_cue cue = {state->stored.rows.slots[found[0].row], 1.0f};
+        dm_spread_result reached = dm_spread(state->spreader, &cue, 1, NULL);
+        checksum = mixed_in(checksum, reached.edges ^ dm_bits_from_float(reached.nodes[reached.count - 1].activation));
     }
     advance(&state->retrievals, (uint32_t)state->queries.rows);
     return checksum;
@@ -261,6 +275,7 @@ static int32_t read_metrics(dm_state *state, double *values, size_t count) {
 static const dm_parameter parameters[PARAMETER_COUNT] = {
     [PARAMETER_NODES] = {sizeof(dm_parameter), "nodes", 200, 2 * FAN, 1e6, 1, "nodes stored, half of them concepts"},
     [PARAMETER_WINDOW] = {sizeof(dm_parameter), "window", 16, 2, 4096, 1, "episodes that are clustered in each cycle"},
+    [PARAMETER_SPREADS] = {sizeof(dm_parameter), "spreads", 1, 0, STEPS, 1, "retrievals of each cycle that activation spreads from"},
 };
 
 static const dm_metric metrics[] = {
@@ -276,7 +291,7 @@ static const dm_metric metrics[] = {
      .metrics = metrics, .metric_count = METRICS, .setup = SETUP, .run = run, .read_metrics = read_metrics,              \
      .read_output = dm_workload_no_output, .teardown = teardown}
 
-static const dm_kernel dual = MIXED_KERNEL("mixed", "a cycle of 64 retrievals, 64 updates and one formation", setup_dual, 3);
+static const dm_kernel dual = MIXED_KERNEL("mixed", "a cycle of 64 retrievals and updates, `spreads` spreads and one formation", setup_dual, 3);
 static const dm_kernel single = MIXED_KERNEL("mixed_single", "the same in a store without types, which has no fans and no bindings",
                                              setup_single, 2);
 

@@ -162,9 +162,11 @@ static const dm_metric metrics[METRIC_COUNT] = {
                          "clusters that would become concepts"},
 };
 
+#if defined(__x86_64__)
 static int32_t supported_avx2(char *reason, size_t reason_size) {
     return dm_isa_require(DM_ISA_AVX2, reason, reason_size);
 }
+#endif
 
 #define SETUP(function, variant)                                                                      \
     static int32_t function(const dm_case *work, dm_state **state, char *error, size_t error_size) { \

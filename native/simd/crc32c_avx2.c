@@ -3,10 +3,12 @@
  * It came with SSE4.2, which every processor with AVX2 has: an instruction set of its own in isa.h would serve none but
  * older machines. The instruction takes a new operand each cycle and delivers after three, so three lanes run side by side
  * (Gopal et al. 2011) and are joined: the CRC of A B is CRC(A) x^(8|B|) + CRC(B), modulo the polynomial. */
+#include "simd/crc32c.h"
+
+#if defined(__AVX2__)
+
 #include <immintrin.h>
 #include <string.h>
-
-#include "simd/crc32c.h"
 
 /* Bytes of a lane. Joining three costs about 250 cycles, reading 3 x 8 KiB about 3,000; the lanes fit the first-level cache. */
 enum { LANE = 8192 };
@@ -53,3 +55,5 @@ uint32_t dm_crc32c_update_avx2(const dm_crc32c_tables *tables, uint32_t crc, con
     }
     return ~(uint32_t)state;
 }
+
+#endif

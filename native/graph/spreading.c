@@ -125,21 +125,20 @@ static void gather_source(const hop_work *work, uint32_t i) {
     const dm_store *store = spreader->store;
     const dm_spread_options *options = &spreader->options;
     const uint32_t slot = spreader->frontier[work->first + i];
-    const dm_links *links = dm_links_at(store, slot);
+    dm_links_read read = {.links = dm_links_at(store, slot)};
     dm_span *span = &spreader->spans[i];
     dm_edge *edges = spreader->edges + span->begin;
-    uint32_t version;
     uint32_t bindings;
     uint32_t associations;
     do {
-        version = dm_links_begin_read(links);
-        bindings = atomic_load_explicit(&links->fan, memory_order_acquire);
+        dm_links_read_begin(&read);
+        bindings = atomic_load_explicit(&read.links->fan, memory_order_acquire);
         associations = dm_association_count(&store->associations, slot);
         if (bindings + associations <= span->room) {
-            dm_list_bindings(store, slot, version, bindings, edges, bindings);
-            dm_list_associations(store, slot, version, associations, edges + bindings, associations);
+            dm_list_bindings(store, slot, read.version, bindings, edges, bindings);
+            dm_list_associations(store, slot, read.version, associations, edges + bindings, associations);
         }
-    } while (!dm_links_end_read(links, version));
+    } while (!dm_links_read_end(&read));
     if (bindings + associations > span->room) {
         span->edges = DM_SPAN_GREW;
         return;

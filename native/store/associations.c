@@ -320,15 +320,16 @@ float dm_store_association_weight(const dm_store *store, uint32_t slot, uint32_t
     }
     uint32_t one = shorter_of(store, slot, other);
     uint32_t two = one == slot ? other : slot;
-    const dm_links *links = dm_links_at(store, one);
-    for (;;) {
-        uint32_t version = dm_links_begin_read(links);
-        const _Atomic uint64_t *entry = find(store, one, version, two);
-        uint64_t packed = entry == NULL ? 0 : atomic_load_explicit(entry, memory_order_acquire);
-        if (dm_links_end_read(links, version)) {
-            return entry == NULL ? -1.0f : dm_float_from_bits((uint32_t)(packed >> 32));
-        }
-    }
+    dm_links_read read = {.links = dm_links_at(store, one)};
+    float weight;
+    do {
+        dm_links_read_begin(&read);
+        const _Atomic uint64_t *entry = find(store, one, read.version, two);
+        weight = entry == NULL
+                     ? -1.0f
+                     : dm_float_from_bits((uint32_t)(atomic_load_explicit(entry, memory_order_acquire) >> 32));
+    } while (!dm_links_read_end(&read));
+    return weight;
 }
 
 void dm_list_associations(const dm_store *store, uint32_t slot, uint32_t version, uint32_t count, dm_edge *edges,
@@ -358,13 +359,12 @@ uint32_t dm_store_associations(const dm_store *store, uint32_t slot, dm_edge *ed
     if (store->single_type) {
         return 0;
     }
-    const dm_links *links = dm_links_at(store, slot);
-    for (;;) {
-        uint32_t version = dm_links_begin_read(links);
-        uint32_t count = dm_association_count(&store->associations, slot);
-        dm_list_associations(store, slot, version, count, edges, capacity);
-        if (dm_links_end_read(links, version)) {
-            return count;
-        }
-    }
+    dm_links_read read = {.links = dm_links_at(store, slot)};
+    uint32_t count;
+    do {
+        dm_links_read_begin(&read);
+        count = dm_association_count(&store->associations, slot);
+        dm_list_associations(store, slot, read.version, count, edges, capacity);
+    } while (!dm_links_read_end(&read));
+    return count;
 }

@@ -263,21 +263,17 @@ static uint32_t search_episode(const dm_bindings *bindings, const dm_links *link
 
 uint32_t dm_find_binding_beyond(const dm_store *store, uint32_t episode_slot, uint32_t concept_slot) {
     const dm_bindings *bindings = &store->bindings;
-    const dm_links *of_concept = dm_links_at(store, concept_slot);
-    const dm_links *of_episode = dm_links_at(store, episode_slot);
     uint32_t concept_index = dm_slot_index(concept_slot);
-    for (;;) {
-        int from_concept = dm_fan_inline(store, concept_slot) <= dm_fan_inline(store, episode_slot);
-        const dm_links *links = from_concept ? of_concept : of_episode;
-        uint32_t version = dm_links_begin_read(links);
-        uint32_t fan = atomic_load_explicit(&links->fan, memory_order_acquire);
-        uint32_t binding = from_concept
-                               ? search_concept(bindings, links, version, episode_slot, concept_index)
-                               : search_episode(bindings, links, version, fan, episode_slot, concept_index);
-        if (dm_links_end_read(links, version)) {
-            return binding;
-        }
-    }
+    const int from_concept = dm_fan_inline(store, concept_slot) <= dm_fan_inline(store, episode_slot);
+    dm_links_read read = {.links = dm_links_at(store, from_concept ? concept_slot : episode_slot)};
+    uint32_t binding;
+    do {
+        dm_links_read_begin(&read);
+        uint32_t fan = atomic_load_explicit(&read.links->fan, memory_order_acquire);
+        binding = from_concept ? search_concept(bindings, read.links, read.version, episode_slot, concept_index)
+                               : search_episode(bindings, read.links, read.version, fan, episode_slot, concept_index);
+    } while (!dm_links_read_end(&read));
+    return binding;
 }
 
 uint32_t dm_store_find_binding(const dm_store *store, uint32_t episode_slot, uint32_t concept_slot) {
@@ -648,16 +644,15 @@ void dm_list_bindings(const dm_store *store, uint32_t slot, uint32_t version, ui
 }
 
 uint32_t dm_edges_at(const dm_store *store, uint32_t slot, dm_edge *edges, uint32_t capacity, uint32_t *moment) {
-    const dm_links *links = dm_links_at(store, slot);
-    for (;;) {
-        uint32_t version = dm_links_begin_read(links);
-        uint32_t fan = atomic_load_explicit(&links->fan, memory_order_acquire);
-        dm_list_bindings(store, slot, version, fan, edges, capacity);
-        if (dm_links_end_read(links, version)) {
-            *moment = version;
-            return fan;
-        }
-    }
+    dm_links_read read = {.links = dm_links_at(store, slot)};
+    uint32_t fan;
+    do {
+        dm_links_read_begin(&read);
+        fan = atomic_load_explicit(&read.links->fan, memory_order_acquire);
+        dm_list_bindings(store, slot, read.version, fan, edges, capacity);
+    } while (!dm_links_read_end(&read));
+    *moment = read.version & ~UINT32_C(1);
+    return fan;
 }
 
 uint32_t dm_store_edges(const dm_store *store, uint32_t slot, dm_edge *edges, uint32_t capacity) {

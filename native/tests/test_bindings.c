@@ -483,7 +483,28 @@ static void the_quick_search_is_the_plain_one(void) {
     test_guard_free((void *)entries);
 }
 
+/* --- a reader whom changes overtake ------------------------------------------------------------------------------------------ */
+
+static void a_reader_locks_in_the_end(void) {
+    dm_links links = {0};
+    dm_links_read read = {.links = &links};
+    for (uint32_t fan = 1; fan <= DM_LINKS_LOOKS; fan++) {
+        dm_links_read_begin(&read);
+        CHECK_EQUAL(atomic_load(&links.version) & 1, 0);
+        dm_links_lock(&links);
+        CHECK(!dm_links_read_end(&read));
+        dm_links_unlock_changed(&links, fan);
+        CHECK(!dm_links_read_end(&read));
+    }
+    dm_links_read_begin(&read);
+    CHECK_EQUAL(atomic_load(&links.version), 2 * DM_LINKS_LOOKS + 1);
+    CHECK(dm_links_unmoved(&links, read.version));
+    CHECK(dm_links_read_end(&read));
+    CHECK_EQUAL(atomic_load(&links.version), 2 * DM_LINKS_LOOKS);
+}
+
 int main(void) {
+    a_reader_locks_in_the_end();
     random_changes_match_the_matrix(1, 20);
     random_changes_match_the_matrix(2, 200);
     random_changes_match_the_matrix(3, 2);

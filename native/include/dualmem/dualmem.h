@@ -17,11 +17,11 @@
  *
  * Threads. Every call may run at the same time as any other, dm_store_create and dm_store_destroy excepted. Reads and
  * changes of strengths and activations are lock-free. Adding and removing nodes takes one lock per store; adding and
- * removing bindings, and every change of an association, takes a lock in each of the two nodes; readers of either try again
- * while such a change goes on. What
- * is not promised: a call that resolved an id or was given a slot or a binding, and is overtaken by the removal of that
- * node or binding and by the reuse of its place, acts on the new occupant. Whoever removes nodes or bindings keeps other
- * threads from using their handles.
+ * removing bindings, and every change of an association, takes a lock in each of the two nodes; readers of a list try again
+ * while such a change goes on, and after 16 changes in their way take the node's lock too, so that they end however busy the
+ * node is. What is not promised: a call that resolved an id or was given a slot or a binding, and is overtaken by the removal
+ * of that node or binding and by the reuse of its place, acts on the new occupant. Whoever removes nodes or bindings keeps
+ * other threads from using their handles.
  *
  * Time is nanoseconds of any clock the caller likes; the store never reads one. */
 #ifndef DUALMEM_DUALMEM_H

@@ -11,12 +11,13 @@ import dualmem_cli
 from dualmem_cli.errors import DualmemError, RecordError
 from dualmem_cli.judge.bench import overall_overhead
 from dualmem_cli.judge.controls import control_findings, without_controls
+from dualmem_cli.judge.limits import with_limits
 from dualmem_cli.judge.scaling import scaling_findings
 from dualmem_cli.measure.case import Bench, CaseSession
 from dualmem_cli.measure.data import Dataset, materialise
 from dualmem_cli.measure.runner import Runner
 from dualmem_cli.model.caution import Caution, CautionKind
-from dualmem_cli.model.kernel import Build, Kernel
+from dualmem_cli.model.kernel import CEILINGS, Build, Kernel
 from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.record import Absent, CaseRun, Record, Since
@@ -89,11 +90,13 @@ class Opened:
         self.record = replace(self.record, cases=(*self.record.cases, run), bench=(*self.record.bench, finding))
 
     def judge_together(self) -> None:
-        """What the cases of a bench say together: the overhead of a second node type, and how costs grow with what is swept."""
+        """What the cases of a bench say together: the overhead of a second node type, how costs grow with what is swept, and how
+        far each is from the ceilings of the machine."""
         valid = {finding.case for finding in self.record.bench if not finding.problem}
         overhead = overall_overhead([run for run in self.record.cases if run.case.id in valid])
-        scaling = scaling_findings(self.record.cases, self.record.bench)
-        self.record = replace(self.record, overhead=overhead, scaling=scaling)
+        scaling = scaling_findings([run for run in self.record.cases if run.case.kernel not in CEILINGS], self.record.bench)
+        bench = with_limits(self.record.cases, self.record.bench)
+        self.record = replace(self.record, bench=bench, overhead=overhead, scaling=scaling)
 
     def put_compare(self, run: CaseRun, finding: CompareFinding) -> None:
         """Add a case, or replace what was known of it with what is known now."""

@@ -19,6 +19,7 @@ from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.plan.cases import bench_arms, compare_arms, control_arms, expand
+from dualmem_cli.plan.ceilings import ceiling_scenarios
 from dualmem_cli.plan.pairing import pair
 from dualmem_cli.plan.peers import peer_arms
 from dualmem_cli.store import records
@@ -27,7 +28,9 @@ _RECORDS_LOOKED_AT = 10
 
 
 def bench(lab: Laboratory, scenarios: tuple[Scenario, ...], build: Build, peers: tuple[Build, ...] = ()) -> Opened:
-    """Measure every case of every scenario on one build, with the kernels of the same name that peers offer beside it."""
+    """Measure every case of every scenario on one build, with the kernels of the same name that peers offer beside it; then the ceilings
+    of the machine, if the library has them."""
+    scenarios = (*scenarios, *ceiling_scenarios(scenarios, build.library))
     with lab.opened("bench", scenarios, (build, *peers), baseline="") as opened:
         planned = []
         for scenario in scenarios:

@@ -16,7 +16,7 @@ from dualmem_cli.measure.load import loaded as load_beside
 from dualmem_cli.measure.machine import read_machine, revision, usable_cpus
 from dualmem_cli.measure.provenance import gate_digest
 from dualmem_cli.measure.worker import WorkerProcesses, native_path
-from dualmem_cli.model.kernel import Build, Library
+from dualmem_cli.model.kernel import CEILINGS, Build, Library
 from dualmem_cli.model.record import Since
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.plan.cases import default_scenarios
@@ -82,7 +82,7 @@ def scenarios_for(chosen: list[str] | None, *, libraries: Sequence[Library], nam
         return read_scenarios(scenario_paths(chosen))
     names = {kernel.name for library in libraries for kernel in library.kernels}
     fitting = tuple(scenario for scenario in read_scenarios(scenario_paths(None)) if scenario.kernel in names)
-    covered = {scenario.kernel for scenario in fitting}
+    covered = {scenario.kernel for scenario in fitting} | CEILINGS  # which the pipeline adds where they serve
     return fitting + tuple(scenario for scenario in default_scenarios(libraries) if scenario.kernel not in covered)
 
 

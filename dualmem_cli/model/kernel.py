@@ -5,6 +5,11 @@ from enum import StrEnum
 
 from dualmem_cli.model.metric import Metric
 
+# Kernels that a library offers to be measured against: what the machine reads and computes at most.
+CEILING_READ = "ceiling_read"
+CEILING_FLOPS = "ceiling_fma"
+CEILINGS = frozenset({CEILING_READ, CEILING_FLOPS})
+
 
 class Output(StrEnum):
     """What a kernel's output is, and so how two builds are compared (dm_kernel.h, DM_OUTPUT_...)."""

@@ -32,8 +32,12 @@ from dualmem_cli.report.layout import (
     strong,
 )
 from dualmem_cli.report.phrases import (
+    ARITHMETIC_LIMIT,
+    DISTANCE,
+    MEMORY_LIMIT,
     OVER_PEER,
     OVERHEAD,
+    RATE,
     SPEEDUP,
     TIME,
     amount,
@@ -53,7 +57,7 @@ from dualmem_cli.report.phrases import (
 
 _NOT_MEASURED = "-"
 # What stands in the notes without a budget of its own.
-_NOTED = frozenset({TIME, OVERHEAD, SPEEDUP, "recall"})
+_NOTED = frozenset({TIME, OVERHEAD, SPEEDUP, DISTANCE, RATE, "recall"})
 
 
 def bench_verdict(record: Record) -> tuple[Span, ...]:
@@ -215,7 +219,7 @@ def _notes(record: Record, finding: BenchFinding, shown: list[Quantity]) -> list
             continue
         if quantity.met is None and quantity.name not in _NOTED and not quantity.name.startswith(OVER_PEER):
             continue  # a declared metric without a budget: in the details of the case
-        text = _against(quantity, scenario)
+        text = _against(quantity, scenario, finding)
         if quantity.met is None or quantity in shown:
             notes.append(plain(text))
         else:
@@ -223,7 +227,7 @@ def _notes(record: Record, finding: BenchFinding, shown: list[Quantity]) -> list
     return notes
 
 
-def _against(quantity: Quantity, scenario: Scenario | None) -> str:
+def _against(quantity: Quantity, scenario: Scenario | None, finding: BenchFinding) -> str:
     if quantity.name == OVERHEAD:
         twin = scenario.control.kernel if scenario and scenario.control else "the single-type twin"
         return f"{estimate_text(quantity)} against {twin}"
@@ -235,6 +239,12 @@ def _against(quantity: Quantity, scenario: Scenario | None) -> str:
         return f"{estimate_text(quantity)} as fast as {quantity.name.removeprefix(OVER_PEER)}"
     if quantity.name == TIME:
         return f"{estimate_text(quantity)} in blocks"
+    if quantity.name == DISTANCE:
+        memory, arithmetic = finding.quantity(MEMORY_LIMIT), finding.quantity(ARITHMETIC_LIMIT)
+        by_memory = memory and not (arithmetic and arithmetic.estimate.value > memory.estimate.value)
+        return f"{estimate_text(quantity)} the limit of {'memory' if by_memory else 'arithmetic'}"
+    if quantity.name == RATE:
+        return estimate_text(quantity)
     return f"{quantity.name.replace('_', ' ')} {estimate_text(quantity)}"
 
 

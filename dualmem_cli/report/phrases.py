@@ -18,7 +18,20 @@ RECALL = "recall"
 OVERHEAD = "overhead"
 SPEEDUP = "speedup"
 OVER_PEER = "speedup over "
+MEMORY_LIMIT = "memory_limit"
+ARITHMETIC_LIMIT = "arithmetic_limit"
+DISTANCE = "distance"
+RATE = "rate"
 LARGEST = "max"
+
+_NAMES = {
+    TIME: "time per operation",
+    OVERHEAD: "overhead over the single-type twin",
+    SPEEDUP: "speed-up",
+    MEMORY_LIMIT: "least time by memory",
+    ARITHMETIC_LIMIT: "least time by arithmetic",
+    DISTANCE: "times the least time",
+}
 
 # Of the units that units.human chooses from; "" is a plain ratio.
 _FACTORS = {"": 1.0, "ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -49,9 +62,7 @@ def quantity_name(name: str) -> str:
     share = percentile_name(name)
     if share:
         return f"{share}, fastest pass" if is_fastest(name) else share
-    return {TIME: "time per operation", OVERHEAD: "overhead over the single-type twin", SPEEDUP: "speed-up"}.get(
-        name, name.replace("_", " ")
-    )
+    return _NAMES.get(name, name.replace("_", " "))
 
 
 def amount(value: float, unit: Unit | str, name: str = "") -> str:
@@ -60,7 +71,7 @@ def amount(value: float, unit: Unit | str, name: str = "") -> str:
         return "not known"
     if name == OVERHEAD:
         return percent(value)
-    if name == SPEEDUP or name.startswith(OVER_PEER):
+    if name in (SPEEDUP, DISTANCE) or name.startswith(OVER_PEER):
         return f"{three_digits(value)} x"
     if name == RECALL:
         return f"{value:.3f}"

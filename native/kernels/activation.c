@@ -122,8 +122,8 @@ static uint64_t run(dm_state *state, uint64_t iterations) {
 static int32_t read_metrics(dm_state *state, double *values, size_t count) {
     /* Inputs and fans read, results written. */
     double bytes = (double)sizeof(float) * (state->fans == NULL ? 2.0 : 3.0);
-    const double all[] = {(double)state->count, (double)dm_memory_bytes(&state->memory), bytes};
-    memcpy(values, all, (count < 3 ? count : 3) * sizeof(double));
+    const double all[] = {(double)state->count, (double)dm_memory_bytes(&state->memory), bytes, bytes * (double)state->count};
+    memcpy(values, all, (count < 4 ? count : 4) * sizeof(double));
     return DM_OK;
 }
 
@@ -148,6 +148,7 @@ static const dm_metric metrics[] = {
     {sizeof(dm_metric), "population", "count", DM_BETTER_NEITHER, DM_SCOPE_CASE, "elements of a batch"},
     {sizeof(dm_metric), "memory_bytes", "B", DM_BETTER_LOWER, DM_SCOPE_CASE, "inputs, fans and results"},
     {sizeof(dm_metric), "bytes_per_operation", "B", DM_BETTER_NEITHER, DM_SCOPE_CASE, "bytes read and written an element"},
+    {sizeof(dm_metric), "working_set_bytes", "B", DM_BETTER_NEITHER, DM_SCOPE_CASE, "inputs, fans and results of a batch"},
 };
 
 #define SETUP(function, variant, map)                                                                   \

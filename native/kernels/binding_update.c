@@ -3,6 +3,8 @@
  * No drift: walks over the sequence add d and take d away in turn, so after every second walk each strength is, to the bit,
  * what it was. For that d is a power of two so small that no strength in [0.25, 0.75) reaches 0 or 1, and so large that
  * every sum is exact. */
+#include <math.h>
+
 #include "kernels/kernels.h"
 #include "kernels/workload.h"
 #include "store/binding_access.h"
@@ -199,12 +201,12 @@ static uint64_t run_by_id_batched(dm_state *state, uint64_t iterations) {
 }
 
 static int32_t read_metrics_by_handle(dm_state *state, double *values, size_t count) {
-    return dm_workload_read_metrics(&state->workload, 8, values, count); /* the strength, read and written */
+    return dm_workload_read_metrics(&state->workload, 8, NAN, values, count); /* the strength, read and written */
 }
 
 static int32_t read_metrics_by_id(dm_state *state, double *values, size_t count) {
     /* Two ids and slots (20 each), eight partners, the strength read and written. */
-    return dm_workload_read_metrics(&state->workload, 2 * 20 + 32 + 8, values, count);
+    return dm_workload_read_metrics(&state->workload, 2 * 20 + 32 + 8, NAN, values, count);
 }
 
 /* --- the table -------------------------------------------------------------------------------------------------------------- */

@@ -167,7 +167,7 @@ static double mean_rescored(const dm_state *state) {
     return (double)sum / (double)state->queries.rows;
 }
 
-enum { METRIC_POPULATION, METRIC_FLOPS, METRIC_BYTES, METRIC_MEMORY, METRIC_RESCORED, METRIC_COUNT };
+enum { METRIC_POPULATION, METRIC_FLOPS, METRIC_BYTES, METRIC_SET, METRIC_MEMORY, METRIC_RESCORED, METRIC_COUNT };
 
 static int32_t read_metrics(dm_state *state, double *values, size_t count) {
     const double rows = (double)state->stored.rows.count;
@@ -186,6 +186,7 @@ static int32_t read_metrics(dm_state *state, double *values, size_t count) {
         all[METRIC_FLOPS] += rows * (2.0 * dim + 1.0);
         all[METRIC_BYTES] += rows * (dim + 2.0) * (double)sizeof(float);
     }
+    all[METRIC_SET] = all[METRIC_BYTES]; /* nearly all of it is the scan, the same for every query */
     all[METRIC_MEMORY] = (double)(dm_store_memory(state->stored.store).total + dm_memory_bytes(&state->memory));
     memcpy(values, all, (count < METRIC_COUNT ? count : METRIC_COUNT) * sizeof(double));
     return DM_OK;
@@ -212,6 +213,8 @@ static const dm_metric metrics[METRIC_COUNT] = {
                       "floating-point operations of scan and rescoring; multiplications of 8-bit codes are not among them"},
     [METRIC_BYTES] = {sizeof(dm_metric), "bytes_per_operation", "B", DM_BETTER_LOWER, DM_SCOPE_CASE,
                       "query, codes or rows scanned, bounds written, rows rescored"},
+    [METRIC_SET] = {sizeof(dm_metric), "working_set_bytes", "B", DM_BETTER_NEITHER, DM_SCOPE_CASE,
+                    "what every query reads again"},
     [METRIC_MEMORY] = {sizeof(dm_metric), "memory_bytes", "B", DM_BETTER_LOWER, DM_SCOPE_CASE,
                        "store, index and scratch"},
     [METRIC_RESCORED] = {sizeof(dm_metric), "reranked_per_operation", "count", DM_BETTER_LOWER, DM_SCOPE_CASE,

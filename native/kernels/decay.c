@@ -131,7 +131,8 @@ static uint64_t run(dm_state *state, uint64_t iterations) {
 
 static int32_t read_metrics(dm_state *state, double *values, size_t count) {
     /* The strength read and written; of the block an owner, of its concept a record, both for eight. */
-    return dm_workload_read_metrics(&state->workload, 8.0 + (4.0 + 16.0) / FAN, values, count);
+    const double of_block = (4.0 + 16.0) / FAN;
+    return dm_workload_read_metrics(&state->workload, 8.0 + of_block, (4.0 + of_block) * FAN * state->blocks, values, count);
 }
 
 static int32_t read_output(dm_state *state, double *values, size_t count, size_t *needed) {

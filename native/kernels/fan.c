@@ -1,5 +1,7 @@
 /* fan.c: reading a concept's fan, by its slot and by its id. The fans differ (1..fan), so the checksum tells concepts
  * apart. */
+#include <math.h>
+
 #include "kernels/kernels.h"
 #include "kernels/workload.h"
 
@@ -136,11 +138,11 @@ static uint64_t run_by_id_batched(dm_state *state, uint64_t iterations) {
 }
 
 static int32_t read_metrics_by_handle(dm_state *state, double *values, size_t count) {
-    return dm_workload_read_metrics(&state->workload, 4, values, count);
+    return dm_workload_read_metrics(&state->workload, 4, NAN, values, count);
 }
 
 static int32_t read_metrics_by_id(dm_state *state, double *values, size_t count) {
-    return dm_workload_read_metrics(&state->workload, 4 + 20 + 4, values, count); /* control, id and slot, fan */
+    return dm_workload_read_metrics(&state->workload, 4 + 20 + 4, NAN, values, count); /* control, id and slot, fan */
 }
 
 #define FAN_KERNEL(NAME, VARIANT, SUMMARY, SETUP, RUN, READ_METRICS)                                                   \

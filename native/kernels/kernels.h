@@ -33,5 +33,7 @@ extern const dm_kernel *const dm_spreading_kernels[];
 extern const size_t dm_spreading_kernel_count;
 extern const dm_kernel *const dm_fan_effect_anderson_kernels[];
 extern const size_t dm_fan_effect_anderson_kernel_count;
+extern const dm_kernel *const dm_ceiling_kernels[];
+extern const size_t dm_ceiling_kernel_count;
 
 #endif

@@ -4,6 +4,8 @@
  * half of the nodes are concepts, bound to eight episodes each; the weight is an episode's strength or a concept's decay
  * factor. Both types have the same record, reached by the same instructions (store/store.h, "Layout"), so that what having
  * two types costs here is what the caches and the address translation make of two stretches of memory instead of one. */
+#include <math.h>
+
 #include "kernels/kernels.h"
 #include "kernels/workload.h"
 
@@ -108,7 +110,7 @@ static uint64_t run(dm_state *state, uint64_t iterations) {
 }
 
 static int32_t read_metrics(dm_state *state, double *values, size_t count) {
-    return dm_workload_read_metrics(&state->workload, sizeof(dm_node), values, count);
+    return dm_workload_read_metrics(&state->workload, sizeof(dm_node), NAN, values, count);
 }
 
 #define NODE_KERNEL(NAME, SUMMARY, SETUP)                                                                               \

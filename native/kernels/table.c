@@ -26,6 +26,7 @@ static const family families[] = {
     {dm_mixed_kernels, &dm_mixed_kernel_count},
     {dm_spreading_kernels, &dm_spreading_kernel_count},
     {dm_fan_effect_anderson_kernels, &dm_fan_effect_anderson_kernel_count},
+    {dm_ceiling_kernels, &dm_ceiling_kernel_count},
 };
 
 /* Far above what there is; a table that outgrew it would miss rows, which tests/test_table.c notices. */

@@ -1,5 +1,7 @@
 /* type_discrimination.c: is this slot a concept? And the same loop without the question, so that what is left of the
  * difference is the question. */
+#include <math.h>
+
 #include "kernels/kernels.h"
 #include "kernels/workload.h"
 
@@ -74,7 +76,7 @@ static uint64_t run_empty(dm_state *state, uint64_t iterations) {
 }
 
 static int32_t read_metrics(dm_state *state, double *values, size_t count) {
-    return dm_workload_read_metrics(&state->workload, 0, values, count); /* the slot tells; the store is not touched */
+    return dm_workload_read_metrics(&state->workload, 0, NAN, values, count); /* the slot tells; the store is not touched */
 }
 
 #define TYPE_KERNEL(NAME, SUMMARY, RUN)                                                                                  \

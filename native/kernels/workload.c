@@ -143,11 +143,15 @@ const dm_metric dm_workload_metrics[DM_WORKLOAD_METRICS] = {
      .meaning = "bytes of the store; the access sequence is not in it"},
     {.size = sizeof(dm_metric), .name = "bytes_per_operation", .unit = "B", .better = DM_BETTER_NEITHER,
      .scope = DM_SCOPE_CASE, .meaning = "bytes of the store that an operation reads or writes"},
+    {.size = sizeof(dm_metric), .name = "working_set_bytes", .unit = "B", .better = DM_BETTER_NEITHER,
+     .scope = DM_SCOPE_CASE, .meaning = "bytes gone through in a row, again and again; unknown where access is random"},
 };
 
-int32_t dm_workload_read_metrics(dm_workload *workload, double bytes_per_operation, double *values, size_t count) {
+int32_t dm_workload_read_metrics(dm_workload *workload, double bytes_per_operation, double working_set_bytes, double *values,
+                                 size_t count) {
     const double all[DM_WORKLOAD_METRICS] = {(double)dm_store_population(workload->store).nodes,
-                                             (double)dm_store_memory(workload->store).total, bytes_per_operation};
+                                             (double)dm_store_memory(workload->store).total, bytes_per_operation,
+                                             working_set_bytes};
     for (size_t i = 0; i < count && i < DM_WORKLOAD_METRICS; i++) {
         values[i] = all[i];
     }

@@ -61,10 +61,12 @@ int32_t dm_workload_bind(dm_workload *workload, uint32_t fan, int varied, char *
 uint32_t dm_workload_fan(uint32_t concept_number, uint32_t fan, int varied);
 uint32_t dm_workload_partner(const dm_workload *workload, uint32_t concept_number, uint32_t j);
 
-/* population and memory_bytes of the store, then bytes_per_operation: the metrics of all these kernels. */
-enum { DM_WORKLOAD_METRICS = 3 };
+/* population and memory_bytes of the store, then bytes_per_operation and working_set_bytes (NAN for random access): the metrics of all
+ * these kernels. */
+enum { DM_WORKLOAD_METRICS = 4 };
 extern const dm_metric dm_workload_metrics[DM_WORKLOAD_METRICS];
-int32_t dm_workload_read_metrics(dm_workload *workload, double bytes_per_operation, double *values, size_t count);
+int32_t dm_workload_read_metrics(dm_workload *workload, double bytes_per_operation, double working_set_bytes, double *values,
+                                 size_t count);
 
 /* Allocates a zeroed state of a kernel; NULL and a sentence when there is no memory. */
 void *dm_workload_state(size_t size, char *error, size_t error_size);

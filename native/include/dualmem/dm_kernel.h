@@ -98,6 +98,8 @@ enum {
  *   population            nodes that setup really stored; 0 makes the case invalid
  *   flops_per_operation   floating-point operations, analytic   } the kernel's place under the roof of the machine
  *   bytes_per_operation   bytes that must be read or written    } (Williams, Waterman & Patterson 2009)
+ *   working_set_bytes     bytes that the operations go through one after the other, again and again: decides from which cache
+ *                         they come; without it, bytes give no limit (random access is bound by latency)
  *   memory_bytes          bytes held by the state, from the allocator */
 typedef struct dm_metric {
     size_t size;

@@ -22,7 +22,7 @@ Measured = tuple[CaseRun, BenchFinding]
 
 def measured(name: str, *, time: float = 0.0, half: float = 0.0, number: float = 0.0, **quantities: float) -> Measured:
     """A case of the kernel `name` that took `time`, with the metrics it declares."""
-    made = replace(CASE, kernel=name, parameters=(("work", number),), stated=("work",))
+    made = replace(CASE, scenario=name, kernel=name, parameters=(("work", number),), stated=("work",))
     found = [Quantity("time", Estimate(time, time - half, time + half, 0.95, "ns", 8, ""))] if time else []
     found += [Quantity(key, Estimate(value, value, value, 1.0, "B", 8, "")) for key, value in quantities.items()]
     return replace(case_run(arms=BENCH_ARMS), case=made), BenchFinding(made.id, tuple(found), "")

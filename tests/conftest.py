@@ -1,6 +1,7 @@
 """What every folder of tests shares: fabricated nouns on the path, and the native build that the real ones come from."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import pytest
 
 # `fabricated` is a plain module beside the tests; importlib mode puts no folder on the path by itself.
 sys.path.insert(0, str(Path(__file__).parent))
+
+# A job in the background of a shell begins with Ctrl-C ignored, and so would every command under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

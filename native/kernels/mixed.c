@@ -199,19 +199,18 @@ static uint64_t retrieve(dm_state *state, uint32_t step, uint64_t checksum) {
         uint32_t slot = state->stored.rows.slots[found[i].row];
         dm_store_touch(store, slot, ++state->now_ns);
         float activation = dm_store_activate(store, slot, state->retrievals.delta);
-        checksum = mixed_in(checksum, found[i].row ^ dm_bits_from_float(activation));
-        if (state->reader != NULL) {
-            checksum = mixed_in(checksum, dm_reader_fan(state->reader, slot));
-        }
+        /* One round of the checksum in both stores: its multiplications wait for each other, and are not what is compared. */
+        const uint64_t fan = state->reader != NULL ? dm_reader_fan(state->reader, slot) : 0;
+        checksum = mixed_in(checksum, found[i].row ^ dm_bits_from_float(activation) ^ fan << 32);
     }
     if (state->reader != NULL) {
         dm_embedding centroid = dm_reader_acquire_embedding(state->reader, state->stored.rows.slots[found[0].row]);
-        checksum = mixed_in(checksum, dm_bits_from_float(centroid.values[0]));
+        const uint64_t value = dm_bits_from_float(centroid.values[0]);
         dm_store_release_embedding(store, centroid);
         uint32_t fan = 0;
         uint32_t number = (uint32_t)state->now_ns % state->concepts + (step % ABSENT_EVERY == 0 ? 2 * state->concepts : 0);
         (void)dm_reader_fan_by_id(state->reader, concept_id(number), &fan);
-        checksum = mixed_in(checksum, fan);
+        checksum = mixed_in(checksum, value ^ (uint64_t)fan << 32);
     }
     if (state->spreader != NULL && step < state->spreads) {
         const dm_cue cue = {state->stored.rows.slots[found[0].row], 1.0f};

@@ -73,7 +73,7 @@ static int32_t fill(dm_state *state, const dm_case *work, const char *variant, c
         status = dm_former_create_as(&options, variant, &state->former, error, error_size);
     }
     if (status == DM_OK && threads > 1) {
-        status = dm_team_create(threads, &state->team, error, error_size);
+        status = dm_workload_team(threads, &state->team, error, error_size);
     }
     return status;
 }

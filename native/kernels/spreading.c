@@ -86,7 +86,7 @@ static int32_t fill(dm_state *state, const dm_case *work, char *error, size_t er
         status = dm_spreader_create(workload->store, &options, &state->spreader, error, error_size);
     }
     if (status == DM_OK && threads > 1) {
-        status = dm_team_create(threads, &state->team, error, error_size);
+        status = dm_workload_team(threads, &state->team, error, error_size);
     }
     return status;
 }

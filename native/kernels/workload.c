@@ -1,6 +1,9 @@
 /* workload.c: see workload.h. */
 #include "kernels/workload.h"
 
+#include <sched.h>
+#include <string.h>
+
 #include "store/poison.h"
 
 enum { SYNTHETIC_DIM = 16, SEQUENCE_MIN = 4096, SEQUENCE_MAX = 1 << 22 };
@@ -156,6 +159,18 @@ int32_t dm_workload_read_metrics(dm_workload *workload, double bytes_per_operati
         values[i] = all[i];
     }
     return DM_OK;
+}
+
+int32_t dm_workload_team(uint32_t threads, dm_team **team, char *error, size_t error_size) {
+    cpu_set_t ours;
+    cpu_set_t every;
+    memset(&every, 0xff, sizeof(every)); /* the kernel takes those that the process may have */
+    int freed = sched_getaffinity(0, sizeof(ours), &ours) == 0 && sched_setaffinity(0, sizeof(every), &every) == 0;
+    int32_t status = dm_team_create(threads, team, error, error_size);
+    if (freed) {
+        (void)sched_setaffinity(0, sizeof(ours), &ours);
+    }
+    return status;
 }
 
 void *dm_workload_state(size_t size, char *error, size_t error_size) {

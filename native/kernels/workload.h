@@ -68,6 +68,10 @@ extern const dm_metric dm_workload_metrics[DM_WORKLOAD_METRICS];
 int32_t dm_workload_read_metrics(dm_workload *workload, double bytes_per_operation, double working_set_bytes, double *values,
                                  size_t count);
 
+/* dm_team_create, with threads that may run on every processor that the process may use: the host pins the one that calls a kernel,
+ * threads inherit that, and a team on one processor would only take turns. */
+int32_t dm_workload_team(uint32_t threads, dm_team **team, char *error, size_t error_size);
+
 /* Allocates a zeroed state of a kernel; NULL and a sentence when there is no memory. */
 void *dm_workload_state(size_t size, char *error, size_t error_size);
 void dm_workload_free_state(void *state, size_t size);

@@ -2,9 +2,10 @@
 
     python docs/selftest/suites.py RUNS FILE.csv [SCENARIOS]     # in a clean checkout after `make build`; goes on where the file ends
 
-Every run is `dualmem compare --against HEAD` with its defaults over the shipped scenarios, or over so many of them that are drawn anew for
-each run by its number (200 runs over all of them take hours), on all processors; a load that is for one of them (other-core, same-core, bandwidth) is beside a worker or on its processor by turns. Whatever is not 0 is a false alarm (1), an
-inconclusive suite (4) or a failure.
+Every run is `dualmem compare --against HEAD` with its defaults over the shipped scenarios, or over so many of them, drawn anew for each
+run by its number (200 runs over all of them take hours), on all processors; a load that is for one of them (other-core, same-core,
+bandwidth) is beside a worker or on its processor by turns. Whatever is not 0 is a false alarm (1), an inconclusive suite (4) or a
+failure.
 """
 
 import csv

@@ -9,7 +9,7 @@ from dualmem_cli.plan.cases import DEFAULT_MEASURE
 
 # A first-level cache, two sizes of a second-level one, a third-level one, memory.
 _BYTES = (2.0**14, 2.0**17, 2.0**20, 2.0**23, 2.0**27)
-_WORKERS = 3
+_WORKERS = 5
 
 
 def ceiling_scenarios(scenarios: Sequence[Scenario], library: Library) -> tuple[Scenario, ...]:

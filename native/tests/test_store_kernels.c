@@ -88,11 +88,12 @@ static void check_run(const dm_kernel *kernel, const setting *chosen, const uint
         CHECK_EQUAL(kernel->run(state, STEPS[i]), expected[i]);
     }
     CHECK_EQUAL(kernel->run(state, 0), 0);
-    double metrics[3] = {0, 0, -1};
-    CHECK_EQUAL(kernel->metric_count, 3);
-    CHECK_STATUS(kernel->read_metrics(state, metrics, 3), DM_OK, NULL);
+    double metrics[4] = {0, 0, -1, -1};
+    CHECK_EQUAL(kernel->metric_count, 4);
+    CHECK_STATUS(kernel->read_metrics(state, metrics, 4), DM_OK, NULL);
     CHECK_EQUAL(metrics[0], population);
     CHECK(metrics[1] > 64.0 * (double)population && metrics[2] >= 0);
+    CHECK(isnan(metrics[3])); /* visited at random: no working set that is gone through in a row */
     size_t needed = 9;
     CHECK_STATUS(kernel->read_output(state, NULL, 0, &needed), DM_OK, NULL);
     CHECK_EQUAL(needed, 0);
@@ -230,8 +231,8 @@ static void check_node_access(const setting *chosen) {
             expected[step] += values[sequence[done % length]];
         }
     }
-    CHECK_EQUAL(dm_node_access_kernel_count, 2);
-    for (size_t i = 0; i < dm_node_access_kernel_count; i++) { /* the two worlds, one answer */
+    CHECK_EQUAL(dm_node_access_kernel_count, 3);
+    for (size_t i = 0; i < dm_node_access_kernel_count; i++) { /* both worlds and both layouts, one answer */
         check_run(dm_node_access_kernels[i], chosen, expected, nodes);
     }
     free(values);

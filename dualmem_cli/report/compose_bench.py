@@ -242,7 +242,7 @@ def _against(quantity: Quantity, scenario: Scenario | None, finding: BenchFindin
     if quantity.name == DISTANCE:
         memory, arithmetic = finding.quantity(MEMORY_LIMIT), finding.quantity(ARITHMETIC_LIMIT)
         by_memory = memory and not (arithmetic and arithmetic.estimate.value > memory.estimate.value)
-        return f"{estimate_text(quantity)} the limit of {'memory' if by_memory else 'arithmetic'}"
+        return f"{estimate_text(quantity)} the time that {'memory' if by_memory else 'arithmetic'} allows"
     if quantity.name == RATE:
         return estimate_text(quantity)
     return f"{quantity.name.replace('_', ' ')} {estimate_text(quantity)}"

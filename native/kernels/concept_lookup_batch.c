@@ -124,12 +124,8 @@ static int32_t read_metrics(dm_state *state, double *values, size_t count) {
     return DM_OK;
 }
 
-/* Queries that no run has come to yet are searched now. */
 static int32_t read_output(dm_state *state, double *values, size_t count, size_t *needed) {
     *needed = (size_t)state->queries.rows * state->k;
-    for (uint64_t searched = 0; count > 0 && searched < state->queries.rows; searched += state->batch) {
-        (void)run(state, 1);
-    }
     memcpy(values, state->neighbours, (count < *needed ? count : *needed) * sizeof(double));
     return DM_OK;
 }

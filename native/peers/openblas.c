@@ -1,5 +1,6 @@
 /* openblas.c: cosines by OpenBLAS, one thread: the rows are stored divided by their norms, so that one matrix-vector product gives all
- * cosines. That is the quickest way a user of a BLAS has; norms are paid for in setup, as in libdualmem. */
+ * cosines. That is the quickest way a user of a BLAS has; norms are paid for in setup, as in libdualmem. A lookup is that product and a
+ * selection of the k largest: a bound that rises as better rows are found, which few rows pass. */
 #include <cblas.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@ struct dm_state {
     uint32_t count;
     uint32_t query_count;
     uint32_t next_query;
+    uint32_t k;          /* of a lookup */
+    double *neighbours;  /* queries x k rows, best first */
 };
 
 static void teardown(dm_state *state) {
@@ -27,6 +30,7 @@ static void teardown(dm_state *state) {
         free(state->rows);
         free(state->units);
         free(state->cosines);
+        free(state->neighbours);
         free(state);
     }
 }
@@ -49,10 +53,10 @@ static float *unit_rows(const dm_matrix *matrix, size_t count, size_t stride) {
     return rows;
 }
 
-static int32_t setup(const dm_case *work, dm_state **state, char *error, size_t error_size) {
+/* k: of a lookup, 0 for all cosines. */
+static int32_t setup_rows(const dm_case *work, uint64_t count, uint32_t k, dm_state **state, char *error, size_t error_size) {
     *state = NULL;
-    uint64_t count = (uint64_t)work->parameters[0];
-    if (work->data.rows < count || work->queries.rows == 0 || work->queries.columns != work->data.columns) {
+    if (work->data.rows < count || count < k || work->queries.rows == 0 || work->queries.columns != work->data.columns) {
         snprintf(error, error_size, "%llu centroids and queries of %llu columns are asked of %llu x %llu",
                  (unsigned long long)count, (unsigned long long)work->queries.columns, (unsigned long long)work->data.rows,
                  (unsigned long long)work->data.columns);
@@ -65,11 +69,13 @@ static int32_t setup(const dm_case *work, dm_state **state, char *error, size_t 
         made->dim = (uint32_t)work->data.columns;
         made->count = (uint32_t)count;
         made->query_count = (uint32_t)work->queries.rows;
+        made->k = k;
         made->rows = unit_rows(&work->data, count, made->stride);
         made->units = unit_rows(&work->queries, work->queries.rows, made->stride);
         made->cosines = aligned_alloc(64, (count * sizeof(float) + 63) / 64 * 64);
+        made->neighbours = calloc(work->queries.rows * (size_t)(k > 0 ? k : 1), sizeof(double));
     }
-    if (made == NULL || made->rows == NULL || made->units == NULL || made->cosines == NULL) {
+    if (made == NULL || made->rows == NULL || made->units == NULL || made->cosines == NULL || made->neighbours == NULL) {
         teardown(made);
         snprintf(error, error_size, "no memory for %llu rows", (unsigned long long)count);
         return DM_ERROR_MEMORY;
@@ -78,13 +84,26 @@ static int32_t setup(const dm_case *work, dm_state **state, char *error, size_t 
     return DM_OK;
 }
 
+static int32_t setup(const dm_case *work, dm_state **state, char *error, size_t error_size) {
+    return setup_rows(work, (uint64_t)work->parameters[0], 0, state, error, error_size);
+}
+
+static inline void multiply(dm_state *state, uint32_t query) {
+    const float *unit = state->units + query * state->stride;
+    scipy_cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)state->count, (int)state->dim, 1.0f, state->rows, (int)state->stride, unit, 1,
+                      0.0f, state->cosines, 1);
+}
+
+static inline uint32_t take_query(dm_state *state) {
+    uint32_t query = state->next_query;
+    state->next_query = query + 1 < state->query_count ? query + 1 : 0;
+    return query;
+}
+
 static uint64_t run(dm_state *state, uint64_t iterations) {
     uint64_t checksum = 0;
     for (uint64_t i = 0; i < iterations; i++) {
-        const float *unit = state->units + state->next_query * state->stride;
-        scipy_cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)state->count, (int)state->dim, 1.0f, state->rows, (int)state->stride, unit, 1,
-                    0.0f, state->cosines, 1);
-        state->next_query = state->next_query + 1 < state->query_count ? state->next_query + 1 : 0;
+        multiply(state, take_query(state));
         for (uint32_t row = 0; row < state->count; row++) {
             uint32_t bits;
             memcpy(&bits, &state->cosines[row], sizeof(bits));
@@ -106,6 +125,94 @@ static int32_t read_output(dm_state *state, double *values, size_t count, size_t
     }
     return DM_OK;
 }
+
+/* --- lookup -------------------------------------------------------------------------------------------------------------- */
+
+enum { PARAMETER_K, PARAMETER_CONCEPTS, K_MOST = 100 };
+
+static int32_t setup_lookup(const dm_case *work, dm_state **state, char *error, size_t error_size) {
+    const uint64_t asked = (uint64_t)work->parameters[PARAMETER_CONCEPTS];
+    return setup_rows(work, asked == 0 ? work->data.rows : asked, (uint32_t)work->parameters[PARAMETER_K], state, error, error_size);
+}
+
+/* Best first; of equal cosines the smaller row. */
+static uint64_t look_up(dm_state *state, uint32_t query, uint64_t checksum) {
+    multiply(state, query);
+    const uint32_t k = state->k;
+    float best[K_MOST];
+    uint32_t rows[K_MOST];
+    uint32_t found = 0;
+    for (uint32_t row = 0; row < state->count; row++) {
+        const float cosine = state->cosines[row];
+        if (found == k && !(cosine > best[k - 1])) {
+            continue;
+        }
+        uint32_t place = found < k ? found++ : k - 1;
+        for (; place > 0 && cosine > best[place - 1]; place--) {
+            best[place] = best[place - 1];
+            rows[place] = rows[place - 1];
+        }
+        best[place] = cosine;
+        rows[place] = row;
+    }
+    for (uint32_t i = 0; i < k; i++) {
+        state->neighbours[(size_t)query * k + i] = rows[i];
+        checksum = (checksum ^ rows[i]) * UINT64_C(0x100000001b3);
+    }
+    return checksum;
+}
+
+static uint64_t run_lookup(dm_state *state, uint64_t iterations) {
+    uint64_t checksum = UINT64_C(0xcbf29ce484222325);
+    for (uint64_t i = 0; i < iterations; i++) {
+        checksum = look_up(state, take_query(state), checksum);
+    }
+    return checksum;
+}
+
+static uint64_t run_each_lookup(dm_state *state, uint64_t iterations, dm_recorder *recorder) {
+    uint64_t checksum = UINT64_C(0xcbf29ce484222325);
+    for (uint64_t i = 0; i < iterations; i++) {
+        const uint32_t query = take_query(state);
+        const uint64_t begin = recorder->now();
+        checksum = look_up(state, query, checksum);
+        recorder->record(recorder, query, recorder->now() - begin);
+    }
+    return checksum;
+}
+
+static int32_t read_neighbours(dm_state *state, double *values, size_t count, size_t *needed) {
+    *needed = (size_t)state->query_count * state->k;
+    memcpy(values, state->neighbours, (count < *needed ? count : *needed) * sizeof(double));
+    return DM_OK;
+}
+
+/* --- the table ------------------------------------------------------------------------------------------------------------ */
+
+static const dm_parameter lookup_parameters[] = {
+    [PARAMETER_K] = {.size = sizeof(dm_parameter), .name = "k", .default_value = 10, .minimum = 1, .maximum = K_MOST, .integer = 1,
+                     .meaning = "neighbours per query"},
+    [PARAMETER_CONCEPTS] = {.size = sizeof(dm_parameter), .name = "concepts", .default_value = 0, .minimum = 0, .maximum = 100000000,
+                            .integer = 1, .meaning = "rows of the data stored; 0: all"},
+};
+
+static const dm_kernel lookup = {
+    .size = sizeof(dm_kernel),
+    .name = "concept_lookup",
+    .variant = "openblas",
+    .summary = "sgemv over all rows of unit length, then the k largest; one thread",
+    .tolerance = 0.0,
+    .output = DM_OUTPUT_NEIGHBOURS,
+    .needs_data = 1,
+    .parameters = lookup_parameters,
+    .parameter_count = sizeof(lookup_parameters) / sizeof(lookup_parameters[0]),
+    .setup = setup_lookup,
+    .run = run_lookup,
+    .run_each = run_each_lookup,
+    .read_metrics = read_metrics,
+    .read_output = read_neighbours,
+    .teardown = teardown,
+};
 
 static const dm_parameter parameters[] = {
     {.size = sizeof(dm_parameter), .name = "count", .default_value = 16, .minimum = 1, .maximum = 1000000, .integer = 1,
@@ -129,7 +236,7 @@ static const dm_kernel similarity = {
     .teardown = teardown,
 };
 
-static const dm_kernel *const kernels[] = {&similarity};
+static const dm_kernel *const kernels[] = {&similarity, &lookup};
 
 static const dm_library library = {
     .size = sizeof(dm_library),

@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/dualmem
 JOBS ?= $(shell nproc)
+# Source of a peer, from its package; the folder's name is the version.
+FASTCLUSTER := build/fastcluster/1.3.0
+
 NATIVE := $(filter-out native/tests/% native/peers/%,$(wildcard native/*/*.[ch] native/*/*.in native/*/*.py native/include/dualmem/* native/cmake/*)) \
   native/CMakeLists.txt
 TEST_BUILD := build/test
@@ -58,8 +61,13 @@ bench: build ## run every shipped scenario; figures beside their budgets
 
 peers: build ## other libraries behind the kernel table, in build/peers, for dualmem bench --peer
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --only-binary :all: 'scipy-openblas32>=0.3.21'
+	@test -e $(FASTCLUSTER)/src/fastcluster.cpp || { mkdir -p $(FASTCLUSTER) \
+	  && $(BIN)/python -m pip download -q --disable-pip-version-check --no-deps --no-binary fastcluster -d $(FASTCLUSTER) fastcluster==$(notdir $(FASTCLUSTER)) \
+	  && tar xzf $(FASTCLUSTER)/fastcluster-*.tar.gz --strip-components=1 -C $(FASTCLUSTER); } \
+	  || echo "fastcluster is left out: its source package could not be had; run make peers again with a network"
 	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native/peers -B build/peers -G Ninja \
-	  -DPEER_OPENBLAS="$$($(BIN)/python -c 'import pathlib, scipy_openblas32 as peer; print(pathlib.Path(peer.__file__).parent)')" >/dev/null
+	  -DPEER_OPENBLAS="$$($(BIN)/python -c 'import pathlib, scipy_openblas32 as peer; print(pathlib.Path(peer.__file__).parent)')" \
+	  -DPEER_FASTCLUSTER=$(abspath $(FASTCLUSTER)/src) -DPEER_FASTCLUSTER_VERSION=$(notdir $(FASTCLUSTER)) >/dev/null
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/peers -j $(JOBS)
 
 scaling: build ## how every operation's cost grows with its size: the files of scenarios/scaling (minutes)

@@ -21,6 +21,7 @@ struct dm_state {
     uint32_t *slots; /* the list twice, so that every rotation of it lies in one piece */
     uint32_t count;
     uint32_t first;
+    uint32_t most_concepts;
     dm_clustering result; /* of the last operation */
     char error[128];
 };
@@ -70,6 +71,7 @@ static int32_t fill(dm_state *state, const dm_case *work, const char *variant, c
     if (status == DM_OK) {
         dm_former_options options = dm_former_defaults((uint32_t)work->data.columns, state->count);
         options.placement = work->placement;
+        state->most_concepts = options.most_concepts;
         status = dm_former_create_as(&options, variant, &state->former, error, error_size);
     }
     if (status == DM_OK && threads > 1) {
@@ -129,10 +131,13 @@ static int32_t read_metrics(dm_state *state, double *values, size_t count) {
     return DM_OK;
 }
 
-/* The label of each episode, by row of the data. */
+/* The label of each episode, by row of the data; then the coherences of what would become concepts, best first, and zeros. */
 static int32_t read_output(dm_state *state, double *values, size_t count, size_t *needed) {
     const uint32_t last = state->first > 0 ? state->first - 1 : state->count - 1;
-    *needed = state->count;
+    *needed = state->count + state->most_concepts;
+    for (size_t c = 0; c < state->most_concepts && state->count + c < count; c++) {
+        values[state->count + c] = c < state->result.cluster_count ? state->result.clusters[c].coherence : 0.0;
+    }
     for (uint32_t i = 0; i < state->count; i++) {
         const uint32_t row = state->slots[last + i];
         if (row < count && state->result.labels != NULL) {
@@ -152,6 +157,7 @@ static const dm_parameter parameters[] = {
                            .integer = 1, .meaning = "threads of the team"},
 };
 
+/* Labels are whole numbers, so the tolerance is that of coherences: the means of another library's float32 cosines differ. */
 static const dm_metric metrics[METRIC_COUNT] = {
     [METRIC_POPULATION] = {sizeof(dm_metric), "population", "count", DM_BETTER_NEITHER, DM_SCOPE_CASE, "episodes stored"},
     [METRIC_MEMORY] = {sizeof(dm_metric), "memory_bytes", "B", DM_BETTER_LOWER, DM_SCOPE_CASE,
@@ -181,7 +187,7 @@ SETUP(setup_avx2, "avx2")
 #define KERNEL(kernel_variant, setup_function, supported_function)                                                    \
     {                                                                                                                 \
         .size = sizeof(dm_kernel), .name = "concept_formation", .variant = kernel_variant,                            \
-        .summary = "cluster the episodes by average linkage, from vectors to labels", .tolerance = 0,                 \
+        .summary = "cluster the episodes by average linkage, from vectors to labels", .tolerance = 1e-6,              \
         .output = DM_OUTPUT_VALUES, .needs_data = 1, .parameters = parameters,                                        \
         .parameter_count = sizeof(parameters) / sizeof(parameters[0]), .metrics = metrics,                            \
         .metric_count = METRIC_COUNT, .supported = supported_function, .setup = setup_function, .run = run,           \

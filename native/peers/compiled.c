@@ -6,6 +6,7 @@
  * no strength of this kernel comes near. */
 #include <math.h>
 
+#include "around.h"
 #include "simd/activation.h"
 #include "simd/decay.h"
 
@@ -81,3 +82,15 @@ const dm_decay_variant *dm_decay_find(const char *name) {
     (void)name;
     return &decay;
 }
+
+static const peer_family families[] = {
+    {dm_activation_kernels, &dm_activation_kernel_count},
+    {dm_decay_kernels, &dm_decay_kernel_count},
+};
+
+const peer_identity peer_identity_of_this = {.name = "plain loops",
+                                             .version = __VERSION__,
+                                             .flags = "-O3 -march=native -ffast-math",
+                                             .variant = "compiled",
+                                             .families = families,
+                                             .family_count = sizeof(families) / sizeof(families[0])};

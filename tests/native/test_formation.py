@@ -65,14 +65,16 @@ def scipy_labels(similarity: Array) -> tuple[Array, float]:
     return fcluster(tree, 1 - CUT, criterion="distance"), float(np.min(np.abs(tree[:, 2] - (1 - CUT))))
 
 
-def concepts_of(labels: Array, similarity: Array) -> int:
-    kept = 0
+def concepts_of(labels: Array, similarity: Array) -> list[float]:
+    """Coherences of the clusters that become concepts, best first."""
+    kept: list[tuple[float, float]] = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         if len(members) >= 3:
             pairs = similarity[np.ix_(members, members)][np.triu_indices(len(members), 1)]
-            kept += bool(pairs.mean() >= COHERENCE)
-    return min(kept, 5)
+            if pairs.mean() >= COHERENCE:
+                kept.append((pairs.mean() * len(members), float(pairs.mean())))
+    return [coherence for _, coherence in sorted(kept, reverse=True)[:5]]
 
 
 def same_partition(a: Array, b: Array) -> bool:
@@ -87,16 +89,19 @@ def check(library: Path, data: Array, *, hours: float, seed: int, variant: str =
         host.kernel("concept_formation", variant, parameters=parameters, data=data, queries=data[:1], seed=seed) as kernel,
     ):
         kernel.run(1)
-        labels = kernel.output()
+        output = kernel.output()
         kernel.run(2)  # other orders of the list
-        np.testing.assert_array_equal(kernel.output(), labels)
+        np.testing.assert_array_equal(kernel.output(), output)
         metrics = kernel.metrics()
+    labels, coherences = output[: len(data)], output[len(data) :]
     similarity = similarities(data, access_hours(len(data), hours=hours, seed=seed))
     expected, margin = scipy_labels(similarity)
     assert margin > 1e-6, "the data has a merge too close to the cut to tell"
     assert same_partition(labels, expected)
     assert metrics["clusters"] == len(np.unique(expected))
-    assert metrics["concepts"] == concepts_of(expected, similarity)
+    concepts = concepts_of(expected, similarity)
+    assert metrics["concepts"] == len(concepts)
+    np.testing.assert_allclose(coherences, concepts + [0.0] * (5 - len(concepts)), atol=1e-6)
     return labels
 
 

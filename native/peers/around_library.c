@@ -1,9 +1,8 @@
-/* compiled_library.c: the table of compiled.so: each of libdualmem's kernels of activation and decay once, its rows by the name of its
- * first one, which is the scalar one there and the compiler's here. */
+/* around_library.c: the table of a peer of around.h: of each of libdualmem's kernels the scalar row, renamed. */
 #include <pthread.h>
 #include <string.h>
 
-#include "kernels/kernels.h"
+#include "around.h"
 
 enum { MOST = 16 };
 
@@ -14,10 +13,7 @@ static dm_library library = {
     .size = sizeof(dm_library),
     .abi_major = DM_ABI_MAJOR,
     .abi_minor = DM_ABI_MINOR,
-    .name = "plain loops",
-    .version = "1",
     .compiler = __VERSION__,
-    .flags = "-O3 -march=native -ffast-math",
     .revision = "",
     .kernels = table,
 };
@@ -27,15 +23,19 @@ static void add_family(const dm_kernel *const *kernels, size_t count) {
         if (strcmp(kernels[i]->variant, "scalar") == 0) {
             dm_kernel *row = &rows[library.kernel_count];
             *row = *kernels[i];
-            row->variant = "compiled";
+            row->variant = peer_identity_of_this.variant;
             table[library.kernel_count++] = row;
         }
     }
 }
 
 static void fill_table(void) {
-    add_family(dm_activation_kernels, dm_activation_kernel_count);
-    add_family(dm_decay_kernels, dm_decay_kernel_count);
+    library.name = peer_identity_of_this.name;
+    library.version = peer_identity_of_this.version;
+    library.flags = peer_identity_of_this.flags;
+    for (size_t i = 0; i < peer_identity_of_this.family_count; i++) {
+        add_family(peer_identity_of_this.families[i].kernels, *peer_identity_of_this.families[i].count);
+    }
 }
 
 const dm_library *dm_library_get(void) {

@@ -1,0 +1,24 @@
+/* around.h: peers that are libdualmem's own kernels around other people's loops: each names itself and its kernels, around_library.c makes
+ * the table. */
+#ifndef DUALMEM_PEERS_AROUND_H
+#define DUALMEM_PEERS_AROUND_H
+
+#include "kernels/kernels.h"
+
+typedef struct peer_family {
+    const dm_kernel *const *kernels;
+    const size_t *count;
+} peer_family;
+
+typedef struct peer_identity {
+    const char *name;
+    const char *version;
+    const char *flags;
+    const char *variant; /* what its rows are called */
+    const peer_family *families;
+    size_t family_count;
+} peer_identity;
+
+extern const peer_identity peer_identity_of_this;
+
+#endif

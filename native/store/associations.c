@@ -214,9 +214,10 @@ static void unlock(const dm_store *store, uint32_t slot, int changed) {
     }
 }
 
+/* The higher slot first: whoever sees the lower one's new list sees the other's new version as well, and need not wait for it. */
 static void unlock_pair(const dm_store *store, uint32_t one, uint32_t other, int changed) {
-    unlock(store, one, changed);
-    unlock(store, other, changed);
+    unlock(store, one < other ? other : one, changed);
+    unlock(store, one < other ? one : other, changed);
 }
 
 /* 1 when the slots are of this store, of one type, and two. */
@@ -367,4 +368,14 @@ uint32_t dm_store_associations(const dm_store *store, uint32_t slot, dm_edge *ed
         dm_list_associations(store, slot, read.version, count, edges, capacity);
     } while (!dm_links_read_end(&read));
     return count;
+}
+
+/* --- for a snapshot ------------------------------------------------------------------------------------------------- */
+
+int dm_associations_restore(dm_store *store, uint32_t slot, uint32_t other, float weight) {
+    if (!is_ready(store) || !append(store, slot, pack(other, weight)) || !append(store, other, pack(slot, weight))) {
+        return 0;
+    }
+    atomic_fetch_add_explicit(&store->associations.count, 1, memory_order_relaxed);
+    return 1;
 }

@@ -63,4 +63,8 @@ void dm_list_associations(const dm_store *store, uint32_t slot, uint32_t version
 /* associations.c: removes all associations of a node that no new ones can come to. */
 void dm_store_dissociate_all(dm_store *store, uint32_t slot);
 
+/* For a snapshot, while nobody else uses the store: associates two nodes that are known not to be associated, without a search, a
+ * change of version or a lock of a node. 0: no memory, and the store can only be destroyed. */
+int dm_associations_restore(dm_store *store, uint32_t slot, uint32_t other, float weight);
+
 #endif

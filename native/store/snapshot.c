@@ -14,7 +14,7 @@ void dm_checksum_begin(dm_checksum *checksum) {
 
 const char *dm_snapshot_part_name(dm_snapshot_part part) {
     static const char *const names[DM_SNAPSHOT_PARTS] = {"the episodes", "the concepts", "the embeddings of episodes",
-                                                         "the embeddings of concepts", "the bindings"};
+                                                         "the embeddings of concepts", "the associations", "the bindings"};
     return names[part];
 }
 
@@ -23,6 +23,8 @@ static uint64_t record_size(dm_snapshot_part part, uint32_t dim) {
     case DM_SNAPSHOT_EPISODES:
     case DM_SNAPSHOT_CONCEPTS:
         return sizeof(dm_snapshot_node);
+    case DM_SNAPSHOT_ASSOCIATIONS:
+        return sizeof(dm_snapshot_association);
     case DM_SNAPSHOT_BINDINGS:
         return sizeof(dm_snapshot_binding);
     default:

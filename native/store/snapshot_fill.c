@@ -11,8 +11,6 @@
 
 #include "store/poison.h"
 
-static const uint32_t ONE = 0x3F800000; /* bits of 1.0f; the numbers in [0, 1] are those with bits up to these */
-
 /* How many records ahead the memory that one needs is asked for. */
 enum { AHEAD = 16 };
 
@@ -25,7 +23,7 @@ static int32_t check_node(const dm_loader *state, const dm_snapshot_node *node, 
         return dm_refuse(state, "among %s, slot %u is out of range or out of order; no dm_store_save wrote this file", name,
                          node->index);
     }
-    if (node->activation > ONE || node->strength > (is_concept ? 0 : ONE) || node->coherence > (is_concept ? ONE : 0) ||
+    if (node->activation > DM_SNAPSHOT_ONE || node->strength > (is_concept ? 0 : DM_SNAPSHOT_ONE) || node->coherence > (is_concept ? DM_SNAPSHOT_ONE : 0) ||
         (!is_concept && node->member_count != 0) || node->version > (state->header.single_type ? 0 : INT32_MAX)) {
         return dm_refuse(state, "among %s, slot %u has values that no store holds; no dm_store_save wrote this file", name,
                          node->index);
@@ -38,7 +36,7 @@ static void fill_record(dm_store *store, const dm_snapshot_node *from, uint32_t 
     int is_concept = dm_slot_is_concept(slot);
     atomic_store_explicit(&node->last_access_ns, from->last_access_ns, memory_order_relaxed);
     atomic_store_explicit(&node->activation, from->activation, memory_order_relaxed);
-    atomic_store_explicit(&node->weight, is_concept ? ONE : from->strength, memory_order_relaxed);
+    atomic_store_explicit(&node->weight, is_concept ? DM_SNAPSHOT_ONE : from->strength, memory_order_relaxed);
     if (!store->single_type) {
         atomic_store_explicit(&dm_links_at(store, slot)->version, from->version * 2, memory_order_relaxed);
     }
@@ -211,7 +209,7 @@ static int32_t check_binding(const dm_loader *state, const dm_snapshot_binding *
     if (is_inline ? block != record->concept_index : owner != DM_BLOCK_NONE && owner != record->concept_index) {
         return refuse_binding(state, record, "lies in another concept's block");
     }
-    if (record->strength > ONE) {
+    if (record->strength > DM_SNAPSHOT_ONE) {
         return refuse_binding(state, record, "has a strength outside of [0, 1]");
     }
     return DM_OK;
@@ -338,6 +336,9 @@ int32_t dm_snapshot_fill(dm_loader *state) {
     }
     if (status == DM_OK && !store->single_type) {
         status = fill_bindings(state);
+    }
+    if (status == DM_OK) {
+        status = dm_snapshot_fill_associations(state);
     }
     return status;
 }

@@ -61,10 +61,10 @@ static int32_t check_origin(const dm_loader *state, const dm_snapshot_header *ex
         return dm_fail(DM_ERROR_UNSUPPORTED, state->error, state->error_size,
                        "%s: written on a machine of the other byte order; load it on one like that", state->path);
     }
-    if (header->version > expected->version) {
-        return dm_fail(DM_ERROR_UNSUPPORTED, state->error, state->error_size,
-                       "%s: format version %u, this library reads %u; use a newer one", state->path, header->version,
-                       expected->version);
+    if (header->version != expected->version) {
+        return dm_fail(DM_ERROR_UNSUPPORTED, state->error, state->error_size, "%s: format version %u, this library reads %u; use %s",
+                       state->path, header->version, expected->version,
+                       header->version > expected->version ? "a newer one" : "the one that wrote the file");
     }
     return DM_OK;
 }
@@ -80,6 +80,7 @@ static int has_sane_counts(const dm_snapshot_header *header) {
            sections[DM_SNAPSHOT_CONCEPTS].count <= header->concept_capacity &&
            sections[DM_SNAPSHOT_EPISODE_ROWS].count == sections[DM_SNAPSHOT_EPISODES].count &&
            sections[DM_SNAPSHOT_CONCEPT_ROWS].count == sections[DM_SNAPSHOT_CONCEPTS].count &&
+           sections[DM_SNAPSHOT_ASSOCIATIONS].count <= (header->single_type ? 0 : UINT32_MAX) &&
            sections[DM_SNAPSHOT_BINDINGS].count <= (header->single_type ? 0 : UINT32_MAX);
 }
 
@@ -152,7 +153,8 @@ static uint64_t rows_claim(uint64_t capacity, uint64_t stride) {
 }
 
 /* Bytes that the store will claim, as dm_store_memory tells them: all but the spare rows, the store itself and the lists of episodes with more
- * than eight bindings, which the file's size bounds. tests/test_snapshot.c compares the two. */
+ * than eight bindings, which the file's size bounds, and the associations, which are counted as they come (snapshot_fill_associations.c).
+ * tests/test_snapshot.c compares the two. */
 static uint64_t claim(const dm_loader *state) {
     const dm_snapshot_header *header = &state->header;
     uint64_t stride = ((uint64_t)header->dim + 15) / 16 * 16;
@@ -177,15 +179,13 @@ static uint64_t claim(const dm_loader *state) {
            episodes * (DM_BLOCK_ENTRIES + 1) * word;
 }
 
-static int32_t check_claim(const dm_loader *state) {
-    uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t limit = state->options.memory_limit != 0 ? state->options.memory_limit : machine;
-    uint64_t wanted = claim(state);
-    if (wanted > limit) {
+int32_t dm_snapshot_check_claim(const dm_loader *state, uint64_t bytes) {
+    uint64_t limit = state->options.memory_limit;
+    if (bytes > limit) {
         return dm_fail(DM_ERROR_MEMORY, state->error, state->error_size,
-                       "%s: a store with capacity for %u concepts and %u episodes of %u floats takes %llu bytes, the limit is %llu; if "
-                       "you trust the file, set memory_limit", state->path, state->header.concept_capacity,
-                       state->header.episode_capacity, state->header.dim, (unsigned long long)wanted, (unsigned long long)limit);
+                       "%s: a store with capacity for %u concepts and %u episodes of %u floats takes %llu bytes or more, the limit is "
+                       "%llu; if you trust the file, set memory_limit", state->path, state->header.concept_capacity,
+                       state->header.episode_capacity, state->header.dim, (unsigned long long)bytes, (unsigned long long)limit);
     }
     return DM_OK;
 }
@@ -216,7 +216,7 @@ static int32_t load(dm_loader *state) {
         status = check_sections(state, &checksum);
     }
     if (status == DM_OK) {
-        status = check_claim(state);
+        status = dm_snapshot_check_claim(state, claim(state));
     }
     if (status == DM_OK) {
         status = create(state);
@@ -237,6 +237,9 @@ int32_t dm_store_load(const char *path, const dm_load_options *options, dm_store
     if (state.options.map_embeddings != 0 && state.options.map_embeddings != 1) {
         return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "map_embeddings %d is neither 0 nor 1",
                        state.options.map_embeddings);
+    }
+    if (state.options.memory_limit == 0) {
+        state.options.memory_limit = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     }
     int32_t status = load(&state);
     dm_memory_unmap_file(state.bytes, state.size);

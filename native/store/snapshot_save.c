@@ -1,7 +1,8 @@
 /* snapshot_save.c: writing a store to a file; dualmem.h says what may run meanwhile, snapshot.h what is written.
  *
- * The bindings are read first and the nodes after, so that a concept's version is the one that its list was read at. Each list is kept no
- * longer than it takes to write it: what a save needs besides the store is a buffer and four bytes per concept. */
+ * The associations are read first, then the bindings, then the nodes: a concept's version is the one that its list of bindings was read at,
+ * and no version is older than a list of associations. Each list is kept no longer than it takes to write it: what a save needs
+ * besides the store is a buffer and four bytes per concept. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -80,7 +81,20 @@ static void put_record(saver *state, const void *record, size_t size) {
     state->filled += size;
 }
 
-/* --- bindings ------------------------------------------------------------------------------------------------------ */
+/* --- lists --------------------------------------------------------------------------------------------------------- */
+
+/* Room for more than `count` edges; what was there is lost. 0: no memory. */
+static int make_room(saver *state, uint32_t count) {
+    dm_memory_free(&state->memory, state->edges);
+    state->edge_capacity = count + count / 2 + 64; /* below 2^28: a node has as many partners as a type has nodes */
+    state->edges = dm_memory_allocate(&state->memory, state->edge_capacity * sizeof(dm_edge), DM_CACHE_LINE, 0);
+    if (state->edges == NULL) {
+        state->edge_capacity = 0;
+        state->failure = ENOMEM;
+        return 0;
+    }
+    return 1;
+}
 
 static void swap_edges(dm_edge *edges, size_t a, size_t b) {
     dm_edge held = edges[a];
@@ -99,7 +113,7 @@ static void sift(dm_edge *edges, size_t root, size_t count) {
     }
 }
 
-/* By handle. Heap sort (Williams 1964): in place, and no list is its worst case; qsort may call the C allocator. Lists within the inline
+/* By `binding`. Heap sort (Williams 1964): in place, and no list is its worst case; qsort may call the C allocator. Lists within the inline
  * block, nearly all, are in order already. */
 static void sort_edges(dm_edge *edges, size_t count) {
     size_t ordered = 1;
@@ -118,6 +132,56 @@ static void sort_edges(dm_edge *edges, size_t count) {
     }
 }
 
+/* --- associations -------------------------------------------------------------------------------------------------- */
+
+/* The node's associations with nodes in higher slots, in the order of these, in the saver's room for edges; their number. The others are
+ * in the lists of lower slots: so each association is read once, however the two lists change between their turns. */
+static uint32_t read_associations(saver *state, uint32_t slot) {
+    uint32_t count = dm_store_associations(state->store, slot, state->edges, state->edge_capacity);
+    while (count > state->edge_capacity) {
+        if (!make_room(state, count)) {
+            return 0;
+        }
+        count = dm_store_associations(state->store, slot, state->edges, state->edge_capacity);
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t partner = state->edges[i].slot;
+        if (partner > slot) {
+            state->edges[kept++] = (dm_edge){partner, partner, state->edges[i].strength}; /* the order's key is in `binding` */
+        }
+    }
+    sort_edges(state->edges, kept);
+    return kept;
+}
+
+static void put_associations_of_type(saver *state, const dm_rows_table *table, int is_concept) {
+    for (uint32_t index = 0; index < table->index_count && state->failure == 0; index++) {
+        if (dm_rows_find(table, index) == DM_ROW_NONE) {
+            continue;
+        }
+        uint32_t count = read_associations(state, is_concept ? dm_concept_slot(index) : index);
+        for (uint32_t i = 0; i < count; i++) {
+            const dm_edge *edge = &state->edges[i];
+            dm_snapshot_association record = {(uint32_t)is_concept, index, dm_slot_index(edge->slot), dm_bits_from_float(edge->strength)};
+            put_record(state, &record, sizeof(record));
+        }
+        state->header.sections[DM_SNAPSHOT_ASSOCIATIONS].count += count;
+    }
+}
+
+static void put_associations(saver *state) {
+    const dm_store *store = state->store;
+    begin_section(state, DM_SNAPSHOT_ASSOCIATIONS);
+    if (dm_association_head_of(&store->associations, 0) != NULL) { /* most stores never had one: nothing to look through */
+        put_associations_of_type(state, &store->episodes, 0);
+        put_associations_of_type(state, &store->concepts, 1);
+    }
+    end_section(state, DM_SNAPSHOT_ASSOCIATIONS);
+}
+
+/* --- bindings ------------------------------------------------------------------------------------------------------ */
+
 /* The concept's bindings at one moment, in the saver's room for edges; their number. */
 static uint32_t read_edges(saver *state, uint32_t slot, uint32_t *moment) {
     for (;;) {
@@ -125,13 +189,7 @@ static uint32_t read_edges(saver *state, uint32_t slot, uint32_t *moment) {
         if (fan <= state->edge_capacity) {
             return fan;
         }
-        dm_memory_free(&state->memory, state->edges);
-        state->edge_capacity = fan + fan / 2 + 64; /* below 2^28: as many episodes as there are */
-        state->edges =
-            dm_memory_allocate(&state->memory, state->edge_capacity * sizeof(dm_edge), DM_CACHE_LINE, 0);
-        if (state->edges == NULL) {
-            state->edge_capacity = 0;
-            state->failure = ENOMEM;
+        if (!make_room(state, fan)) {
             return 0;
         }
     }
@@ -235,8 +293,10 @@ static void put_store(saver *state) {
         return;
     }
     dm_snapshot_lay_out(header);
+    put_associations(state);
+    dm_snapshot_lay_out(header); /* now that the associations are counted, */
     put_bindings(state);
-    dm_snapshot_lay_out(header); /* now that the bindings are counted */
+    dm_snapshot_lay_out(header); /* and the bindings */
     put_nodes(state, DM_SNAPSHOT_EPISODES, &store->episodes);
     put_nodes(state, DM_SNAPSHOT_CONCEPTS, &store->concepts);
     put_rows(state, DM_SNAPSHOT_EPISODE_ROWS, &store->episodes);
@@ -305,12 +365,6 @@ static void finish(saver *state, char name[PATH_MAX], const char *path) {
 }
 
 int32_t dm_store_save(dm_store *store, const char *path, char *error, size_t error_size) {
-    uint64_t associations = atomic_load_explicit(&store->associations.count, memory_order_relaxed);
-    if (associations > 0) { /* a store that came back without them would be another one */
-        return dm_fail(DM_ERROR_UNSUPPORTED, error, error_size,
-                       "the store has %llu associations, and version %d of the format has no place for them; dissociate them to "
-                       "save the rest", (unsigned long long)associations, (int)DM_SNAPSHOT_VERSION);
-    }
     char name[PATH_MAX];
     saver state = {.store = store};
     state.descriptor = open_temporary(path, name);

@@ -106,7 +106,7 @@ static inline void case_live(dm_store *store, test_random *random, uint32_t dim,
                              int steps) {
     char error[256];
     for (int i = 0; i < steps; i++) {
-        uint64_t action = test_random_below(random, 20);
+        uint64_t action = test_random_below(random, 24);
         int is_concept = !single && test_random_below(random, 2) == 0;
         uint32_t slot = case_pick(store, random, is_concept ? concepts : episodes, is_concept);
         if (action < 4 || slot == DM_SLOT_NONE) {
@@ -124,6 +124,15 @@ static inline void case_live(dm_store *store, test_random *random, uint32_t dim,
             dm_store_set_formation(store, slot, (dm_formation){(float)test_random_uniform(random, 0, 1), (uint32_t)test_random_next(random)});
         } else if (!is_concept && action < 10) {
             dm_store_set_strength(store, slot, (float)test_random_uniform(random, 0, 1));
+        } else if (!single && action >= 20) {
+            uint32_t capacity = is_concept ? concepts : episodes;
+            uint32_t other = case_pick(store, random, test_random_below(random, 2) ? capacity : 1 + capacity / 10, is_concept);
+            if (other != DM_SLOT_NONE && other != slot && action < 23) {
+                float weight = (float)test_random_uniform(random, 0, 1);
+                CHECK_STATUS(dm_store_associate(store, slot, other, weight, error, sizeof(error)), DM_OK, error);
+            } else if (other != DM_SLOT_NONE && other != slot) {
+                (void)dm_store_dissociate(store, slot, other);
+            }
         } else if (!single) {
             uint32_t e = case_pick(store, random, test_random_below(random, 2) ? episodes : 1 + episodes / 10, 0);
             uint32_t c = case_pick(store, random, test_random_below(random, 2) ? concepts : 1 + concepts / 10, 1);
@@ -137,7 +146,7 @@ static inline void case_live(dm_store *store, test_random *random, uint32_t dim,
     }
 }
 
-/* --- both ends of every binding agree ----------------------------------------------------------------------------------- */
+/* --- both ends of every edge agree ----------------------------------------------------------------------------------- */
 
 static inline int by_handle(const void *left, const void *right) {
     uint32_t a = ((const dm_edge *)left)->binding;
@@ -174,22 +183,84 @@ static inline uint64_t check_ends(const dm_store *store, uint32_t slot) {
     return count;
 }
 
+static inline int by_slot(const void *left, const void *right) {
+    uint32_t a = ((const dm_edge *)left)->slot;
+    uint32_t b = ((const dm_edge *)right)->slot;
+    return (a > b) - (a < b);
+}
+
+/* The associations of a node, by partner; the caller frees them. */
+static inline dm_edge *sorted_associations(const dm_store *store, uint32_t slot, uint32_t *count) {
+    *count = dm_store_associations(store, slot, NULL, 0);
+    dm_edge *edges = calloc((size_t)*count + 1, sizeof(*edges));
+    REQUIRE(edges != NULL);
+    CHECK_EQUAL(dm_store_associations(store, slot, edges, *count), *count);
+    qsort(edges, *count, sizeof(*edges), by_slot);
+    return edges;
+}
+
+static inline int same_bits(float a, float b) {
+    return memcmp(&a, &b, sizeof(a)) == 0;
+}
+
+static inline uint64_t check_partners(const dm_store *store, uint32_t slot) {
+    uint32_t count;
+    dm_edge *edges = sorted_associations(store, slot, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t other = edges[i].slot;
+        REQUIRE(other != slot && dm_slot_is_concept(other) == dm_slot_is_concept(slot) && dm_store_is_live(store, other));
+        uint32_t back_count;
+        dm_edge wanted = {slot, DM_BINDING_NONE, 0.0f};
+        dm_edge *back = sorted_associations(store, other, &back_count);
+        const dm_edge *found = bsearch(&wanted, back, back_count, sizeof(*back), by_slot);
+        CHECK(found != NULL && same_bits(found->strength, edges[i].strength));
+        CHECK(edges[i].strength >= 0.0f && edges[i].strength <= 1.0f);
+        CHECK(i == 0 || other != edges[i - 1].slot);
+        free(back);
+    }
+    free(edges);
+    return count;
+}
+
 static inline void check_symmetry(dm_store *store, uint32_t concepts, uint32_t episodes) {
     uint64_t sums[2] = {0, 0};
+    uint64_t associations = 0;
     for (uint32_t i = 0; i < concepts + episodes; i++) {
         uint32_t slot = i < concepts ? dm_concept_slot(i) : i - concepts;
         if (dm_store_is_live(store, slot)) {
             sums[i < concepts] += check_ends(store, slot);
+            associations += check_partners(store, slot);
         }
     }
     CHECK_EQUAL(sums[0], sums[1]);
     CHECK_EQUAL(sums[0], dm_store_population(store).bindings);
+    CHECK_EQUAL(associations, 2 * dm_store_population(store).associations);
 }
 
 /* --- two stores, to the bit --------------------------------------------------------------------------------------------- */
 
-static inline int same_bits(float a, float b) {
-    return memcmp(&a, &b, sizeof(a)) == 0;
+static inline void check_same_edges(const dm_edge *a, const dm_edge *b, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(a[i].binding == b[i].binding && a[i].slot == b[i].slot && same_bits(a[i].strength, b[i].strength));
+    }
+}
+
+static inline void check_same_lists(const dm_store *a, const dm_store *b, uint32_t slot) {
+    uint32_t counts[2];
+    dm_edge *edges[2] = {sorted_edges(a, slot, &counts[0]), sorted_edges(b, slot, &counts[1])};
+    CHECK_EQUAL(counts[0], counts[1]);
+    check_same_edges(edges[0], edges[1], counts[0] == counts[1] ? counts[0] : 0);
+    for (uint32_t i = 0; i < counts[1]; i++) {
+        CHECK(same_bits(dm_store_binding_strength(b, edges[1][i].binding), edges[1][i].strength));
+    }
+    free(edges[0]);
+    free(edges[1]);
+    edges[0] = sorted_associations(a, slot, &counts[0]);
+    edges[1] = sorted_associations(b, slot, &counts[1]);
+    CHECK_EQUAL(counts[0], counts[1]);
+    check_same_edges(edges[0], edges[1], counts[0] == counts[1] ? counts[0] : 0);
+    free(edges[0]);
+    free(edges[1]);
 }
 
 static inline void check_same_node(dm_store *a, dm_store *b, uint32_t slot, uint32_t dim, int single) {
@@ -219,15 +290,7 @@ static inline void check_same_node(dm_store *a, dm_store *b, uint32_t slot, uint
         CHECK(same_bits(dm_store_strength(a, slot), dm_store_strength(b, slot)));
     }
     if (!single) {
-        uint32_t counts[2];
-        dm_edge *edges[2] = {sorted_edges(a, slot, &counts[0]), sorted_edges(b, slot, &counts[1])};
-        for (uint32_t i = 0; i < counts[0] && counts[0] == counts[1]; i++) {
-            CHECK(edges[0][i].binding == edges[1][i].binding && edges[0][i].slot == edges[1][i].slot);
-            CHECK(same_bits(edges[0][i].strength, edges[1][i].strength));
-            CHECK(same_bits(dm_store_binding_strength(b, edges[0][i].binding), edges[0][i].strength));
-        }
-        free(edges[0]);
-        free(edges[1]);
+        check_same_lists(a, b, slot);
     }
 }
 
@@ -238,6 +301,7 @@ static inline void check_same(dm_store *a, dm_store *b, uint32_t dim, uint32_t c
     CHECK_EQUAL(populations[0].episodes, populations[1].episodes);
     CHECK_EQUAL(populations[0].nodes, populations[1].nodes);
     CHECK_EQUAL(populations[0].bindings, populations[1].bindings);
+    CHECK_EQUAL(populations[0].associations, populations[1].associations);
     for (uint32_t i = 0; i < concepts + episodes; i++) {
         uint32_t slot = i < concepts ? dm_concept_slot(i) : i - concepts;
         CHECK_EQUAL(dm_store_is_live(b, slot), dm_store_is_live(a, slot));

@@ -1,10 +1,11 @@
 /* snapshot_speed.c: how long a store takes to save, to load and to be built again. Not a test of ctest, and not a kernel either: what it
  * times allocates and reads files, which `run` of a kernel must not (dm_kernel.h). docs/explanation/snapshot.py calls it in turn with numpy.
  *
- *     snapshot_speed FILE EPISODES DIM
+ *     snapshot_speed FILE EPISODES DIM [PARTNERS]
  *
- * A store of EPISODES episodes and a tenth as many concepts, two bindings per episode. Prints milliseconds as JSON. FILE.npy gets the
- * embeddings of both types as one matrix, for np.load. */
+ * A store of EPISODES episodes and a tenth as many concepts, two bindings per episode, and each node associated with the PARTNERS (0) of its
+ * type that follow in a ring, the k-th with weight 1 / k. Prints milliseconds as JSON. FILE.npy gets the embeddings of both types as
+ * one matrix, for np.load. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ typedef struct content {
     uint32_t dim;
     uint32_t episodes;
     uint32_t concepts;
+    uint32_t partners;
     float *values; /* episodes, then concepts */
 } content;
 
@@ -26,6 +28,15 @@ static double milliseconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return 1e3 * (double)now.tv_sec + 1e-6 * (double)now.tv_nsec;
+}
+
+static void associate(dm_store *store, uint32_t first, uint32_t nodes, uint32_t partners) {
+    for (uint32_t i = 0; i < nodes; i++) {
+        for (uint32_t k = 1; k <= partners; k++) {
+            uint32_t other = first + (i + k) % nodes;
+            REQUIRE(dm_store_associate(store, first + i, other, 1.0f / (float)k, error, sizeof(error)) == DM_OK);
+        }
+    }
 }
 
 static dm_store *build(const content *of) {
@@ -47,6 +58,8 @@ static dm_store *build(const content *of) {
             REQUIRE(dm_store_bind(store, i, concept_slot, 0.5f, NULL, error, sizeof(error)) == DM_OK);
         }
     }
+    associate(store, 0, of->episodes, of->partners);
+    associate(store, dm_concept_slot(0), of->concepts, of->partners);
     return store;
 }
 
@@ -86,12 +99,14 @@ static void write_npy(const char *path, const content *of) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4 || atoi(argv[2]) < 10 || atoi(argv[3]) < 1) {
-        fprintf(stderr, "usage: snapshot_speed FILE EPISODES DIM\n");
+    if (argc < 4 || argc > 5 || atoi(argv[2]) < 10 || atoi(argv[3]) < 1 || (argc == 5 && atoi(argv[4]) < 0)) {
+        fprintf(stderr, "usage: snapshot_speed FILE EPISODES DIM [PARTNERS]\n");
         return 2;
     }
     content of = {.dim = (uint32_t)atoi(argv[3]), .episodes = (uint32_t)atoi(argv[2])};
     of.concepts = of.episodes / 10;
+    of.partners = argc == 5 ? (uint32_t)atoi(argv[4]) : 0;
+    REQUIRE(2 * of.partners < of.concepts || of.partners == 0);
     size_t count = (size_t)(of.episodes + of.concepts) * of.dim;
     of.values = malloc(count * sizeof(float));
     REQUIRE(of.values != NULL);

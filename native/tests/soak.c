@@ -164,6 +164,19 @@ static void change_bindings(worker *self) {
     }
 }
 
+static void change_associations(worker *self, int is_concept, uint32_t slot) {
+    char error[256];
+    dm_edge edges[BATCH];
+    uint32_t other = dm_store_find(self->store, id_of(is_concept, test_random_below(&self->random, is_concept ? CONCEPTS : EPISODES)));
+    if (test_random_below(&self->random, 2) == 0) { /* refused where one of the two is gone */
+        (void)dm_store_associate(self->store, slot, other, 0.5f, error, sizeof(error));
+    } else {
+        (void)dm_store_dissociate(self->store, slot, other);
+    }
+    CHECK(dm_store_association_weight(self->store, slot, other) <= 1.0f);
+    (void)dm_store_associations(self->store, slot, edges, BATCH);
+}
+
 static void save_and_load(worker *self) {
     char error[256];
     dm_store *loaded = NULL;
@@ -195,6 +208,8 @@ static void *do_everything(void *argument) {
             change_node(self, is_concept, id, slot);
         } else if (action < 5000) {
             read_node(self, is_concept, id, slot);
+        } else if (action < 6000) {
+            change_associations(self, is_concept, slot);
         } else {
             change_bindings(self);
         }
@@ -222,7 +237,8 @@ static void all_is_in_order(dm_store *store) {
         uint32_t slot = dm_store_find(store, id_of(is_concept, is_concept ? i : i - CONCEPTS));
         CHECK(slot == DM_SLOT_NONE || dm_store_remove(store, slot, error, sizeof(error)) == DM_OK);
     }
-    CHECK_EQUAL(dm_store_population(store).nodes + dm_store_population(store).bindings, 0);
+    dm_population left = dm_store_population(store);
+    CHECK_EQUAL(left.nodes + left.bindings + left.associations, 0);
 }
 
 /* The most memory that the first and the last tenth of the time had: saving and loading make it swing. */

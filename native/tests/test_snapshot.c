@@ -1,5 +1,5 @@
 /* test_snapshot.c: what was saved comes back to the bit, the bytes follow from the content alone, and a save that fails leaves the old
- * file. Damaged files are in test_snapshot_damage.c, threads in test_snapshot_threads.c. */
+ * file. Associations are in test_snapshot_associations.c, damaged files in test_snapshot_damage.c, threads in test_snapshot_threads.c. */
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -195,11 +195,13 @@ static void the_format_is_the_documented_one(void) {
     uint64_t section[3];
     CHECK(memcmp(file.bytes, "\x89" "DMS\r\n\x1A\n", 8) == 0);
     memcpy(words, file.bytes, 48);
-    CHECK(words[2] == 1 && words[3] == 0x01020304 && words[4] == file.size && words[5] == 0);
-    CHECK(words[6] == 5 && words[7] == 0 && words[8] == 10 && words[9] == 20 && words[10] == 5 && words[11] == 256);
+    CHECK(words[2] == 2 && words[3] == 0x01020304 && words[4] == file.size && words[5] == 0);
+    CHECK(words[6] == 5 && words[7] == 0 && words[8] == 10 && words[9] == 20 && words[10] == 6 && words[11] == 256);
     memcpy(section, file.bytes + 48 + 8, sizeof(section)); /* episodes */
     CHECK(section[0] == 256 && section[1] == 12 * 48 && section[2] == 12);
-    memcpy(section, file.bytes + 48 + 4 * 32 + 8, sizeof(section)); /* bindings */
+    memcpy(section, file.bytes + 48 + 4 * 32 + 8, sizeof(section)); /* associations */
+    CHECK(section[1] == 0 && section[2] == 0);
+    memcpy(section, file.bytes + 48 + 5 * 32 + 8, sizeof(section)); /* bindings */
     CHECK(section[0] + section[1] == file.size && section[1] == (12 + 8 + 4) * 16 && section[2] == 12 + 8 + 4);
     memcpy(words, file.bytes + section[0] + 8 * 16, 16); /* the ninth of concept 0: the first block behind those of ten concepts */
     CHECK(words[0] == 80 && words[1] == 0 && words[2] == 8 && words[3] == 0x3F100000);
@@ -293,24 +295,6 @@ static void what_cannot_be_loaded_is_refused(void) {
     free(path);
 }
 
-/* Until the format has a place for them, losing them silently would be worse than saying so. */
-static void associations_are_not_lost_silently(void) {
-    dm_store *store = case_store(4, 3, 3, 0);
-    test_random random = {5};
-    case_live(store, &random, 4, 3, 3, 0, 0);
-    float values[4] = {1.0f, 2.0f, 3.0f, 4.0f};
-    uint32_t first = 0;
-    uint32_t second = 0;
-    CHECK_STATUS(dm_store_add_concept(store, (dm_id){101, 5}, values, &first, error, sizeof(error)), DM_OK, error);
-    CHECK_STATUS(dm_store_add_concept(store, (dm_id){102, 5}, values, &second, error, sizeof(error)), DM_OK, error);
-    CHECK_STATUS(dm_store_associate(store, first, second, 0.5f, error, sizeof(error)), DM_OK, error);
-    CHECK_STATUS(dm_store_save(store, path_in(folder, "first"), error, sizeof(error)), DM_ERROR_UNSUPPORTED, error);
-    CHECK(strstr(error, "1 associations") != NULL);
-    CHECK_EQUAL(dm_store_dissociate(store, first, second), 1);
-    save(store, path_in(folder, "first"));
-    dm_store_destroy(store);
-}
-
 /* The claim that is held against the limit is what the store then takes. */
 static void the_limit_is_that_of_the_store(void) {
     static const shape shapes[] = {{768, 3000, 5000, 0, 300}, {16, 9000, 200, 0, 3000}, {1, 0, 50000, 0, 10}, {64, 4000, 4000, 1, 10}};
@@ -339,7 +323,6 @@ int main(void) {
     the_format_is_the_documented_one();
     a_failed_save_leaves_the_old_file();
     what_cannot_be_loaded_is_refused();
-    associations_are_not_lost_silently();
     the_limit_is_that_of_the_store();
     CHECK_EQUAL(files_in_folder(), 2); /* first and second: no temporary file was left */
     unlink(path_in(folder, "first"));

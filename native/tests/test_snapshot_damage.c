@@ -10,7 +10,7 @@ static char error[512];
 
 /* --- the file, taken apart without the library --------------------------------------------------------------------------- */
 
-enum { HEADER = 256, TABLE = 48, ENTRY = 32, PARTS = 5, CRC_OF_HEADER = 252 };
+enum { HEADER = 256, TABLE = 48, ENTRY = 32, PARTS = 6, CRC_OF_HEADER = 252 };
 
 /* CRC-32C bit by bit, so that a mistake in the library's would be seen. */
 static uint32_t crc_of(const unsigned char *bytes, size_t size) {
@@ -120,6 +120,13 @@ static file_bytes subject(const char *path, int single) {
             REQUIRE(dm_store_bind(store, e, dm_concept_slot(2 - c), 0.25f, NULL, error, sizeof(error)) == DM_OK);
         }
     }
+    for (uint32_t i = 0; !single && i < 12; i++) { /* a star of episodes and its first chord, a triangle of concepts, one to be removed */
+        uint32_t one = i < 10 ? 0 : dm_concept_slot(i - 10);
+        uint32_t other = i < 10 ? i + 1 : dm_concept_slot(i - 8);
+        REQUIRE(dm_store_associate(store, one, other, 0.125f, error, sizeof(error)) == DM_OK);
+    }
+    REQUIRE(single || dm_store_associate(store, 2, 1, 1.0f, error, sizeof(error)) == DM_OK);
+    REQUIRE(single || dm_store_associate(store, dm_concept_slot(3), dm_concept_slot(0), 0.0f, error, sizeof(error)) == DM_OK);
     REQUIRE(dm_store_remove(store, single ? 2 : dm_concept_slot(2), error, sizeof(error)) == DM_OK);
     REQUIRE(dm_store_remove(store, 5, error, sizeof(error)) == DM_OK);
     REQUIRE(dm_store_remove(store, 13, error, sizeof(error)) == DM_OK);
@@ -174,7 +181,8 @@ static void every_other_length_is_refused(const char *path, file_bytes file) {
 
 static void the_sentence_names_the_part(const char *path, file_bytes file) {
     static const char *const names[PARTS] = {"section of the episodes", "section of the concepts", "section of the embeddings of episodes",
-                                             "section of the embeddings of concepts", "section of the bindings"};
+                                             "section of the embeddings of concepts", "section of the associations",
+                                             "section of the bindings"};
     for (int part = 0; part < PARTS; part++) {
         file_bytes damaged = copy_of(file);
         section_of(damaged, part)[5] ^= 4;
@@ -188,10 +196,13 @@ static void the_sentence_names_the_part(const char *path, file_bytes file) {
     write_file(path, other.bytes, other.size);
     CHECK(is_refused(path) && strstr(error, "other byte order") != NULL);
     put32(other.bytes + 12, 0x01020304);
-    put32(other.bytes + 8, 2);
+    put32(other.bytes + 8, 3);
     write_file(path, other.bytes, other.size);
-    CHECK(is_refused(path) && strstr(error, "version 2") != NULL);
+    CHECK(is_refused(path) && strstr(error, "version 3") != NULL && strstr(error, "use a newer one") != NULL);
     put32(other.bytes + 8, 1);
+    write_file(path, other.bytes, other.size);
+    CHECK(is_refused(path) && strstr(error, "version 1") != NULL && strstr(error, "use the one that wrote") != NULL);
+    put32(other.bytes + 8, 2);
     put32(other.bytes + 24, 9);
     write_file(path, other.bytes, other.size);
     CHECK(is_refused(path) && strstr(error, "header is damaged") != NULL);
@@ -200,7 +211,7 @@ static void the_sentence_names_the_part(const char *path, file_bytes file) {
 
 /* --- intent: the checksums are true -------------------------------------------------------------------------------------------- */
 
-/* Loads a file whose checksums are true. Refused, or harmless: every binding has both its ends, and saving writes these very bytes. */
+/* Loads a file whose checksums are true. Refused, or harmless: every edge has both its ends, and saving writes these very bytes. */
 static int loads(const char *path, file_bytes file) {
     dm_store *store = NULL;
     seal(file);
@@ -273,8 +284,41 @@ static void refused_for(const char *path, file_bytes file, int part, size_t at, 
     free(damaged.bytes);
 }
 
+/* The subject's are (0, 1..10 but 5), (1, 2) of episodes, (0, 3), (1, 3) of concepts: what happens to (0, 2) and its neighbours, and at the
+ * border of the types. */
+static void associations_lie(const char *path, file_bytes file) {
+    enum { PART = 4, RECORD = 16, TYPE = 0, ONE = 4, OTHER = 8, WEIGHT = 12, SECOND = RECORD, CHORD = 9 * RECORD, TRIANGLE = 10 * RECORD };
+    CHECK_EQUAL(get64(file.bytes + TABLE + PART * ENTRY + 24), 12);
+    refused_for(path, file, PART, SECOND + TYPE, 2, "neither 0 nor 1");
+    refused_for(path, file, PART, SECOND + TYPE, UINT32_MAX, "neither 0 nor 1");
+    refused_for(path, file, PART, SECOND + ONE, EPISODES, "not there");
+    refused_for(path, file, PART, SECOND + ONE, UINT32_MAX, "not there");
+    refused_for(path, file, PART, SECOND + OTHER, 5, "not there"); /* removed */
+    refused_for(path, file, PART, SECOND + OTHER, EPISODES, "not there");
+    refused_for(path, file, PART, SECOND + OTHER, DM_CONCEPT_BASE, "not there");
+    refused_for(path, file, PART, TRIANGLE + OTHER, CONCEPTS, "not there");
+    refused_for(path, file, PART, SECOND + OTHER, 0, "lower slot first"); /* itself */
+    refused_for(path, file, PART, SECOND + ONE, 3, "lower slot first");
+    refused_for(path, file, PART, SECOND + OTHER, 1, "there twice");
+    refused_for(path, file, PART, SECOND + OTHER, 4, "out of order"); /* what follows is (0, 3) */
+    refused_for(path, file, PART, SECOND + ONE, 1, "out of order");
+    refused_for(path, file, PART, TYPE, 1, "out of order");
+    refused_for(path, file, PART, TRIANGLE + TYPE, 0, "out of order"); /* (0, 3) of episodes, behind (1, 2) */
+    refused_for(path, file, PART, TRIANGLE + ONE, 1, "there twice");   /* (1, 3) of concepts follows */
+    const uint32_t weights[] = {0x3F800001, 0x7F800000, 0x7FC00000, 0x80000000, 0xBF800000, UINT32_MAX}; /* infinity, NaN, -0, -1 */
+    for (size_t i = 0; i < sizeof(weights) / sizeof(weights[0]); i++) {
+        refused_for(path, file, PART, SECOND + WEIGHT, weights[i], "outside of [0, 1]");
+        refused_for(path, file, PART, CHORD + WEIGHT, weights[i], "outside of [0, 1]");
+    }
+    file_bytes fine = copy_of(file); /* and what is none of these is taken */
+    put32(section_of(fine, PART) + CHORD + OTHER, 3);
+    put32(section_of(fine, PART) + CHORD + WEIGHT, 1);
+    CHECK(loads(path, fine));
+    free(fine.bytes);
+}
+
 static void each_lie_has_its_sentence(const char *path, file_bytes file) {
-    enum { NODES = 0, CONCEPT_NODES = 1, ROWS = 2, BINDINGS = 4, NODE = 48, BINDING = 16, NAN_BITS = 0x7FC00000 };
+    enum { NODES = 0, CONCEPT_NODES = 1, ROWS = 2, ASSOCIATIONS = 4, BINDINGS = 5, NODE = 48, BINDING = 16, NAN_BITS = 0x7FC00000 };
     refused_for(path, file, NODES, 24, EPISODES, "out of range");
     refused_for(path, file, NODES, 24 + NODE, 0, "out of order");
     refused_for(path, file, NODES, 32, NAN_BITS, "no store holds");
@@ -286,6 +330,7 @@ static void each_lie_has_its_sentence(const char *path, file_bytes file) {
     refused_for(path, file, ROWS, 4, NAN_BITS, "NaN");
     refused_for(path, file, ROWS, 64 + 8, 0xFF800000, "infinity");
     refused_for(path, file, ROWS, 4 * DIM, 1, "padding");
+    associations_lie(path, file);
     refused_for(path, file, BINDINGS, 0, UINT32_C(0xFFFFFFFF), "out of range");
     refused_for(path, file, BINDINGS, 0, 8 * 1, "another concept's block");
     refused_for(path, file, BINDINGS, 4, 2, "not there");
@@ -344,6 +389,27 @@ static void greed_is_refused(const char *path, file_bytes file) {
     CHECK(peak() < before + 64 * 1024);
 }
 
+/* A file of a single-type store that is right in everything but one edge of each kind in turn. */
+static void a_single_type_store_has_no_edges(const char *path, file_bytes file) {
+    for (int part = 4; part < PARTS; part++) {
+        uint64_t begin = get64(file.bytes + TABLE + part * ENTRY + 8);
+        uint64_t end = part == 4 ? begin + 64 : begin + 16; /* to where the next section begins */
+        file_bytes forged = {calloc(1, end), end};
+        REQUIRE(forged.bytes != NULL);
+        memcpy(forged.bytes, file.bytes, file.size < begin ? file.size : begin);
+        put32(forged.bytes + begin + 8, 1); /* an association of 0 and 1; of weight 0 */
+        put64(forged.bytes + 16, end);
+        put64(forged.bytes + TABLE + part * ENTRY + 16, 16);
+        put64(forged.bytes + TABLE + part * ENTRY + 24, 1);
+        if (part == 4) {
+            put64(forged.bytes + TABLE + 5 * ENTRY + 8, end);
+        }
+        CHECK(!loads(path, forged));
+        CHECK(strstr(error, "sizes out of range") != NULL);
+        free(forged.bytes);
+    }
+}
+
 /* --- one life of a file -------------------------------------------------------------------------------------------------------- */
 
 static void damage(int single) {
@@ -360,6 +426,8 @@ static void damage(int single) {
         the_sentence_names_the_part(path, file);
         each_lie_has_its_sentence(path, file);
         greed_is_refused(path, file);
+    } else {
+        a_single_type_store_has_no_edges(path, file);
     }
     awkward_words(path, file);
     random_damage(path, file, 4000);

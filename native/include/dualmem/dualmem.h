@@ -693,11 +693,11 @@ DM_API dm_memory_use dm_store_memory(const dm_store *store);
 
 /* One file that holds a store; its format is described in docs/reference/snapshot.md. What is kept: dim, kind and capacities; of each
  * node its slot, id, embedding bit for bit, activation, last access, strength or coherence and member count, and version; of
- * each binding its handle, ends and strength. What is computed anew: norms, fans, decay factors, free lists. What is not
- * kept: readers and their counts, slots and handles of what was removed (the loaded store knows none of them), and the order
- * of dm_store_edges and dm_rows, which is that of slots and handles after a load. The same content gives the same bytes,
- * whatever the store's history, threads or machine, among machines of one byte order; a file that loads is the one that
- * saving the loaded store would write. */
+ * each binding its handle, ends and strength; of each association its ends and weight. What is computed anew: norms, fans, decay
+ * factors, free lists. What is not kept: readers and their counts, slots and handles of what was removed (the loaded store
+ * knows none of them), and the order of dm_store_edges, dm_store_associations and dm_rows. The same content gives the same
+ * bytes, whatever the store's history, threads or machine, among machines of one byte order; a file that loads is the one
+ * that saving the loaded store would write. A store without associations has no memory for them after a load. */
 
 /* Writes the store to `path`, whole or not at all: to a new file in the same folder (PATH.PID.N.tmp), flushed to the disk, then
  * renamed. Until then, and after a failure, an older file is as it was and no new one is left. A file that was cut off from its
@@ -706,10 +706,10 @@ DM_API dm_memory_use dm_store_memory(const dm_store *store);
  * Threads: adding and removing nodes, replacing embeddings and whatever else takes the store's lock wait until the data is
  * written (not until it is flushed). Everything else goes on. The list of bindings of each concept, with its version, is that of
  * one moment, and an episode's list is made of these, so that both ends of every binding agree; the moments of two concepts
- * may differ. A strength, an activation or a time is that of some moment of the call; an episode's version is not
- * older than its list.
- * DM_ERROR_IO: the file cannot be written. DM_ERROR_MEMORY. DM_ERROR_UNSUPPORTED: the store has associations, which this
- * version of the format has no place for. */
+ * may differ. The associations of a node with nodes in higher slots are those of one moment, and those with lower slots are
+ * made from the lists there, so that both ends of every association agree and have the same weight. A strength, an activation
+ * or a time is that of some moment of the call; no version is older than the node's lists.
+ * DM_ERROR_IO: the file cannot be written. DM_ERROR_MEMORY. */
 DM_API int32_t dm_store_save(dm_store *store, const char *path, char *error, size_t error_size);
 
 typedef struct dm_load_options {

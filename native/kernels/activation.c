@@ -69,11 +69,15 @@ static void fill(dm_state *state, uint64_t seed, map_batch *map) {
 static int32_t setup(const dm_case *work, const char *variant, map_batch *map, dm_state **result, char *error,
                      size_t error_size) {
     *result = NULL;
+    const dm_activation_variant *found = dm_activation_find(variant);
+    if (found == NULL || !dm_isa_has(found->isa)) { /* NULL: this build is for another processor */
+        return dm_workload_refuse_variant(error, error_size);
+    }
     dm_state *state = dm_workload_state(sizeof(*state), error, error_size);
     if (state == NULL) {
         return DM_ERROR_MEMORY;
     }
-    state->variant = dm_activation_find(variant);
+    state->variant = found;
     state->map = map;
     state->sigmoid = dm_sigmoid_make(DM_SIGMOID_THRESHOLD, DM_SIGMOID_TEMPERATURE);
     state->mode = map == map_fan ? (int32_t)work->parameters[PARAMETER_MODE] : DM_FAN_SQRT;
@@ -156,17 +160,29 @@ static const dm_metric metrics[] = {
         return setup(work, variant, map, state, error, error_size);                                     \
     }
 SETUP(setup_sigmoid_scalar, "scalar", map_sigmoid)
-SETUP(setup_fan_scalar, "scalar", map_fan)
-SETUP(setup_fused_scalar, "scalar", map_fused)
-#if defined(__x86_64__)
 SETUP(setup_sigmoid_avx2, "avx2", map_sigmoid)
+SETUP(setup_sigmoid_avx512, "avx512", map_sigmoid)
+SETUP(setup_sigmoid_neon, "neon", map_sigmoid)
+SETUP(setup_fan_scalar, "scalar", map_fan)
 SETUP(setup_fan_avx2, "avx2", map_fan)
+SETUP(setup_fan_avx512, "avx512", map_fan)
+SETUP(setup_fan_neon, "neon", map_fan)
+SETUP(setup_fused_scalar, "scalar", map_fused)
 SETUP(setup_fused_avx2, "avx2", map_fused)
+SETUP(setup_fused_avx512, "avx512", map_fused)
+SETUP(setup_fused_neon, "neon", map_fused)
 
 static int32_t supported_avx2(char *reason, size_t reason_size) {
     return dm_isa_require(DM_ISA_AVX2, reason, reason_size);
 }
-#endif
+
+static int32_t supported_avx512(char *reason, size_t reason_size) {
+    return dm_isa_require(DM_ISA_AVX512, reason, reason_size);
+}
+
+static int32_t supported_neon(char *reason, size_t reason_size) {
+    return dm_isa_require(DM_ISA_NEON, reason, reason_size);
+}
 
 #define KERNEL(NAME, VARIANT, SUMMARY, PARAMETERS, SETUP, SUPPORTED)                                                  \
     {.size = sizeof(dm_kernel), .name = NAME, .variant = VARIANT, .summary = SUMMARY, .tolerance = 1e-6,              \
@@ -178,25 +194,30 @@ static int32_t supported_avx2(char *reason, size_t reason_size) {
 #define FAN_SUMMARY "divide one of `count` activations by its fan, as `mode` says"
 #define FUSED_SUMMARY "map one of `count` similarities and divide it by the root of its fan"
 
+/* Every build lists every variant, so that a scenario may name them all: those of another processor are not supported. */
 static const dm_kernel sigmoid_scalar =
     KERNEL("activation_sigmoid", "scalar", SIGMOID_SUMMARY, 1, setup_sigmoid_scalar, NULL);
-static const dm_kernel fan_scalar = KERNEL("fan_effect", "scalar", FAN_SUMMARY, 2, setup_fan_scalar, NULL);
-static const dm_kernel fused_scalar = KERNEL("activation_fused", "scalar", FUSED_SUMMARY, 1, setup_fused_scalar, NULL);
-#if defined(__x86_64__)
 static const dm_kernel sigmoid_avx2 =
     KERNEL("activation_sigmoid", "avx2", SIGMOID_SUMMARY, 1, setup_sigmoid_avx2, supported_avx2);
+static const dm_kernel sigmoid_avx512 =
+    KERNEL("activation_sigmoid", "avx512", SIGMOID_SUMMARY, 1, setup_sigmoid_avx512, supported_avx512);
+static const dm_kernel sigmoid_neon =
+    KERNEL("activation_sigmoid", "neon", SIGMOID_SUMMARY, 1, setup_sigmoid_neon, supported_neon);
+static const dm_kernel fan_scalar = KERNEL("fan_effect", "scalar", FAN_SUMMARY, 2, setup_fan_scalar, NULL);
 static const dm_kernel fan_avx2 = KERNEL("fan_effect", "avx2", FAN_SUMMARY, 2, setup_fan_avx2, supported_avx2);
-static const dm_kernel fused_avx2 = KERNEL("activation_fused", "avx2", FUSED_SUMMARY, 1, setup_fused_avx2, supported_avx2);
-#endif
+static const dm_kernel fan_avx512 = KERNEL("fan_effect", "avx512", FAN_SUMMARY, 2, setup_fan_avx512, supported_avx512);
+static const dm_kernel fan_neon = KERNEL("fan_effect", "neon", FAN_SUMMARY, 2, setup_fan_neon, supported_neon);
+static const dm_kernel fused_scalar = KERNEL("activation_fused", "scalar", FUSED_SUMMARY, 1, setup_fused_scalar, NULL);
+static const dm_kernel fused_avx2 =
+    KERNEL("activation_fused", "avx2", FUSED_SUMMARY, 1, setup_fused_avx2, supported_avx2);
+static const dm_kernel fused_avx512 =
+    KERNEL("activation_fused", "avx512", FUSED_SUMMARY, 1, setup_fused_avx512, supported_avx512);
+static const dm_kernel fused_neon =
+    KERNEL("activation_fused", "neon", FUSED_SUMMARY, 1, setup_fused_neon, supported_neon);
 
 const dm_kernel *const dm_activation_kernels[] = {
-    &sigmoid_scalar,
-    &fan_scalar,
-    &fused_scalar,
-#if defined(__x86_64__)
-    &sigmoid_avx2,
-    &fan_avx2,
-    &fused_avx2,
-#endif
+    &sigmoid_scalar, &sigmoid_avx2, &sigmoid_avx512, &sigmoid_neon,
+    &fan_scalar, &fan_avx2, &fan_avx512, &fan_neon,
+    &fused_scalar, &fused_avx2, &fused_avx512, &fused_neon,
 };
 const size_t dm_activation_kernel_count = sizeof(dm_activation_kernels) / sizeof(dm_activation_kernels[0]);

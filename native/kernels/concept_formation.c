@@ -82,6 +82,10 @@ static int32_t fill(dm_state *state, const dm_case *work, const char *variant, c
 
 static int32_t setup(const dm_case *work, const char *variant, dm_state **result, char *error, size_t error_size) {
     *result = NULL;
+    const dm_gram_variant *found = dm_gram_find(variant);
+    if (found == NULL || !dm_isa_has(found->isa)) { /* NULL: this build is for another processor */
+        return dm_workload_refuse_variant(error, error_size);
+    }
     dm_state *state = dm_workload_state(sizeof(*state), error, error_size);
     if (state == NULL) {
         return DM_ERROR_MEMORY;
@@ -168,21 +172,27 @@ static const dm_metric metrics[METRIC_COUNT] = {
                          "clusters that would become concepts"},
 };
 
-#if defined(__x86_64__)
 static int32_t supported_avx2(char *reason, size_t reason_size) {
     return dm_isa_require(DM_ISA_AVX2, reason, reason_size);
 }
-#endif
+
+static int32_t supported_avx512(char *reason, size_t reason_size) {
+    return dm_isa_require(DM_ISA_AVX512, reason, reason_size);
+}
+
+static int32_t supported_neon(char *reason, size_t reason_size) {
+    return dm_isa_require(DM_ISA_NEON, reason, reason_size);
+}
 
 #define SETUP(function, variant)                                                                      \
     static int32_t function(const dm_case *work, dm_state **state, char *error, size_t error_size) { \
         return setup(work, variant, state, error, error_size);                                       \
     }
 SETUP(setup_scalar, "scalar")
-SETUP(setup_auto, dm_gram_best()->name)
-#if defined(__x86_64__)
 SETUP(setup_avx2, "avx2")
-#endif
+SETUP(setup_avx512, "avx512")
+SETUP(setup_neon, "neon")
+SETUP(setup_auto, dm_gram_best()->name)
 
 #define KERNEL(kernel_variant, setup_function, supported_function)                                                    \
     {                                                                                                                 \
@@ -194,18 +204,13 @@ SETUP(setup_avx2, "avx2")
         .read_metrics = read_metrics, .read_output = read_output, .teardown = teardown                                \
     }
 
+/* Every build lists every variant, so that a scenario may name them all: those of another processor are not supported. */
 static const dm_kernel scalar = KERNEL("scalar", setup_scalar, NULL);
-static const dm_kernel automatic = KERNEL("auto", setup_auto, NULL);
-#if defined(__x86_64__)
 static const dm_kernel avx2 = KERNEL("avx2", setup_avx2, supported_avx2);
-#endif
+static const dm_kernel avx512 = KERNEL("avx512", setup_avx512, supported_avx512);
+static const dm_kernel neon = KERNEL("neon", setup_neon, supported_neon);
+static const dm_kernel automatic = KERNEL("auto", setup_auto, NULL);
 
-const dm_kernel *const dm_concept_formation_kernels[] = {
-    &scalar,
-#if defined(__x86_64__)
-    &avx2,
-#endif
-    &automatic,
-};
+const dm_kernel *const dm_concept_formation_kernels[] = {&scalar, &avx2, &avx512, &neon, &automatic};
 const size_t dm_concept_formation_kernel_count =
     sizeof(dm_concept_formation_kernels) / sizeof(dm_concept_formation_kernels[0]);

@@ -48,6 +48,9 @@ static void teardown(dm_state *state) {
 static int32_t setup(const dm_case *work, const dm_decay_variant *variant, int32_t exclusive, dm_state **result,
                      char *error, size_t error_size) {
     *result = NULL;
+    if (variant == NULL || !dm_isa_has(variant->isa)) { /* NULL: this build is for another processor */
+        return dm_workload_refuse_variant(error, error_size);
+    }
     dm_state *state = dm_workload_state(sizeof(*state), error, error_size);
     if (state == NULL) {
         return DM_ERROR_MEMORY;
@@ -77,23 +80,27 @@ static int32_t setup(const dm_case *work, const dm_decay_variant *variant, int32
     return DM_OK;
 }
 
-static int32_t setup_scalar(const dm_case *work, dm_state **state, char *error, size_t error_size) {
-    return setup(work, dm_decay_find("scalar"), 1, state, error, error_size);
-}
-
-static int32_t setup_concurrent(const dm_case *work, dm_state **state, char *error, size_t error_size) {
-    return setup(work, dm_decay_best(), 0, state, error, error_size);
-}
-
-#if defined(__x86_64__)
-static int32_t setup_avx2(const dm_case *work, dm_state **state, char *error, size_t error_size) {
-    return setup(work, dm_decay_find("avx2"), 1, state, error, error_size);
-}
+#define SETUP(function, variant, exclusive)                                                             \
+    static int32_t function(const dm_case *work, dm_state **state, char *error, size_t error_size) {    \
+        return setup(work, variant, exclusive, state, error, error_size);                               \
+    }
+SETUP(setup_scalar, dm_decay_find("scalar"), 1)
+SETUP(setup_avx2, dm_decay_find("avx2"), 1)
+SETUP(setup_avx512, dm_decay_find("avx512"), 1)
+SETUP(setup_neon, dm_decay_find("neon"), 1)
+SETUP(setup_concurrent, dm_decay_best(), 0)
 
 static int32_t supported_avx2(char *reason, size_t reason_size) {
     return dm_isa_require(DM_ISA_AVX2, reason, reason_size);
 }
-#endif
+
+static int32_t supported_avx512(char *reason, size_t reason_size) {
+    return dm_isa_require(DM_ISA_AVX512, reason, reason_size);
+}
+
+static int32_t supported_neon(char *reason, size_t reason_size) {
+    return dm_isa_require(DM_ISA_NEON, reason, reason_size);
+}
 
 /* --- run ---------------------------------------------------------------------------------------------------------------- */
 
@@ -158,20 +165,15 @@ static const dm_parameter parameters[] = {
      .metrics = dm_workload_metrics, .metric_count = DM_WORKLOAD_METRICS, .supported = SUPPORTED, .setup = SETUP,     \
      .run = run, .read_metrics = read_metrics, .read_output = read_output, .teardown = teardown}
 
-static const dm_kernel scalar =
-    DECAY_KERNEL("scalar", "decay one of all bindings, nobody else at work", setup_scalar, NULL);
-#if defined(__x86_64__)
-static const dm_kernel avx2 =
-    DECAY_KERNEL("avx2", "decay one of all bindings, nobody else at work", setup_avx2, supported_avx2);
-#endif
-static const dm_kernel concurrent =
-    DECAY_KERNEL("concurrent", "decay one of all bindings, safe against other calls", setup_concurrent, NULL);
+#define ALONE "decay one of all bindings, nobody else at work"
+#define BESIDE "decay one of all bindings, safe against other calls"
 
-const dm_kernel *const dm_decay_kernels[] = {
-    &scalar,
-#if defined(__x86_64__)
-    &avx2,
-#endif
-    &concurrent,
-};
+/* Every build lists every variant, so that a scenario may name them all: those of another processor are not supported. */
+static const dm_kernel scalar = DECAY_KERNEL("scalar", ALONE, setup_scalar, NULL);
+static const dm_kernel avx2 = DECAY_KERNEL("avx2", ALONE, setup_avx2, supported_avx2);
+static const dm_kernel avx512 = DECAY_KERNEL("avx512", ALONE, setup_avx512, supported_avx512);
+static const dm_kernel neon = DECAY_KERNEL("neon", ALONE, setup_neon, supported_neon);
+static const dm_kernel concurrent = DECAY_KERNEL("concurrent", BESIDE, setup_concurrent, NULL);
+
+const dm_kernel *const dm_decay_kernels[] = {&scalar, &avx2, &avx512, &neon, &concurrent};
 const size_t dm_decay_kernel_count = sizeof(dm_decay_kernels) / sizeof(dm_decay_kernels[0]);

@@ -188,6 +188,11 @@ void dm_workload_free_state(void *state, size_t size) {
     dm_memory_free(&account, state);
 }
 
+int32_t dm_workload_refuse_variant(char *error, size_t error_size) {
+    return dm_fail(DM_ERROR_UNSUPPORTED, error, error_size,
+                   "this machine cannot run that variant; choose one of those that `dualmem kernels` says run");
+}
+
 int32_t dm_workload_no_output(dm_state *state, double *values, size_t count, size_t *needed) {
     (void)state;
     (void)values;

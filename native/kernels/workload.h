@@ -76,6 +76,9 @@ int32_t dm_workload_team(uint32_t threads, dm_team **team, char *error, size_t e
 void *dm_workload_state(size_t size, char *error, size_t error_size);
 void dm_workload_free_state(void *state, size_t size);
 
+/* What setup returns for a variant that is another processor's, or that this machine cannot run. */
+int32_t dm_workload_refuse_variant(char *error, size_t error_size);
+
 /* read_output of kernels that are judged by their checksum: there is none. */
 int32_t dm_workload_no_output(dm_state *state, double *values, size_t count, size_t *needed);
 

@@ -20,6 +20,21 @@ const dm_activation_variant dm_activation_variants[] = {
       [DM_FAN_SQRT] = dm_activation_fan_sqrt_avx2,
       [DM_FAN_ACTR] = dm_activation_fan_actr_avx2},
      dm_activation_fused_avx2},
+    {"avx512",
+     DM_ISA_AVX512,
+     dm_activation_sigmoid_avx512,
+     {[DM_FAN_LINEAR] = dm_activation_fan_linear_avx512,
+      [DM_FAN_SQRT] = dm_activation_fan_sqrt_avx512,
+      [DM_FAN_ACTR] = dm_activation_fan_actr_avx512},
+     dm_activation_fused_avx512},
+#elif defined(__aarch64__)
+    {"neon",
+     DM_ISA_NEON,
+     dm_activation_sigmoid_neon,
+     {[DM_FAN_LINEAR] = dm_activation_fan_linear_neon,
+      [DM_FAN_SQRT] = dm_activation_fan_sqrt_neon,
+      [DM_FAN_ACTR] = dm_activation_fan_actr_neon},
+     dm_activation_fused_neon},
 #endif
 };
 const size_t dm_activation_variant_count = sizeof(dm_activation_variants) / sizeof(dm_activation_variants[0]);

@@ -2,13 +2,13 @@
  * works on the next ones while the last one's chain is finished (measured: unrolled by two and by four, the same).
  *
  * Sigmoid. 1 / (1 + e) with e = exp2((threshold - s) / temperature * log2 e): a sum and a division, each rounded at 2^-24, on
- * top of e's 1.6e-7 (exponential_avx2.h): 2.8e-7. A real division, because an estimate with a Newton step is slower here:
+ * top of e's 1.6e-7 (exponential.h): 2.8e-7. A real division, because an estimate with a Newton step is slower here:
  * 0.32 instead of 0.29 ns.
  *
  * Fan. 1 / sqrt(fan) by estimate (relative error <= 1.5 * 2^-12 on every x86 processor) and one Newton step, which squares the
  * error: 1.5 * (1.5 * 2^-12)^2 = 2.1e-7, with five roundings at most 5.1e-7. 0.12 ns, against 0.28 for the exact root and
  * quotient. Beside the sigmoid the root is exact, since it shares the one division: 1 / ((1 + e) * sqrt(fan)). */
-#include "simd/activation.h"
+#include "simd/sigmoid.h"
 
 #if defined(__AVX2__)
 
@@ -19,7 +19,7 @@
 
 enum { LANES = 8 };
 
-static const double LOG2_E = 1.4426950408889634;
+_Static_assert((int)LANES == (int)DM_STRENGTHS, "one register holds ACT-R's strengths");
 
 /* --- eight elements ------------------------------------------------------------------------------------------------ */
 
@@ -44,11 +44,9 @@ static inline __m256 quotient_of_eight(__m256 activations, __m256i fans) {
     return _mm256_div_ps(activations, fans_to_floats(fans, 1.0f));
 }
 
-/* S - ln fan is negative from fan 5 on, so eight numbers hold the whole function. */
 static inline __m256 associative_of_eight(__m256 activations, __m256i fans) {
-    const __m256 strengths = _mm256_setr_ps(1.6f, 1.6f, 0.90685281944f, 0.50138771133f, 0.21370563888f, 0.0f, 0.0f, 0.0f);
-    __m256i place = _mm256_min_epu32(fans, _mm256_set1_epi32(LANES - 1));
-    return _mm256_mul_ps(activations, _mm256_permutevar8x32_ps(strengths, place));
+    __m256i place = _mm256_min_epu32(fans, _mm256_set1_epi32(DM_STRENGTHS - 1));
+    return _mm256_mul_ps(activations, _mm256_permutevar8x32_ps(_mm256_loadu_ps(dm_strengths), place));
 }
 
 /* 1 + exp(-(s - threshold) / temperature). */
@@ -122,23 +120,12 @@ void dm_activation_fan_actr_avx2(const float *activations, const uint32_t *fans,
     map_fans(activations, fans, count, results, associative_of_eight);
 }
 
-/* A threshold far beyond any cosine (|threshold| > 88 temperatures) does not fit the fast form: 0, and the reference does it. */
-static inline int is_near(const dm_sigmoid *sigmoid) {
-    return fabs(sigmoid->threshold / sigmoid->temperature) * LOG2_E <= DM_EXPONENTIAL_OFFSET_MAX;
-}
-
-/* Exponents below -60 leave the denominator at 1, those above 127.75 a result below FLT_MIN. */
-static inline dm_exponential exponential_of(const dm_sigmoid *sigmoid) {
-    double rate = LOG2_E / sigmoid->temperature;
-    return dm_exponential_make(-rate, sigmoid->threshold * rate, -60.0, 127.75);
-}
-
 void dm_activation_sigmoid_avx2(const float *similarities, size_t count, const dm_sigmoid *sigmoid, float *results) {
-    if (!is_near(sigmoid)) {
+    if (!dm_sigmoid_is_near(sigmoid)) {
         dm_activation_sigmoid_scalar(similarities, count, sigmoid, results);
         return;
     }
-    const dm_exponential constant = exponential_of(sigmoid);
+    const dm_exponential constant = dm_exponential_make(dm_sigmoid_terms(sigmoid));
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) {
         _mm256_storeu_ps(results + i, sigmoid_of_eight(&constant, load(similarities + i)));
@@ -150,11 +137,11 @@ void dm_activation_sigmoid_avx2(const float *similarities, size_t count, const d
 
 void dm_activation_fused_avx2(const float *similarities, const uint32_t *fans, size_t count, const dm_sigmoid *sigmoid,
                               float *results) {
-    if (!is_near(sigmoid)) {
+    if (!dm_sigmoid_is_near(sigmoid)) {
         dm_activation_fused_scalar(similarities, fans, count, sigmoid, results);
         return;
     }
-    const dm_exponential constant = exponential_of(sigmoid);
+    const dm_exponential constant = dm_exponential_make(dm_sigmoid_terms(sigmoid));
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) {
         _mm256_storeu_ps(results + i, fused_of_eight(&constant, load(similarities + i), load_fans(fans + i)));

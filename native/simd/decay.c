@@ -7,6 +7,9 @@ const dm_decay_variant dm_decay_variants[] = {
     {"scalar", DM_ISA_BASELINE, dm_decay_factors_scalar, dm_decay_scale_scalar},
 #if defined(__x86_64__)
     {"avx2", DM_ISA_AVX2, dm_decay_factors_avx2, dm_decay_scale_avx2},
+    {"avx512", DM_ISA_AVX512, dm_decay_factors_avx512, dm_decay_scale_avx512},
+#elif defined(__aarch64__)
+    {"neon", DM_ISA_NEON, dm_decay_factors_neon, dm_decay_scale_neon},
 #endif
 };
 const size_t dm_decay_variant_count = sizeof(dm_decay_variants) / sizeof(dm_decay_variants[0]);

@@ -63,7 +63,11 @@ static inline uint32_t dm_decay_strength(uint32_t bits, float factor) {
 /* The functions themselves, for the table only. */
 void dm_decay_factors_scalar(const dm_decay_amount *amount, const float *modulations, uint32_t count, float *factors);
 void dm_decay_factors_avx2(const dm_decay_amount *amount, const float *modulations, uint32_t count, float *factors);
+void dm_decay_factors_avx512(const dm_decay_amount *amount, const float *modulations, uint32_t count, float *factors);
+void dm_decay_factors_neon(const dm_decay_amount *amount, const float *modulations, uint32_t count, float *factors);
 void dm_decay_scale_scalar(uint32_t *strengths, const float *factors, uint32_t blocks);
 void dm_decay_scale_avx2(uint32_t *strengths, const float *factors, uint32_t blocks);
+void dm_decay_scale_avx512(uint32_t *strengths, const float *factors, uint32_t blocks);
+void dm_decay_scale_neon(uint32_t *strengths, const float *factors, uint32_t blocks);
 
 #endif

@@ -1,5 +1,5 @@
 /* decay_avx2.c: eight factors at a time; sixteen blocks between two looks for something to flush. */
-#include "simd/decay.h"
+#include "simd/forgetting.h"
 
 #if defined(__AVX2__)
 
@@ -7,16 +7,10 @@
 
 #include "simd/exponential_avx2.h"
 
-enum { LANES = 8, FLT_MIN_BITS = 0x00800000 };
+enum { LANES = 8 };
 
-static const double LOG2_E = 1.4426950408889634;
-
-/* Error: 1.6e-7 (exponential_avx2.h) and the product of the two parts, 2^-24. Exponents end at -126.5, whose power is below
- * FLT_MIN. */
 static void exponential_factors(double amount, const float *modulations, uint32_t count, float *factors) {
-    /* A rate of 0 would divide by 0 where the limits are made; this one leaves 1 of everything just as well. */
-    double rate = amount > 1e-30 ? amount : 1e-30;
-    const dm_exponential constant = dm_exponential_make(-rate * LOG2_E, 0.0, -126.5, 0.0);
+    const dm_exponential constant = dm_exponential_make(dm_forgetting_terms(amount));
     for (uint32_t i = 0; i < count; i += LANES) {
         dm_exponential_factors parts = dm_exponential_of(&constant, _mm256_load_ps(modulations + i));
         _mm256_store_ps(factors + i, _mm256_mul_ps(parts.polynomial, parts.power));
@@ -47,10 +41,9 @@ void dm_decay_factors_avx2(const dm_decay_amount *amount, const float *modulatio
 
 enum { STRIP = 16 }; /* blocks */
 
-/* Sets the products below FLT_MIN to +0.0. As whole numbers without a sign they are the smallest of all, and the mark is larger
- * than any of them. */
+/* Sets the products below FLT_MIN to +0.0. */
 static void flush(uint32_t *products, uint32_t blocks) {
-    const __m256i least = _mm256_set1_epi32(FLT_MIN_BITS);
+    const __m256i least = _mm256_set1_epi32(DM_FLT_MIN_BITS);
     for (uint32_t block = 0; block < blocks; block++) {
         __m256i *places = (__m256i *)(void *)(products + (size_t)block * DM_DECAY_BLOCK);
         __m256i product = _mm256_load_si256(places);
@@ -62,7 +55,7 @@ static void flush(uint32_t *products, uint32_t blocks) {
 /* Multiplies a strip and looks at its smallest product once, since hardly any has something to flush: half the instructions
  * of flushing each: 0.038 instead of 0.069 ns a binding in L1, what multiplying alone takes. */
 void dm_decay_scale_avx2(uint32_t *strengths, const float *factors, uint32_t blocks) {
-    const __m256i least = _mm256_set1_epi32(FLT_MIN_BITS);
+    const __m256i least = _mm256_set1_epi32(DM_FLT_MIN_BITS);
     for (uint32_t begin = 0; begin < blocks; begin += STRIP) {
         uint32_t strip = blocks - begin < STRIP ? blocks - begin : STRIP;
         uint32_t *places = strengths + (size_t)begin * DM_DECAY_BLOCK;

@@ -23,6 +23,11 @@ const dm_gram_variant dm_gram_variants[] = {
 #if defined(__x86_64__)
     {"avx2", DM_ISA_AVX2, dm_gram_dots_avx2, dm_gram_reach_avx2, dm_gram_weigh_avx2, dm_gram_largest_avx2,
      dm_gram_next_avx2},
+    {"avx512", DM_ISA_AVX512, dm_gram_dots_avx512, dm_gram_reach_avx512, dm_gram_weigh_avx512, dm_gram_largest_avx512,
+     dm_gram_next_avx512},
+#elif defined(__aarch64__)
+    {"neon", DM_ISA_NEON, dm_gram_dots_neon, dm_gram_reach_neon, dm_gram_weigh_neon, dm_gram_largest_neon,
+     dm_gram_next_neon},
 #endif
 };
 const size_t dm_gram_variant_count = sizeof(dm_gram_variants) / sizeof(dm_gram_variants[0]);

@@ -83,17 +83,33 @@ void dm_gram_dots_scalar(const float *const *a, uint32_t a_count, const float *c
                          float *dots, size_t stride);
 void dm_gram_dots_avx2(const float *const *a, uint32_t a_count, const float *const *b, uint32_t b_count, size_t padded,
                        float *dots, size_t stride);
+void dm_gram_dots_avx512(const float *const *a, uint32_t a_count, const float *const *b, uint32_t b_count, size_t padded,
+                         float *dots, size_t stride);
+void dm_gram_dots_neon(const float *const *a, uint32_t a_count, const float *const *b, uint32_t b_count, size_t padded,
+                       float *dots, size_t stride);
 uint32_t dm_gram_reach_scalar(const dm_gram_panel *a, const dm_gram_panel *b, size_t words, float least,
                               uint16_t masks[DM_GRAM_PANEL]);
 uint32_t dm_gram_reach_avx2(const dm_gram_panel *a, const dm_gram_panel *b, size_t words, float least,
+                            uint16_t masks[DM_GRAM_PANEL]);
+uint32_t dm_gram_reach_avx512(const dm_gram_panel *a, const dm_gram_panel *b, size_t words, float least,
+                              uint16_t masks[DM_GRAM_PANEL]);
+uint32_t dm_gram_reach_neon(const dm_gram_panel *a, const dm_gram_panel *b, size_t words, float least,
                             uint16_t masks[DM_GRAM_PANEL]);
 void dm_gram_weigh_scalar(const float *dots, const double *times, uint32_t count, double time, double half_lives,
                           double *similarities);
 void dm_gram_weigh_avx2(const float *dots, const double *times, uint32_t count, double time, double half_lives,
                         double *similarities);
+void dm_gram_weigh_avx512(const float *dots, const double *times, uint32_t count, double time, double half_lives,
+                          double *similarities);
+void dm_gram_weigh_neon(const float *dots, const double *times, uint32_t count, double time, double half_lives,
+                        double *similarities);
 double dm_gram_largest_scalar(const double *sums, const double *weights, size_t count);
 double dm_gram_largest_avx2(const double *sums, const double *weights, size_t count);
+double dm_gram_largest_avx512(const double *sums, const double *weights, size_t count);
+double dm_gram_largest_neon(const double *sums, const double *weights, size_t count);
 size_t dm_gram_next_scalar(const double *sums, const double *weights, size_t count, size_t from, double least);
 size_t dm_gram_next_avx2(const double *sums, const double *weights, size_t count, size_t from, double least);
+size_t dm_gram_next_avx512(const double *sums, const double *weights, size_t count, size_t from, double least);
+size_t dm_gram_next_neon(const double *sums, const double *weights, size_t count, size_t from, double least);
 
 #endif

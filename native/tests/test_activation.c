@@ -8,6 +8,7 @@
 
 #include "simd/activation.h"
 #include "tests/support.h"
+#include "tests/variants.h"
 
 static char error[256];
 
@@ -355,13 +356,9 @@ int main(void) {
     test_fan_experiment();
     test_refusals();
     for (size_t v = 0; v < dm_activation_variant_count; v++) {
-        if (!dm_isa_has(dm_activation_variants[v].isa)) {
-            test_skip(dm_activation_variants[v].name, dm_isa_name(dm_activation_variants[v].isa));
-            continue;
-        }
-        for (int work = 0; work < WORKS; work++) {
-            printf("ran %s %s: largest relative error %.2g\n", work_names[work], dm_activation_variants[v].name,
-                   worst_error[v][work]);
+        test_report_variant("activation", dm_activation_variants[v].name, dm_activation_variants[v].isa);
+        for (int work = 0; work < WORKS && dm_isa_has(dm_activation_variants[v].isa); work++) {
+            printf("  %s: largest relative error %.2g\n", work_names[work], worst_error[v][work]);
         }
     }
     return test_report();

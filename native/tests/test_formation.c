@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "formation/former.h"
+#include "simd/gram.h"
 #include "store/store.h"
 #include "tests/support.h"
+#include "tests/variants.h"
 
 static char error[256];
 
@@ -743,5 +745,8 @@ int main(void) {
     test_compensation();
     test_consolidation();
     test_beside_others();
+    for (size_t v = 0; v < dm_gram_variant_count; v++) {
+        test_report_variant("gram", dm_gram_variants[v].name, dm_gram_variants[v].isa);
+    }
     return test_report();
 }

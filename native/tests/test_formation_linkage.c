@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "formation/linkage.h"
+#include "simd/gram.h"
 #include "tests/support.h"
+#include "tests/variants.h"
 
 /* --- the oracle --------------------------------------------------------------------------------------------------- */
 
@@ -255,5 +257,8 @@ int main(void) {
     test_random_matrices();
     test_structures();
     test_close_calls();
+    for (size_t v = 0; v < dm_gram_variant_count; v++) {
+        test_report_variant("gram", dm_gram_variants[v].name, dm_gram_variants[v].isa);
+    }
     return test_report();
 }

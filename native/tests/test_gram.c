@@ -10,6 +10,7 @@
 #include "simd/query.h"
 #include "simd/recency.h"
 #include "tests/support.h"
+#include "tests/variants.h"
 
 static const dm_gram_variant *usable(size_t i) {
     return dm_isa_has(dm_gram_variants[i].isa) ? &dm_gram_variants[i] : NULL;
@@ -326,9 +327,7 @@ static void test_choice(void) {
 int main(void) {
     for (size_t v = 0; v < dm_gram_variant_count; v++) {
         CHECK(dm_gram_find(dm_gram_variants[v].name) == &dm_gram_variants[v]);
-        if (usable(v) == NULL) {
-            test_skip(dm_gram_variants[v].name, dm_isa_name(dm_gram_variants[v].isa));
-        }
+        test_report_variant("gram", dm_gram_variants[v].name, dm_gram_variants[v].isa);
     }
     CHECK(dm_gram_find("none") == NULL && dm_gram_best() != NULL);
     test_dots();

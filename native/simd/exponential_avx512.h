@@ -24,16 +24,14 @@ typedef struct dm_exponential_factors {
 } dm_exponential_factors;
 
 static inline dm_exponential dm_exponential_make(dm_exponential_terms terms) {
-    uint32_t twice[16];
-    memcpy(twice, terms.constants, sizeof(terms.constants));
-    memcpy(twice + 8, terms.constants, sizeof(terms.constants));
+    __m256i eight = _mm256_loadu_si256((const __m256i *)(const void *)terms.constants);
     return (dm_exponential){
         .least = _mm512_set1_ps(terms.least),
         .most = _mm512_set1_ps(terms.most),
         .high = _mm512_set1_ps(terms.high),
         .low = _mm512_set1_ps(terms.low),
         .eighths = _mm512_set1_ps(terms.eighths),
-        .constants = dm_load_first(twice, 16),
+        .constants = _mm512_castsi512_ps(_mm512_broadcast_i64x4(eight)),
     };
 }
 

@@ -12,7 +12,7 @@ foreach(source IN LISTS test_sources)
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE dmx_host m Threads::Threads)
   # Under an emulator the clocks and pages that the host works with are not the machine's: its tests are only compiled then.
-  if(NOT (CMAKE_CROSSCOMPILING AND (name IN_LIST host_tests OR name MATCHES "^test_(footprint|snapshot_damage|gram|formation|formation_linkage)$")))
+  if(NOT (CMAKE_CROSSCOMPILING AND (name IN_LIST host_tests OR name MATCHES "^test_(footprint|snapshot_damage)$")))
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)
   endif()

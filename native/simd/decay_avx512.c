@@ -59,7 +59,7 @@ static inline __mmask16 not_flushed(__m512i products) {
 static void scale_one(uint32_t *places, float factor) {
     float *eight = (float *)(void *)places;
     __m256 product = _mm256_mul_ps(_mm256_load_ps(eight), _mm256_set1_ps(factor));
-    __mmask8 stays = _mm256_cmpge_epu32_mask(_mm256_castps_si256(product), _mm256_set1_epi32(DM_FLT_MIN_BITS));
+    uint8_t stays = _mm256_cmpge_epu32_mask(_mm256_castps_si256(product), _mm256_set1_epi32(DM_FLT_MIN_BITS));
     _mm256_store_ps(eight, _mm256_maskz_mov_ps(stays, product));
 }
 

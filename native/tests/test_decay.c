@@ -95,38 +95,44 @@ static uint32_t true_product(uint32_t bits, float factor) {
     return product < FLT_MIN ? 0 : bits_of(product);
 }
 
-static void test_scale(void) {
+/* side: with an odd number of blocks, one of them begins at a cache line and the other in the middle of one. */
+static void check_scale(test_random *random, uint32_t blocks, int side) {
     const float strengths[] = {0.0f, 1.0f, 0.5f, 0x1.fffffep-1f, 0.1f, FLT_MIN, 0x1.000002p-126f, 0x1.0p-125f, 1e-40f, 1e-45f};
     const float factors[] = {0.0f,    1.0f,   0.5f,   0x1.fffffep-1f, 0x1.fffffcp-1f, 0.9f, 1e-10f,
                              FLT_MIN, 1e-40f, 1e-45f, 0x1.000002p-1f, 0x1.8p-126f};
-    test_random random = {2};
-    for (uint32_t blocks = 0; blocks <= 40; blocks++) {
-        uint32_t *before = test_guard_allocate(blocks * 8 * sizeof(uint32_t), TEST_GUARD_AFTER);
-        float *chosen = test_guard_allocate(blocks * sizeof(float), TEST_GUARD_AFTER);
-        uint32_t *places = test_guard_allocate(blocks * 8 * sizeof(uint32_t), TEST_GUARD_AFTER);
-        for (int trial = 0; trial < 50; trial++) {
-            for (uint32_t i = 0; i < 8 * blocks; i++) {
-                float strength = trial % 2 == 0 ? strengths[test_random_below(&random, 10)]
-                                                : (float)test_random_uniform(&random, 0.0, 1.0);
-                before[i] = test_random_below(&random, 4) == 0 ? DM_STRENGTH_HOLE : bits_of(strength);
-            }
-            for (uint32_t block = 0; block < blocks; block++) {
-                chosen[block] = trial % 3 == 0 ? (float)test_random_uniform(&random, 0.0, 1.0)
-                                               : factors[test_random_below(&random, 12)];
-            }
-            for (size_t v = 0; v < dm_decay_variant_count; v++) {
-                if (dm_isa_has(dm_decay_variants[v].isa)) {
-                    memcpy(places, before, blocks * 8 * sizeof(uint32_t));
-                    dm_decay_variants[v].scale(places, chosen, blocks);
-                    for (uint32_t i = 0; i < 8 * blocks; i++) {
-                        CHECK_EQUAL(places[i], true_product(before[i], chosen[i / 8]));
-                    }
+    uint32_t *before = test_guard_allocate(blocks * 8 * sizeof(uint32_t), side);
+    float *chosen = test_guard_allocate(blocks * sizeof(float), side);
+    uint32_t *places = test_guard_allocate(blocks * 8 * sizeof(uint32_t), side);
+    for (int trial = 0; trial < 50; trial++) {
+        for (uint32_t i = 0; i < 8 * blocks; i++) {
+            float strength = trial % 2 == 0 ? strengths[test_random_below(random, 10)]
+                                            : (float)test_random_uniform(random, 0.0, 1.0);
+            before[i] = test_random_below(random, 4) == 0 ? DM_STRENGTH_HOLE : bits_of(strength);
+        }
+        for (uint32_t block = 0; block < blocks; block++) {
+            chosen[block] = trial % 3 == 0 ? (float)test_random_uniform(random, 0.0, 1.0)
+                                           : factors[test_random_below(random, 12)];
+        }
+        for (size_t v = 0; v < dm_decay_variant_count; v++) {
+            if (dm_isa_has(dm_decay_variants[v].isa)) {
+                memcpy(places, before, blocks * 8 * sizeof(uint32_t));
+                dm_decay_variants[v].scale(places, chosen, blocks);
+                for (uint32_t i = 0; i < 8 * blocks; i++) {
+                    CHECK_EQUAL(places[i], true_product(before[i], chosen[i / 8]));
                 }
             }
         }
-        test_guard_free(before);
-        test_guard_free(chosen);
-        test_guard_free(places);
+    }
+    test_guard_free(before);
+    test_guard_free(chosen);
+    test_guard_free(places);
+}
+
+static void test_scale(void) {
+    test_random random = {2};
+    for (uint32_t blocks = 0; blocks <= 40; blocks++) {
+        check_scale(&random, blocks, TEST_GUARD_AFTER);
+        check_scale(&random, blocks, TEST_GUARD_BEFORE);
     }
 }
 

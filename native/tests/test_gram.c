@@ -246,6 +246,30 @@ static void test_reach_at_the_limits(void) {
     free_field(&b);
 }
 
+/* A bound that equals what is needed is let through: codes of one word, radii of 0, numbers that floats hold exactly. */
+static void test_reach_at_equality(void) {
+    field a = make_field(1, 1, ZERO, TEST_GUARD_AFTER);
+    int8_t codes[64] = {1};
+    for (uint32_t row = 0; row < DM_GRAM_PANEL; row++) {
+        dm_gram_pack(a.codes, a.lifted, row, codes, a.words);
+        a.scales[row] = row % 2 == 0 ? 0.5f : 0.25f;
+        a.radii[row] = 0.0f;
+        a.sums[row] = 1;
+    }
+    REQUIRE(a.words * DM_GRAM_WORD == sizeof(codes));
+    const dm_gram_panel panel = panel_of(&a);
+    for (size_t v = 0; v < dm_gram_variant_count; v++) {
+        if (usable(v) != NULL) {
+            uint16_t masks[DM_GRAM_PANEL];
+            CHECK_EQUAL(dm_gram_variants[v].reach(&panel, &panel, a.words, 0.25f + 0x1.0p-17f, masks), 0x5555);
+            for (uint32_t row = 0; row < DM_GRAM_PANEL; row++) {
+                CHECK_EQUAL(masks[row], row % 2 == 0 ? 0x5555 : 0);
+            }
+        }
+    }
+    free_field(&a);
+}
+
 /* --- similarities ------------------------------------------------------------------------------------------------- */
 
 static void check_weigh(const float *dots, const double *times, uint32_t count, double time, double hours, int side) {
@@ -273,10 +297,10 @@ static void check_weigh(const float *dots, const double *times, uint32_t count, 
 static void test_weigh(void) {
     test_random random = {3};
     const double spans[] = {0.0, 1.0, 1e9, 3600e9, 24 * 3600e9, 400 * 3600e9, 1e18, 1.8e19};
-    const double constants[] = {1e-9, 1.0, 24.0, 1e6, (double)INFINITY};
+    const double constants[] = {1e-320, 1e-9, 1.0, 24.0, 1e6, (double)INFINITY}; /* hours; the first makes infinite exponents */
     for (size_t s = 0; s < sizeof(spans) / sizeof(spans[0]); s++) {
         for (size_t c = 0; c < sizeof(constants) / sizeof(constants[0]); c++) {
-            for (uint32_t count = 1; count <= 9; count++) {
+            for (uint32_t count = 1; count <= 33; count++) {
                 float *dots = test_guard_allocate(count * sizeof(float), (int)(count % 2));
                 double *times = test_guard_allocate(count * sizeof(double), (int)(count % 2));
                 for (uint32_t j = 0; j < count; j++) {
@@ -356,6 +380,7 @@ int main(void) {
     test_reach();
     test_tight_bounds();
     test_reach_at_the_limits();
+    test_reach_at_equality();
     test_weigh();
     test_choice();
     return test_report();

@@ -102,12 +102,13 @@ static void check_activation(const dm_kernel *kernel, double count, double mode,
         done += steps[i];
         check_output(kernel, state, parameters, seed, done);
     }
-    double metrics[3] = {0};
-    CHECK_STATUS(kernel->read_metrics(state, metrics, 3), DM_OK, "none");
+    double metrics[4] = {0};
+    CHECK_STATUS(kernel->read_metrics(state, metrics, 4), DM_OK, "none");
     double arrays = strcmp(kernel->name, "activation_sigmoid") == 0 ? 2 : 3;
     CHECK_NEAR(metrics[0], count, 0.0);
     CHECK_NEAR(metrics[1], 4.0 * count * arrays, 0.0);
     CHECK_NEAR(metrics[2], 4.0 * arrays, 0.0);
+    CHECK_NEAR(metrics[3], 4.0 * arrays * count, 0.0);
     kernel->teardown(state);
 }
 
@@ -141,9 +142,10 @@ static void check_decay(const dm_kernel *kernel, double wanted, uint64_t seed) {
         done += steps[i];
         check_strengths(kernel, state, original, bindings, done / bindings, done % bindings);
     }
-    double metrics[3] = {0};
-    CHECK_STATUS(kernel->read_metrics(state, metrics, 3), DM_OK, "none");
-    CHECK(metrics[0] >= 2.0 * (double)bindings / 8 && metrics[1] > 4.0 * (double)bindings && metrics[2] == 10.5);
+    double metrics[4] = {0};
+    CHECK_STATUS(kernel->read_metrics(state, metrics, 4), DM_OK, "none");
+    CHECK(metrics[0] >= 2.0 * (double)bindings / 8 && metrics[1] > 4.0 * (double)bindings && metrics[2] == 10.5 &&
+          metrics[3] == 6.5 * (double)(bindings / 8 * 8));
     free(original);
     kernel->teardown(state);
 }

@@ -89,9 +89,9 @@ static void check_lookup(const dm_kernel *kernel, uint32_t k, uint32_t concepts)
     const uint32_t population = concepts == 0 ? ROWS : concepts;
     dm_case work = make_case(parameters, 2);
     dm_state *state = open_state(kernel, &work);
-    double metrics[5];
-    CHECK_EQUAL(kernel->read_metrics(state, metrics, 5), DM_OK);
-    CHECK(isnan(metrics[4])); /* nothing was searched yet */
+    double metrics[6];
+    CHECK_EQUAL(kernel->read_metrics(state, metrics, 6), DM_OK);
+    CHECK(isnan(metrics[5]) && isnan(metrics[2])); /* nothing was searched yet */
     (void)kernel->run(state, QUERIES);
     size_t needed = 0;
     double found[QUERIES * K_MAX];
@@ -104,12 +104,13 @@ static void check_lookup(const dm_kernel *kernel, uint32_t k, uint32_t concepts)
             CHECK_EQUAL(found[query * k + i], best[i]);
         }
     }
-    double again[5];
-    CHECK_EQUAL(kernel->read_metrics(state, metrics, 5), DM_OK);
+    double again[6];
+    CHECK_EQUAL(kernel->read_metrics(state, metrics, 6), DM_OK);
     CHECK_EQUAL(metrics[0], 2 * population);
-    CHECK(metrics[4] >= k && metrics[4] <= population);
+    CHECK(metrics[5] >= k && metrics[5] <= population);
+    CHECK(metrics[3] == metrics[2] && metrics[2] >= COLUMNS * sizeof(float)); /* all of it again for every query */
     (void)kernel->run(state, 3 * QUERIES / 2);
-    CHECK_EQUAL(kernel->read_metrics(state, again, 5), DM_OK);
+    CHECK_EQUAL(kernel->read_metrics(state, again, 6), DM_OK);
     CHECK(memcmp(metrics, again, sizeof(metrics)) == 0); /* metrics of a case do not depend on how long it ran */
     kernel->teardown(state);
 }
@@ -213,9 +214,10 @@ static void check_similarity(const dm_kernel *kernel, uint32_t centroids) {
             CHECK_NEAR(found[row], true_cosine(query, data + (size_t)row * STRIDE), kernel->tolerance);
         }
     }
-    double metrics[4];
-    CHECK_EQUAL(kernel->read_metrics(state, metrics, 4), DM_OK);
+    double metrics[5];
+    CHECK_EQUAL(kernel->read_metrics(state, metrics, 5), DM_OK);
     CHECK_EQUAL(metrics[0], 2 * centroids);
+    CHECK(metrics[3] == metrics[2] && metrics[2] > centroids * COLUMNS * sizeof(float)); /* all of it again every time */
     CHECK_EQUAL(metrics[1], centroids * (2 * COLUMNS + 1));
     kernel->teardown(state);
 }

@@ -89,6 +89,7 @@ static void test_switches_and_processor_time(void) {
     for (int i = 0; i < 3000000; i++) {
         sum += (double)i;
     }
+    (void)sum;
     dm_perf_stop(counters);
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
     dm_perf_read(counters, readings);

@@ -1,7 +1,8 @@
-# The store for Python users (dualmem_cli.native): a cffi module made from dualmem.h, linked against layout 0 of libdualmem, which
+# The store for Python users (dualmem_cli.native): a cffi module made from the public headers, linked against layout 0 of libdualmem, which
 # lies in links/ beside it here as well as where it is installed.
 set(store_c ${CMAKE_CURRENT_BINARY_DIR}/generated/_store.c)
-set(store_headers ${CMAKE_CURRENT_SOURCE_DIR}/include/dualmem/dm_kernel.h ${CMAKE_CURRENT_SOURCE_DIR}/include/dualmem/dualmem.h)
+set(store_headers dm_kernel.h dualmem.h perf_counters.h) # in this order: each needs the one before
+list(TRANSFORM store_headers PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/include/dualmem/)
 add_custom_command(OUTPUT ${store_c}
   COMMAND ${Python_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/python/make_store_cffi.py ${store_c} ${store_headers}
   DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/python/make_store_cffi.py ${CMAKE_CURRENT_SOURCE_DIR}/host/make_cffi.py ${store_headers}

@@ -1,4 +1,4 @@
-"""Writes the C source of the cffi module `_store` from dualmem.h itself: there is no second copy of a declaration to go stale.
+"""Writes the C source of the cffi module `_store` from the public headers themselves: there is no second copy of a declaration to go stale.
 
     python make_store_cffi.py OUTPUT.c HEADER.h...
 
@@ -43,7 +43,7 @@ def main(output: str, *headers: str) -> None:
     ffi = cffi.FFI()
     for header in headers:
         ffi.cdef(plain(declarations(Path(header))))
-    ffi.set_source("_store", '#include "dualmem/dualmem.h"\n')
+    ffi.set_source("_store", "".join(f'#include "dualmem/{Path(header).name}"\n' for header in headers))
     target = Path(output)
     target.parent.mkdir(parents=True, exist_ok=True)
     ffi.emit_c_code(str(target))

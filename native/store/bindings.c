@@ -280,14 +280,22 @@ uint32_t dm_store_find_binding(const dm_store *store, uint32_t episode_slot, uin
     return dm_find_binding_inline(store, episode_slot, concept_slot);
 }
 
-uint32_t dm_store_binding_end(dm_store *store) {
+/* The inline blocks of concepts that never were lie between the two ranges: their places look like bindings of strength 0. */
+dm_handed_out dm_store_handed_out(dm_store *store) {
+    dm_handed_out bounds = {.concept_end = dm_concept_slot(0)};
     if (store->single_type) {
-        return 0;
+        return bounds;
     }
+    (void)pthread_mutex_lock(&store->lock);
+    uint32_t concepts = store->concepts.index_count;
+    (void)pthread_mutex_unlock(&store->lock);
     (void)pthread_mutex_lock(&store->bindings.pool_lock);
-    uint32_t end = store->bindings.places_pool.used * DM_BLOCK_ENTRIES;
+    bounds.more_begin = store->bindings.places_pool.inline_count * DM_BLOCK_ENTRIES;
+    bounds.more_end = store->bindings.places_pool.used * DM_BLOCK_ENTRIES;
     (void)pthread_mutex_unlock(&store->bindings.pool_lock);
-    return end;
+    bounds.concept_end = dm_concept_slot(concepts);
+    bounds.binding_end = concepts * DM_BLOCK_ENTRIES;
+    return bounds;
 }
 
 /* --- adding ------------------------------------------------------------------------------------------------------- */

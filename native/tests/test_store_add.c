@@ -133,12 +133,19 @@ static void test_shape(void) {
     dm_store_destroy(store);
 }
 
-/* Handles that were given out lie below the end, whether they fit a concept's own block or not. */
-static void test_binding_end(void) {
-    dm_store *store = make_store(1, COUNT, 0);
+static int is_handed_out(dm_store *store, uint32_t binding) {
+    dm_handed_out bounds = dm_store_handed_out(store);
+    return binding < bounds.binding_end || (binding >= bounds.more_begin && binding < bounds.more_end);
+}
+
+/* Handles that were given out lie within the bounds, whether they fit a concept's own block or not; those of a concept that
+ * never was do not. */
+static void test_handed_out(void) {
+    dm_store *store = make_store(3, COUNT, 0);
     batch made = make_batch(4);
     uint32_t concept_slot = 0;
-    CHECK_EQUAL(dm_store_binding_end(store), 8);
+    CHECK_EQUAL(dm_store_handed_out(store).concept_end, DM_CONCEPT_BASE);
+    CHECK(!is_handed_out(store, 0) && !is_handed_out(store, 23) && !is_handed_out(store, 24));
     CHECK_STATUS(add(store, dm_store_add_episodes, &made), DM_OK, made.error);
     CHECK_STATUS(dm_store_add_concept(store, (dm_id){1, 1}, made.values, &concept_slot, made.error, 256), DM_OK,
                  made.error);
@@ -146,12 +153,19 @@ static void test_binding_end(void) {
         uint32_t binding = DM_BINDING_NONE;
         CHECK_STATUS(dm_store_bind(store, made.slots[i], concept_slot, 0.5f, &binding, made.error, 256), DM_OK,
                      made.error);
-        CHECK(binding < dm_store_binding_end(store));
+        CHECK(is_handed_out(store, binding));
     }
-    CHECK_EQUAL(dm_store_binding_end(store), 24); /* two blocks of eight beside the concept's own */
+    dm_handed_out bounds = dm_store_handed_out(store);
+    CHECK_EQUAL(bounds.concept_end, concept_slot + 1);
+    CHECK_EQUAL(bounds.binding_end, 8);
+    CHECK_EQUAL(bounds.more_begin, 24); /* the other two concepts' own blocks */
+    CHECK_EQUAL(bounds.more_end, 40);   /* two blocks of eight beside the concept's own */
+    CHECK_STATUS(dm_store_remove(store, concept_slot, made.error, 256), DM_OK, made.error);
+    CHECK_EQUAL(dm_store_handed_out(store).concept_end, concept_slot + 1);
     dm_store_destroy(store);
     store = make_store(0, COUNT, 1);
-    CHECK_EQUAL(dm_store_binding_end(store), 0);
+    CHECK_EQUAL(dm_store_handed_out(store).concept_end, DM_CONCEPT_BASE);
+    CHECK(!is_handed_out(store, 0));
     dm_store_destroy(store);
     test_guard_free(made.values);
 }
@@ -160,6 +174,6 @@ int main(void) {
     test_all();
     test_none();
     test_shape();
-    test_binding_end();
+    test_handed_out();
     return test_report();
 }

@@ -325,9 +325,17 @@ DM_API int dm_store_unbind_by_id(dm_store *store, dm_id episode, dm_id concept_i
  * those of the partner with the smaller fan. */
 DM_API uint32_t dm_store_find_binding(const dm_store *store, uint32_t episode_slot, uint32_t concept_slot);
 
-/* Every handle that the store has handed out lies below. For callers that take handles from strangers: the calls that take a
- * handle do not check it. Takes a lock. */
-DM_API uint32_t dm_store_binding_end(dm_store *store);
+/* What a store has handed out so far, for callers that take slots and handles from strangers: the calls that take them do not
+ * check. The bounds only grow. Handles lie in [0, binding_end) or in [more_begin, more_end). */
+typedef struct dm_handed_out {
+    uint32_t concept_end; /* slots of concepts lie below */
+    uint32_t binding_end;
+    uint32_t more_begin;
+    uint32_t more_end;
+} dm_handed_out;
+
+/* Takes two locks, one after the other. Of a single-type store: no concepts, no bindings. */
+DM_API dm_handed_out dm_store_handed_out(dm_store *store);
 
 /* The strength, or -1 when the binding was removed. */
 DM_API float dm_store_binding_strength(const dm_store *store, uint32_t binding);

@@ -19,6 +19,8 @@
 extern "C" {
 #endif
 
+/* cffi:begin (as in dualmem.h) */
+
 enum {
     DM_PERF_CYCLES = 0,
     DM_PERF_INSTRUCTIONS = 1,
@@ -55,6 +57,8 @@ DM_API void dm_perf_start(dm_perf_counters *counters);
 DM_API void dm_perf_stop(dm_perf_counters *counters);
 /* What was counted between the last start and the stop after it; nothing is known before both. */
 DM_API void dm_perf_read(dm_perf_counters *counters, dm_perf_reading readings[DM_PERF_COUNT]);
+
+/* cffi:end */
 
 #ifdef __cplusplus
 }

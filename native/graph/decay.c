@@ -126,12 +126,16 @@ static uint32_t tasks_of(uint32_t blocks) {
     return blocks / TASK + (blocks % TASK != 0);
 }
 
-static stretches make_stretches(dm_store *store, const dm_decay_options *options) {
+static dm_decay_plan make_plan(dm_store *store, const dm_decay_options *options) {
     double amount = options->lambda_per_second * ((double)options->elapsed_ns / 1e9);
-    stretches made = {.plan = {.store = store,
-                               .variant = dm_decay_best(),
-                               .amount = {options->mode, amount < DM_DECAY_AMOUNT_MAX ? amount : DM_DECAY_AMOUNT_MAX},
-                               .exclusive = options->exclusive}};
+    return (dm_decay_plan){.store = store,
+                           .variant = dm_decay_best(),
+                           .amount = {options->mode, amount < DM_DECAY_AMOUNT_MAX ? amount : DM_DECAY_AMOUNT_MAX},
+                           .exclusive = options->exclusive};
+}
+
+static stretches make_stretches(dm_store *store, const dm_decay_options *options) {
+    stretches made = {.plan = make_plan(store, options)};
     (void)pthread_mutex_lock(&store->lock);
     made.inline_end = store->concepts.index_count;
     (void)pthread_mutex_unlock(&store->lock);
@@ -179,6 +183,49 @@ int32_t dm_store_decay(dm_store *store, const dm_decay_options *options, dm_team
         stretches all = make_stretches(store, options);
         uint32_t tasks = tasks_of(all.inline_end) + tasks_of(all.pool_end - all.pool_begin);
         dm_team_run(team, tasks, decay_task, &all);
+    }
+    return status;
+}
+
+/* --- some concepts ------------------------------------------------------------------------------------------------------ */
+
+/* Concepts per task, as in consolidation. */
+enum { CONCEPTS_PER_TASK = 64 };
+
+typedef struct chosen_concepts {
+    dm_decay_plan plan;
+    const uint32_t *slots;
+    size_t count;
+} chosen_concepts;
+
+/* The concept's lock keeps its blocks in place, and two members of a team from decaying one concept at once. */
+static void decay_concept(const dm_decay_plan *plan, uint32_t concept_slot) {
+    const dm_bindings *bindings = &plan->store->bindings;
+    dm_links *links = dm_links_at(plan->store, concept_slot);
+    dm_links_lock(links);
+    for (uint32_t block = dm_slot_index(concept_slot); block != DM_BLOCK_NONE;
+         block = atomic_load_explicit(&bindings->next[block], memory_order_acquire)) {
+        dm_decay_blocks(plan, block, block + 1);
+    }
+    dm_links_unlock(links);
+}
+
+static void decay_some(void *context, uint32_t task, uint32_t member) {
+    const chosen_concepts *chosen = context;
+    (void)member;
+    const size_t begin = (size_t)task * CONCEPTS_PER_TASK;
+    const size_t end = chosen->count - begin < CONCEPTS_PER_TASK ? chosen->count : begin + CONCEPTS_PER_TASK;
+    for (size_t i = begin; i < end; i++) {
+        decay_concept(&chosen->plan, chosen->slots[i]);
+    }
+}
+
+int32_t dm_store_decay_concepts(dm_store *store, const dm_decay_options *options, const uint32_t *concept_slots, size_t count,
+                                dm_team *team, char *error, size_t error_size) {
+    int32_t status = check_options(store, options, error, error_size);
+    if (status == DM_OK) {
+        chosen_concepts chosen = {make_plan(store, options), concept_slots, count};
+        dm_team_run(team, (uint32_t)((count + CONCEPTS_PER_TASK - 1) / CONCEPTS_PER_TASK), decay_some, &chosen);
     }
     return status;
 }

@@ -314,6 +314,59 @@ static void test_same_bits(void) {
 }
 
 /* Down to nothing: a forgotten binding has strength 0 and is still there; a removed one stays removed. */
+/* Some concepts, some of them twice, by any team: those have the bits of one or two calls for the whole store, the others keep
+ * theirs. */
+static void test_some_concepts(void) {
+    enum { CHOSEN = 2000 };
+    static uint32_t chosen[CHOSEN];
+    static uint8_t times[CONCEPTS];
+    static uint32_t owner_of[1 << 20];
+    dm_store *store = make_worn_store();
+    REQUIRE(places_of(store) <= sizeof(owner_of) / sizeof(owner_of[0]));
+    test_random random = {11};
+    for (uint32_t i = 0; i < CHOSEN; i++) {
+        uint32_t c = i % 1000 == 0 ? 7 : (uint32_t)test_random_below(&random, CONCEPTS); /* tasks that may meet at one */
+        while (times[c] == 2) {
+            c = (uint32_t)test_random_below(&random, CONCEPTS);
+        }
+        chosen[i] = dm_concept_slot(c);
+        times[c]++;
+    }
+    for (size_t block = 0; block < places_of(store) / 8; block++) {
+        owner_of[block] = block < CONCEPTS ? (uint32_t)block : atomic_load(&store->bindings.owner[block]);
+    }
+    uint32_t *before = copy_strengths(store);
+    for (int32_t mode = 0; mode < 4; mode++) {
+        const dm_decay_options options = {sizeof(options), mode % 2, mode / 2, 0.4, UINT64_C(1000000000)};
+        uint32_t *expected[3] = {before, NULL, NULL};
+        for (int i = 1; i < 3; i++) {
+            set_strengths(store, expected[i - 1]);
+            decay(store, &options, NULL);
+            expected[i] = copy_strengths(store);
+        }
+        for (uint32_t threads = 1; threads < 4; threads++) {
+            dm_team *team = NULL;
+            REQUIRE(dm_team_create(threads, &team, error, sizeof(error)) == DM_OK);
+            set_strengths(store, before);
+            CHECK_STATUS(dm_store_decay_concepts(store, &options, chosen, CHOSEN, team, error, sizeof(error)), DM_OK, error);
+            for (size_t place = 0; place < places_of(store); place++) {
+                CHECK_EQUAL(atomic_load(&store->bindings.strengths[place]), expected[times[owner_of[place / 8]]][place]);
+            }
+            dm_team_destroy(team);
+        }
+        free(expected[1]);
+        free(expected[2]);
+    }
+    dm_decay_options bad = {sizeof(bad), 2, 0, 0.4, 1};
+    set_strengths(store, before);
+    CHECK_STATUS(dm_store_decay_concepts(store, &bad, chosen, 1, NULL, error, sizeof(error)), DM_ERROR_ARGUMENT, error);
+    bad.mode = 0;
+    CHECK_STATUS(dm_store_decay_concepts(store, &bad, NULL, 0, NULL, error, sizeof(error)), DM_OK, error);
+    CHECK(memcmp(before, (const void *)store->bindings.strengths, places_of(store) * sizeof(uint32_t)) == 0);
+    free(before);
+    dm_store_destroy(store);
+}
+
 static void test_forgetting_is_not_removing(void) {
     for (int32_t exclusive = 0; exclusive < 2; exclusive++) {
         dm_store *store = make_store(3, 2, 20);
@@ -526,6 +579,7 @@ int main(void) {
     test_scale();
     test_against_model();
     test_same_bits();
+    test_some_concepts();
     test_forgetting_is_not_removing();
     test_fan_slows_decay();
     test_untouched_memory();

@@ -474,6 +474,11 @@ typedef struct dm_decay_options {
 DM_API int32_t dm_store_decay(dm_store *store, const dm_decay_options *options, dm_team *team, char *error,
                               size_t error_size);
 
+/* The same for the bindings of some concepts, to the same bits; a concept that is listed twice is decayed twice. Holds each
+ * concept's lock while it is at it. Errors as dm_store_decay. */
+DM_API int32_t dm_store_decay_concepts(dm_store *store, const dm_decay_options *options, const uint32_t *concept_slots,
+                                       size_t count, dm_team *team, char *error, size_t error_size);
+
 /* --- concept formation --------------------------------------------------------------------------------------------------- */
 
 /* Concepts are formed from episodes that are alike in meaning and close in time. The similarity of two episodes is

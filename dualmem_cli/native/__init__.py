@@ -12,29 +12,53 @@ any other. Closing is safe at any time too: the memory is freed when the last ca
 was passed in must not be written while the call reads it.
 """
 
+from dualmem_cli.native.activation import FanMode, fan_effect, sigmoid, sigmoid_fan
 from dualmem_cli.native.arguments import SLOT_NONE, Ids, NodeId, id_array, pair_array
-from dualmem_cli.native.bindings import EDGE
+from dualmem_cli.native.bindings import BINDING_NONE, EDGE
+from dualmem_cli.native.counters import PerfCounters, Reading
+from dualmem_cli.native.decay import DecayMode
+from dualmem_cli.native.figures import MemoryUse, Numa, Placement, Population, Statistics
+from dualmem_cli.native.formation import Cluster, Clustering, Former
 from dualmem_cli.native.lookup import Lookup, Neighbours
 from dualmem_cli.native.nodes import Formation, Rows
 from dualmem_cli.native.reader import Reader
-from dualmem_cli.native.store import MemoryUse, Population, Statistics, Store
+from dualmem_cli.native.spreading import CUE, SPREAD_NODE, Spread, Spreader, cue_array
+from dualmem_cli.native.store import Store
 from dualmem_cli.native.team import Team
 
 __all__ = [
+    "BINDING_NONE",
+    "CUE",
     "EDGE",
     "SLOT_NONE",
+    "SPREAD_NODE",
+    "Cluster",
+    "Clustering",
+    "DecayMode",
+    "FanMode",
     "Formation",
+    "Former",
     "Ids",
     "Lookup",
     "MemoryUse",
     "Neighbours",
     "NodeId",
+    "Numa",
+    "PerfCounters",
+    "Placement",
     "Population",
     "Reader",
+    "Reading",
     "Rows",
+    "Spread",
+    "Spreader",
     "Statistics",
     "Store",
     "Team",
+    "cue_array",
+    "fan_effect",
     "id_array",
     "pair_array",
+    "sigmoid",
+    "sigmoid_fan",
 ]

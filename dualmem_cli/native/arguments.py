@@ -2,6 +2,8 @@
 
 import operator
 from collections.abc import Iterable
+from enum import IntEnum
+from numbers import Real
 from typing import Any
 from uuid import UUID
 
@@ -57,10 +59,10 @@ def want(array: Any, dtype: np.dtype[Any], shape: tuple[int, ...], what: str) ->
         and (array.shape == shape or _fits(array.shape, shape))
     ):
         return array
-    wanted = f"a C-contiguous numpy array of {dtype.name} with shape {_written(shape)}"
+    wanted = f"a C-contiguous numpy array of {_named(dtype)} with shape {_written(shape)}"
     if not isinstance(array, np.ndarray):
         raise StoreArgumentError(f"{what}: {type(array).__name__}, want {wanted}")
-    found = f"{array.dtype.name} with shape {_written(array.shape)}"
+    found = f"{_named(array.dtype)} with shape {_written(array.shape)}"
     found += "" if array.dtype.isnative else " of foreign byte order"
     found += "" if array.flags.c_contiguous else ", not C-contiguous"
     raise StoreArgumentError(f"{what}: {found}; want {wanted}")
@@ -75,7 +77,38 @@ def finite(value: float, what: str) -> float:
     return value
 
 
-def nanoseconds(value: int, what: str) -> int:
+def number(value: float, what: str) -> float:
+    """`value` as a double: what it may be else is the library's to say."""
+    if not isinstance(value, Real):
+        raise StoreArgumentError(f"{what}: {type(value).__name__}, want a number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise StoreArgumentError(f"{what} {value} is too large for float64") from None
+
+
+def choice(value: int, kind: type[IntEnum], what: str) -> int:
+    """`value`, which must be one of the members of `kind` or its number."""
+    if isinstance(value, int) and value in kind.__members__.values():
+        return int(value)
+    names = ", ".join(f"{kind.__name__}.{name}" for name in kind.__members__)
+    raise StoreArgumentError(f"{what} {value!r} is none of {names}")
+
+
+def target(out: NDArray[Any] | None, dtype: np.dtype[Any], shape: tuple[int, ...], *inputs: NDArray[Any]) -> NDArray[Any]:
+    """Where a result goes: a new array, or `out`, which may be one of the inputs' memory but must not overlap one otherwise."""
+    if out is None:
+        return np.empty(shape, dtype)
+    given = want(out, dtype, shape, "out")
+    if not given.flags.writeable:
+        raise StoreArgumentError("out: a read-only array; want one that can be written")
+    for read in inputs:
+        if np.may_share_memory(given, read) and given.ctypes.data != read.ctypes.data:
+            raise StoreArgumentError("out: overlaps an input without being the same array; want the same or another one")
+    return given
+
+
+def count64(value: int, what: str) -> int:
     """`value`, which must fit 64 bits without a sign."""
     if not 0 <= operator.index(value) < 1 << 64:
         raise StoreArgumentError(f"{what} {value} is not in 0..{2**64 - 1}")
@@ -106,6 +139,11 @@ def count(value: int, what: str) -> int:
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     return len(shape) == len(wanted) and all(there in (length, -1) for length, there in zip(shape, wanted, strict=True))
+
+
+def _named(dtype: np.dtype[Any]) -> str:
+    fields = dtype.fields
+    return dtype.name if fields is None else "(" + ", ".join(f"{name} {part[0].name}" for name, part in fields.items()) + ")"
 
 
 def _written(shape: tuple[int, ...]) -> str:

@@ -10,7 +10,11 @@ from dualmem_cli.native.arguments import FLOAT32, UINT32, NodeId, all_finite, fi
 from dualmem_cli.native.handle import StoreHandle
 
 EDGE = np.dtype([("slot", np.uint32), ("binding", np.uint32), ("strength", np.float32)])
-"""One end of a binding, seen from the other: the partner's slot, the binding's handle, its strength."""
+"""One end of a binding, seen from the other: the partner's slot, the binding's handle, its strength. Of an association: the other node's
+slot, BINDING_NONE, its weight."""
+
+BINDING_NONE = 2**32 - 1
+"""Stands where a binding's handle would be for: no binding."""
 
 
 class BindingCalls(StoreHandle):
@@ -69,26 +73,24 @@ class BindingCalls(StoreHandle):
 
     def binding_strength_by_id(self, episode: NodeId, concept: NodeId) -> float | None:
         """The strength of a pair's binding, by ids; None when they are not bound."""
-        return _or_none(self._lib.dm_store_binding_strength_by_id(self._live, id_words(episode), id_words(concept)))
+        return or_none(self._lib.dm_store_binding_strength_by_id(self._live, id_words(episode), id_words(concept)))
 
     def strengthen_by_id(self, episode: NodeId, concept: NodeId, delta: float) -> float | None:
         """strengthen by ids; None when they are not bound."""
         words = id_words(episode), id_words(concept)
-        return _or_none(self._lib.dm_store_strengthen_by_id(self._live, *words, finite(delta, "delta")))
+        return or_none(self._lib.dm_store_strengthen_by_id(self._live, *words, finite(delta, "delta")))
 
     def scale_by_id(self, episode: NodeId, concept: NodeId, factor: float) -> float | None:
         """Scale by ids; None when they are not bound."""
         words = id_words(episode), id_words(concept)
-        return _or_none(self._lib.dm_store_scale_by_id(self._live, *words, self._factor(factor)))
+        return or_none(self._lib.dm_store_scale_by_id(self._live, *words, self._factor(factor)))
 
     def strengthen_batch(self, bindings: NDArray[np.uint32], deltas: NDArray[np.float32]) -> NDArray[np.float32]:
         """Strengthen n bindings in this order: handles uint32 and deltas float32 of shape (n,), read in place. Return the new strengths,
         float32 of shape (n,), -1 where the binding was removed."""
         handle = self._live
-        given = want(bindings, UINT32, (-1,), "bindings")
+        given = self._bindings(want(bindings, UINT32, (-1,), "bindings"))
         added = all_finite(want(deltas, FLOAT32, (len(given),), "deltas"), "deltas")
-        if len(given):
-            self._binding(int(given.max()))
         strengths = np.empty(len(given), np.float32)
         from_buffer = self._native.ffi.from_buffer
         handles, amounts = from_buffer("uint32_t[]", given), from_buffer("float[]", added)
@@ -143,5 +145,6 @@ class BindingCalls(StoreHandle):
         return float(strength)
 
 
-def _or_none(strength: float) -> float | None:
+def or_none(strength: float) -> float | None:
+    """A strength of C, where a negative one means that there is none."""
     return None if strength < 0 else float(strength)

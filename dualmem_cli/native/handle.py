@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dualmem_cli.errors import StoreArgumentError, StoreClosedError
 from dualmem_cli.native.binding import Binding
 
@@ -14,7 +17,7 @@ class StoreHandle:
     of one reference.
 
     C checks no slots and no handles of bindings, so here a number out of the store's range is refused. What a slot in range holds
-    after its node was removed, and a handle in range whose place was never used, is as in C: stale or zero.
+    after its node was removed is as in C: stale or zero.
     """
 
     def __init__(self, native: Binding, handle: Any) -> None:
@@ -24,12 +27,18 @@ class StoreHandle:
         shape = native.lib.dm_store_shape(handle)
         self.dim = int(shape.dim)
         """Floats per embedding."""
+        self.concept_capacity = int(shape.concept_capacity)
+        """Most concepts that can live at once; 0 in a single-type store."""
+        self.episode_capacity = int(shape.episode_capacity)
+        """Most episodes; of a single-type store: most nodes."""
         self.single_type = bool(shape.single_type)
         """Whether this is the single-type control: nodes of no type."""
         self._concept_base = int(native.lib.DM_CONCEPT_BASE)
-        self._concept_end = self._concept_base + int(shape.concept_capacity)
-        self._episode_end = int(shape.episode_capacity)
-        self._binding_end = 0  # a bound that was true once: handles are given in growing numbers
+        self._concept_end = self._concept_base + self.concept_capacity
+        self._episode_end = self.episode_capacity
+        # What was handed out, as far as it was asked for: these bounds only grow.
+        self._known_concepts = self._concept_base
+        self._bindings_end = self._more_begin = self._more_end = 0
 
     @property
     def closed(self) -> bool:
@@ -38,8 +47,8 @@ class StoreHandle:
 
     def _close(self) -> None:
         # No slot and no binding is in range any more, so that the checks of hot calls see to closed stores as well.
-        self._concept_end = self._concept_base
-        self._episode_end = self._binding_end = 0
+        self._concept_end = self._known_concepts = self._concept_base
+        self._episode_end = self._bindings_end = self._more_begin = self._more_end = 0
         self._handle = None
 
     @property
@@ -65,13 +74,55 @@ class StoreHandle:
         raise self._refusal(f"slot {slot} is not that of a concept of this store")
 
     def _binding(self, binding: int) -> int:
-        if 0 <= binding < self._binding_end:
-            return binding
-        self._binding_end = int(self._lib.dm_store_binding_end(self._live))
-        if 0 <= binding < self._binding_end:
-            return binding
+        for _ in range(2):
+            if 0 <= binding < self._bindings_end or self._more_begin <= binding < self._more_end:
+                return binding
+            self._ask_what_was_handed_out()
         raise self._refusal(f"binding {binding} is none of this store's")
+
+    # --- arrays of them: none is looked at in Python, unless one is to be refused ----------------------------------------
+
+    def _nodes(self, slots: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        stranger = _first_outside(slots, (0, self._episode_end), (self._concept_base, self._concept_end))
+        if stranger is not None:
+            raise self._refusal(f"slot {stranger} is none of this store's")
+        return slots
+
+    def _concepts(self, slots: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """Slots of concepts that are or were: the places of bindings of one that never was are not to be written."""
+        if _first_outside(slots, (self._concept_base, self._known_concepts)) is not None:
+            self._ask_what_was_handed_out()
+            stranger = _first_outside(slots, (self._concept_base, self._known_concepts))
+            if stranger is not None:
+                raise self._refusal(f"slot {stranger} is not that of a concept of this store")
+        return slots
+
+    def _bindings(self, bindings: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        if _first_outside(bindings, (0, self._bindings_end), (self._more_begin, self._more_end)) is not None:
+            self._ask_what_was_handed_out()
+            stranger = _first_outside(bindings, (0, self._bindings_end), (self._more_begin, self._more_end))
+            if stranger is not None:
+                raise self._refusal(f"binding {stranger} is none of this store's")
+        return bindings
+
+    def _ask_what_was_handed_out(self) -> None:
+        bounds = self._lib.dm_store_handed_out(self._live)
+        self._known_concepts = int(bounds.concept_end)
+        self._bindings_end, self._more_begin, self._more_end = bounds.binding_end, bounds.more_begin, bounds.more_end
 
     def _refusal(self, sentence: str) -> StoreArgumentError:
         _ = self._live  # that the store is closed is the better reason
         return StoreArgumentError(sentence)
+
+
+def _first_outside(numbers: NDArray[np.uint32], *ranges: tuple[int, int]) -> int | None:
+    """The first number that lies in none of the ranges, each from its first to before its second number; or None."""
+    if len(numbers) == 0:
+        return None
+    smallest, largest = int(numbers.min()), int(numbers.max())
+    if any(begin <= smallest and largest < end for begin, end in ranges):
+        return None  # as most often
+    outside = np.ones(len(numbers), bool)
+    for begin, end in ranges:
+        outside &= (numbers < begin) | (numbers >= end)
+    return int(numbers[np.argmax(outside)]) if outside.any() else None

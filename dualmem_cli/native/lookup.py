@@ -1,16 +1,16 @@
 """Concept lookup: the concepts nearest to a query, exactly."""
 
 from functools import partial
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dualmem_cli.errors import StoreArgumentError, StoreClosedError
+from dualmem_cli.errors import StoreArgumentError
 from dualmem_cli.native.arguments import FLOAT32, want
 from dualmem_cli.native.binding import Binding
-from dualmem_cli.native.team import Team
+from dualmem_cli.native.owned import Owned, destroy_with
+from dualmem_cli.native.team import Team, team_handle
 
 
 class Neighbours(NamedTuple):
@@ -22,7 +22,7 @@ class Neighbours(NamedTuple):
     """The same shape: cosines in [-1, 1], to double precision from the float32 embeddings."""
 
 
-class Lookup:
+class Lookup(Owned):
     """An exact index over a store's concepts (of a single-type store: its nodes) as they were when it was made: Store.index().
 
     Threads: searches may run at the same time as each other and as any other call on the store. Concepts that are added, replaced or
@@ -31,25 +31,21 @@ class Lookup:
     when as many concepts were replaced or removed, adding and replacing raise StoreMemoryError until the index is closed.
     """
 
+    _kind = "index"
+
     def __init__(self, native: Binding, store: Any, *, dim: int) -> None:
         self._native = native
         self._lib = native.lib
         self._dim = dim
         made = native.create(native.lib.dm_lookup_create, "dm_lookup", store)
         # It releases embeddings of the store when it ends, so the store must still be there.
-        self._handle: Any = native.ffi.gc(made, partial(_destroy, native.lib.dm_lookup_destroy, store))
+        super().__init__(native.ffi.gc(made, partial(destroy_with, native.lib.dm_lookup_destroy, store)))
         self.size = int(native.lib.dm_lookup_size(made))
         """Concepts in the index."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
     def close(self) -> None:
         """Let go of the concepts' embeddings, at the end of searches that run. A second call does nothing."""
-        self._handle = None
+        super().close()
 
     @property
     def is_current(self) -> bool:
@@ -78,19 +74,8 @@ class Lookup:
         self._native.call(
             self._lib.dm_lookup_search,
             *(handle, from_buffer("float[]", given), self._dim, number, width),
-            self._native.ffi.NULL if team is None else team.handle,
+            team_handle(self._native, team),
             *(from_buffer("uint32_t[]", slots), from_buffer("double[]", cosines)),
         )
         found = Neighbours(slots[:, : self.size], cosines[:, : self.size])
         return Neighbours(found.slots[0], found.cosines[0]) if single else found
-
-    @property
-    def _live(self) -> Any:
-        handle = self._handle
-        if handle is None:
-            raise StoreClosedError("this index was closed", hint="Use it inside of its `with` block.")
-        return handle
-
-
-def _destroy(destroy: Any, _store: Any, lookup: Any) -> None:
-    destroy(lookup)

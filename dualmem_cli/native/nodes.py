@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dualmem_cli.errors import StoreArgumentError
-from dualmem_cli.native.arguments import FLOAT32, UINT32, Ids, NodeId, finite, id_array, id_words, nanoseconds, want
+from dualmem_cli.native.arguments import FLOAT32, UINT32, Ids, NodeId, count64, finite, id_array, id_words, want
 from dualmem_cli.native.binding import record
 from dualmem_cli.native.handle import StoreHandle
 
@@ -82,7 +82,8 @@ class NodeCalls(StoreHandle):
         self._native.call(self._lib.dm_store_update_embedding, self._live, self._node(slot), values)
 
     def remove(self, slot: int) -> None:
-        """Remove a node and its bindings. Arrays over its embedding stay as they are. StoreArgumentError: no node lives in the slot."""
+        """Remove a node, its bindings and its associations. Arrays over its embedding stay as they are. StoreArgumentError: no node lives
+        in the slot."""
         self._forget_index(slot)
         self._native.call(self._lib.dm_store_remove, self._live, self._node(slot))
 
@@ -151,7 +152,7 @@ class NodeCalls(StoreHandle):
 
     def touch(self, slot: int, now_ns: int) -> None:
         """Set the last access, ns of any clock, unless a later one is known."""
-        self._lib.dm_store_touch(self._handle, self._node(slot), nanoseconds(now_ns, "time"))
+        self._lib.dm_store_touch(self._handle, self._node(slot), count64(now_ns, "time"))
 
     def strength(self, slot: int) -> float:
         """Strength of an episode, or of a node of a single-type store, in [0, 1]."""
@@ -173,7 +174,7 @@ class NodeCalls(StoreHandle):
     # --- hot metadata -------------------------------------------------------------------------------------------------
 
     def fan(self, slot: int) -> int:
-        """Number of distinct partners bound to the node; exact at all times."""
+        """Number of distinct partners bound to the node; exact at all times. Associations do not count."""
         return int(self._lib.dm_store_fan(self._handle, self._node(slot)))
 
     def fan_by_id(self, node: NodeId) -> int | None:
@@ -182,7 +183,7 @@ class NodeCalls(StoreHandle):
         return int(fan[0]) if self._lib.dm_store_fan_by_id(self._live, id_words(node), fan) else None
 
     def version(self, slot: int) -> int:
-        """Grows by one with every change of the node's fan, modulo 2**31."""
+        """Grows by one with every change of the node's fan or of its associations, their weights included, modulo 2**31."""
         return int(self._lib.dm_store_version(self._handle, self._node(slot)))
 
     def decay_factor(self, concept: int) -> float:

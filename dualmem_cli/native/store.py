@@ -1,77 +1,76 @@
 """The store: what a Python user holds in hands."""
 
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dualmem_cli.native.arguments import count
-from dualmem_cli.native.binding import load, record
+from dualmem_cli.native.arguments import choice, count
+from dualmem_cli.native.associations import AssociationCalls
+from dualmem_cli.native.binding import load
 from dualmem_cli.native.bindings import BindingCalls
+from dualmem_cli.native.decay import DecayCalls
+from dualmem_cli.native.figures import FigureCalls, Numa
+from dualmem_cli.native.formation import FormationCalls
+from dualmem_cli.native.handle import StoreHandle
 from dualmem_cli.native.lookup import Lookup, Neighbours
 from dualmem_cli.native.nodes import NodeCalls
 from dualmem_cli.native.reader import Reader
+from dualmem_cli.native.snapshot import Path, SnapshotCalls, load_store
+from dualmem_cli.native.spreading import SpreadingCalls
 from dualmem_cli.native.team import Team
 
 
-class Population(NamedTuple):
-    """How many live in a store."""
-
-    concepts: int
-    episodes: int
-    nodes: int
-    """Both, or the nodes of a single-type store."""
-    bindings: int
-
-
-class Statistics(NamedTuple):
-    """What readers have counted. A hit finds a live node."""
-
-    fan_hits: int
-    fan_misses: int
-    centroid_hits: int
-    centroid_misses: int
-    entries: int
-    """Live concepts."""
-    hit_rate: float
-    """hits / (hits + misses) over both; 0 without look-ups."""
-
-
-class MemoryUse(NamedTuple):
-    """Bytes from the allocator, capacities included."""
-
-    total: int
-    embeddings: int
-    """Rows, norms, row maps and references."""
-    ids: int
-    nodes: int
-    """Activation, time, strength, coherence."""
-    metadata: int
-    """Fan and version."""
-    bindings: int
-
-
-class Store(NodeCalls, BindingCalls):
-    """A dual-memory store: episodes and concepts of `dim` float32 each, and the weighted bindings between them.
+class Store(NodeCalls, BindingCalls, AssociationCalls, DecayCalls, FormationCalls, SpreadingCalls, SnapshotCalls, FigureCalls):
+    """A dual-memory store: episodes and concepts of `dim` float32 each, the weighted bindings between them, and the associations of two of
+    a kind.
 
     Nodes are known by 128-bit ids (int or UUID) and, inside, by slots (int): calls that take a slot go straight to the data, calls
     that take ids look each one up first. Arrays are numpy's, float32 and C-contiguous, and are read in place; anything else is
     refused, not converted. Errors are StoreError and its kinds, in dualmem_cli.errors. Threads: see the package.
 
     `dim`: 1..4096. `concepts`, `episodes`: most that can live at once; the memory is claimed now and used as nodes come.
-    `single_type`: the single-type control, with concepts + episodes nodes of no type and without bindings.
+    `single_type`: the single-type control, with concepts + episodes nodes of no type and without bindings. `numa`: on which memory nodes
+    the arrays shall lie; placement() tells what came of it.
     """
 
-    def __init__(self, dim: int, *, concepts: int, episodes: int, single_type: bool = False) -> None:
+    def __init__(
+        self, dim: int, *, concepts: int, episodes: int, single_type: bool = False, numa: Numa = Numa.INTERLEAVED
+    ) -> None:
         native = load()
         options = native.ffi.new("dm_store_options *")
         options.size = native.ffi.sizeof("dm_store_options")
         options.dim = count(dim, "dim")
         options.concept_capacity = count(concepts, "concepts")
         options.episode_capacity = count(episodes, "episodes")
-        options.single_type = single_type
+        options.single_type = bool(single_type)
+        options.numa = choice(numa, Numa, "numa")
         super().__init__(native, native.create(native.lib.dm_store_create, "dm_store", options))
+
+    @classmethod
+    def load(
+        cls,
+        path: Path,
+        *,
+        map_embeddings: bool = False,
+        memory_limit: int | None = None,
+        numa: Numa = Numa.INTERLEAVED,
+    ) -> Self:
+        """The store that was saved to a file: the same slots, handles, embeddings and numbers, bit for bit; readers' counts and the slots
+        and handles of what had been removed are not kept. Every checksum and number is checked before it is used, so that a damaged file is
+        refused.
+
+        `map_embeddings`: take sections of embeddings of 2 MiB and more from the file's own pages instead of copying them: faster, but the
+        file must then not be changed in place while the store or an array over it lives (save never does). `memory_limit`: most bytes
+        that the store may claim, as memory() counts them; set it for files that you do not trust. StoreFileError: the file cannot be
+        read. StoreDataError: it is not a snapshot, or damaged. StoreUnsupportedError: of another version or byte order.
+        StoreMemoryError: also beyond the limit."""
+        native = load()
+        made = load_store(native, path, map_embeddings=map_embeddings, memory_limit=memory_limit, numa=numa)
+        store = cls.__new__(cls)
+        StoreHandle.__init__(store, native, made)
+        return store
 
     def __enter__(self) -> Self:
         return self
@@ -103,20 +102,8 @@ class Store(NodeCalls, BindingCalls):
         """An index over the concepts as they are now, which stays as it is."""
         return Lookup(self._native, self._live, dim=self.dim)
 
-    # --- the whole ----------------------------------------------------------------------------------------------------
-
-    def population(self) -> Population:
-        """How many nodes and bindings there are."""
-        return record(Population, self._lib.dm_store_population(self._live))
-
-    def memory(self) -> MemoryUse:
-        """Bytes that the store has from the allocator."""
-        return record(MemoryUse, self._lib.dm_store_memory(self._live))
+    # --- counted reads ----------------------------------------------------------------------------------------------------
 
     def reader(self) -> Reader:
         """A reader, which counts what one thread reads through it."""
         return Reader(self)
-
-    def statistics(self) -> Statistics:
-        """What all readers have counted so far."""
-        return record(Statistics, self._lib.dm_store_statistics(self._live))

@@ -213,7 +213,7 @@ class Model:
         population = self.store.population()
         concepts = len(self.slots(concepts=True))
         episodes = 0 if self.store.single_type else len(self.nodes) - concepts
-        assert population == (concepts, episodes, len(self.nodes), len(self.bindings))
+        assert population == (concepts, episodes, len(self.nodes), len(self.bindings), 0)
         ids = [node.node_id for node in self.nodes.values()] + self.removed
         np.testing.assert_array_equal(self.store.find_batch(ids), [*self.nodes, *[SLOT_NONE] * len(self.removed)])
         assert all(self.store.find(node_id) is None and self.store.fan_by_id(node_id) is None for node_id in self.removed)

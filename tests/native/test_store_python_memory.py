@@ -315,7 +315,7 @@ def test_threads_beside_each_other() -> None:
             each.result()
         assert [each.result() for each in reads] == [1, 1]
         assert store.fan(concept) == 64
-        assert store.population() == (1, 64, 65, 64)
+        assert store.population() == (1, 64, 65, 64, 0)
 
 
 def test_closing_beside_calls() -> None:

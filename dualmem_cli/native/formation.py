@@ -92,7 +92,7 @@ class Former(Owned):
         with self._turn:  # the result is the former's memory until it is copied
             self._native.call(self._lib.dm_former_cluster, former, handle, slots, len(given), threads, found)
             return Clustering(
-                labels=self._copy(found.labels, found.label_count),
+                labels=self._copy(found.labels, len(given)),
                 clusters=[self._cluster(found.clusters[i]) for i in range(found.cluster_count)],
             )
 

@@ -64,7 +64,9 @@ def check(before: dict[int, float], after: dict[int, float], left: float) -> Non
 
 @pytest.mark.parametrize("mode", list(DecayMode))
 @pytest.mark.parametrize("exclusive", [False, True])
-@pytest.mark.parametrize(("rate", "elapsed"), [(0.0, SECOND), (1e-3, 0), (0.3, SECOND), (2.0, 700_000_000), (1e-9, 2**63), (90.0, SECOND)])
+@pytest.mark.parametrize(
+    ("rate", "elapsed"), [(0.0, SECOND), (1e-3, 0), (0.3, SECOND), (2.0, 700_000_000), (1e-9, 2**63), (90.0, SECOND)]
+)
 def test_the_whole_store(store: Store, mode: DecayMode, exclusive: bool, rate: float, elapsed: int) -> None:
     before = strengths(store)
     assert sum(len(each) for each in before.values()) > 100

@@ -11,7 +11,21 @@ import numpy as np
 import pytest
 
 from dualmem_cli.errors import StoreClosedError, StoreMemoryError
-from dualmem_cli.native import Formation, Rows, Store, Team, id_array, pair_array
+from dualmem_cli.native import (
+    SPREAD_NODE,
+    Formation,
+    Former,
+    Rows,
+    Store,
+    Team,
+    activation,
+    cue_array,
+    fan_effect,
+    id_array,
+    pair_array,
+    sigmoid,
+    sigmoid_fan,
+)
 from dualmem_cli.native.arguments import FLOAT32, want
 from dualmem_cli.native.binding import Binding, load
 
@@ -84,7 +98,40 @@ def test_hot_calls_read_and_write_in_place() -> None:
             neighbours = index.search(embeddings, k=1)
             wanted = [address(embeddings), address(neighbours.slots), address(neighbours.cosines)]
             assert recorder.seen["dm_lookup_search"][:3] == wanted
+        concepts = np.array([store._concept_base], np.uint32)
+        store.decay_concepts(concepts, 0.1, 10**9)
+        assert recorder.seen["dm_store_decay_concepts"][0] == address(concepts)
+        store.consolidate(concepts)
+        assert recorder.seen["dm_store_consolidate"] == [address(concepts)]
+        store.associate(0, 1, 0.5)
+        associations = store.associations(0)
+        assert recorder.seen["dm_store_associations"] == [address(associations)]
+        with store.spreader() as spreader, Former(64, episodes=50) as former:
+            spreader._lib = former._lib = recorder
+            cues = cue_array(slots, deltas.repeat(5))
+            nodes = spreader.spread(cues).nodes
+            assert recorder.seen["dm_spread"] == [address(cues)]
+            store.apply_spread(nodes)
+            assert recorder.seen["dm_store_apply_spread"] == [address(nodes)]
+            former.cluster(store, slots)
+            assert recorder.seen["dm_former_cluster"][0] == address(slots)
+            formed = store.form(former, slots, ids)
+            assert recorder.seen["dm_store_form"][:3] == [address(slots), address(ids), address(formed)]
         assert want(embeddings, FLOAT32, (50, 64), "x") is embeddings and id_array(ids) is ids and pair_array(pairs) is pairs
+
+
+def test_activation_mapping_reads_and_writes_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    native = load()
+    recorder = Recorder(native)
+    monkeypatch.setattr(activation, "load", lambda: Binding(native.ffi, recorder))
+    values, fans = np.full(9, 0.5, F32), np.full(9, 3, np.uint32)
+    found = sigmoid(values)
+    assert recorder.seen["dm_activation_sigmoid"][:2] == [address(values), address(found)]
+    found = fan_effect(values, fans)
+    assert recorder.seen["dm_activation_fan"][:3] == [address(values), address(fans), address(found)]
+    found = sigmoid_fan(values, fans, out=values)
+    assert recorder.seen["dm_activation_sigmoid_fan"][:3] == [address(values), address(fans), address(values)]
+    assert found is values
 
 
 def test_an_embedding_is_the_stores_own_row() -> None:
@@ -235,7 +282,7 @@ def test_everything_refuses_after_closing() -> None:
     store = Store(3, concepts=2, episodes=2)
     episode, concept = store.add_episode(1, values), store.add_concept(2, values)
     binding = store.bind(episode, concept)
-    reader, index = store.reader(), store.index()
+    reader, index, former = store.reader(), store.index(), Former(3, episodes=2)
     store.close()
     calls: dict[str, tuple[Any, ...]] = {
         "add_concept": (3, values), "add_episode": (3, values), "add_node": (3, values),
@@ -250,11 +297,20 @@ def test_everything_refuses_after_closing() -> None:
         "scale": (binding, 0.5), "is_weak": (binding,), "binding_strength_by_id": (1, 2), "strengthen_by_id": (1, 2, 0.1),
         "scale_by_id": (1, 2, 0.5), "strengthen_batch": (np.array([binding], np.uint32), np.ones(1, F32)),
         "strengthen_batch_by_id": ([(1, 2)], np.ones(1, F32)), "edges": (episode,), "lookup": (values,), "index": (),
-        "population": (), "memory": (), "reader": (), "statistics": (),
+        "population": (), "memory": (), "reader": (), "statistics": (), "placement": (), "save": ("nowhere/at/all",),
+        "decay": (0.1, 10**9), "decay_concepts": (np.array([concept], np.uint32), 0.1, 10**9),
+        "consolidate": (np.array([concept], np.uint32),),
+        "form": (former, np.array([episode], np.uint32), range(5)), "spreader": (), "apply_spread": (np.zeros(1, SPREAD_NODE),),
+        "associate": (0, 1, 0.5), "dissociate": (0, 1), "association_weight": (0, 1), "associations": (episode,),
     }  # fmt: skip
     public = {name for name in dir(Store) if not name.startswith("_") and callable(getattr(Store, name))}
-    assert set(calls) == public - {"close"}
-    for name, arguments in calls.items():
+    assert set(calls) == public - {"close", "load"}
+    empty = {"decay_concepts", "consolidate", "apply_spread", "strengthen_batch"}  # of these, arrays of no length too
+    calls |= {
+        f"{name} of none": tuple(each[:0] if isinstance(each, np.ndarray) else each for each in calls[name]) for name in empty
+    }
+    for call, arguments in calls.items():
+        name = call.removesuffix(" of none")
         with pytest.raises(StoreClosedError, match=r"this store was closed. Use it inside of its `with` block\."):
             getattr(store, name)(*arguments)
     with pytest.raises(StoreClosedError):

@@ -93,6 +93,10 @@ def store(package: Path) -> Iterator[Store]:
         (lambda s: s.find_binding(BASE, BASE), StoreArgumentError, f"slot {BASE} is not that of an episode of this store"),
         (lambda s: s.find_binding(0, 0), StoreArgumentError, "slot 0 is not that of a concept of this store"),
         (lambda s: s.binding_strength(24), StoreArgumentError, "binding 24 is none of this store's"),
+        (lambda s: s.binding_strength(16), StoreArgumentError, "binding 16 is none of this store's"),  # of a concept that never was
+        (lambda s: s.strengthen(23, 0.5), StoreArgumentError, "binding 23 is none of this store's"),
+        (lambda s: s.strengthen_batch(np.array([0, 16, 1], np.uint32), np.ones(3, F32)), StoreArgumentError,
+         "binding 16 is none of this store's"),
         (lambda s: s.strengthen(-1, 0.5), StoreArgumentError, "binding -1 is none of this store's"),
         (lambda s: s.scale(2**32 - 1, 0.5), StoreArgumentError, f"binding {2**32 - 1} is none of this store's"),
         (lambda s: s.is_weak(24), StoreArgumentError, "binding 24 is none of this store's"),

@@ -41,7 +41,8 @@ class Graph:
             if a < EPISODES <= b:
                 self.store.bind(self.slot(a), self.slot(b), weight)
             else:
-                self.store.associate(*rng.permutation([self.slot(a), self.slot(b)]).tolist(), weight)
+                one, other = rng.permutation([self.slot(a), self.slot(b)]).tolist()
+                self.store.associate(one, other, weight)
             self.edges[a, b] = self.edges[b, a] = True
             self.weights[a, b] = self.weights[b, a] = weight
 
@@ -73,8 +74,8 @@ class Graph:
         }[chosen["fan_mode"]]
         carried = left[:, None] * direction * self.weights
         pulse = np.zeros(self.nodes)
-        for slot, activation in cues:
-            pulse[self.number(slot)] = max(pulse[self.number(slot)], min(activation, 1.0))
+        for slot, given in cues:
+            pulse[self.number(slot)] = max(pulse[self.number(slot)], min(given, 1.0))
         activation, first, followed = pulse.copy(), np.where(pulse > 0, 0, -1), 0
         sending = (pulse > 0) & (pulse >= chosen["threshold"])
         for hop in range(1, chosen["max_hops"] + 1):
@@ -84,7 +85,8 @@ class Graph:
             first[(activation == 0) & (gained > 0)] = hop
             activation = np.minimum(1, activation + gained)
             sending = (gained > 0) & (gained >= chosen["threshold"])
-        return {self.slot(i): (activation[i], int(first[i])) for i in np.flatnonzero(activation)}, followed
+        reached = np.flatnonzero(activation).tolist()
+        return {self.slot(i): (float(activation[i]), int(first[i])) for i in reached}, followed
 
 
 OPTIONS: list[dict[str, Any]] = [
@@ -158,8 +160,8 @@ def test_apply_spread() -> None:
         for rows, sentence in refused:
             with pytest.raises(StoreArgumentError, match=re.escape(sentence)):
                 store.apply_spread(np.array(rows, SPREAD_NODE))
-        with pytest.raises(StoreArgumentError, match=re.escape("nodes: (slot uint32, activation float32) with shape (1,); want a C-contiguous"
-                           " numpy array of (slot uint32, activation float32, hop uint32) with shape (n,)")):  # fmt: skip
+        sentence = "nodes: (slot uint32, activation float32) with shape (1,); want a C-contiguous numpy array of (slot uint32, "
+        with pytest.raises(StoreArgumentError, match=re.escape(sentence + "activation float32, hop uint32) with shape (n,)")):
             store.apply_spread(np.zeros(1, CUE))
         assert [store.activation(slot) for slot in (0, 1, BASE, BASE + 1)] == [0.25, 1.0, 0.0, 0.25]
 

@@ -533,7 +533,7 @@ typedef struct dm_cluster {
 typedef struct dm_clustering {
     const uint32_t *labels;     /* labels[i]: the cluster of the episode in episode_slots[i]. Clusters, those of one member
                                    included, are counted from 0 in the order of their first members */
-    uint32_t label_count;
+    uint32_t label_count;       /* clusters: labels are 0..label_count - 1 */
     const dm_cluster *clusters; /* that would become concepts, best first */
     uint32_t cluster_count;
 } dm_clustering;

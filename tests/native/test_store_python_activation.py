@@ -108,6 +108,10 @@ def test_the_result_may_go_over_an_input() -> None:
         with pytest.raises(StoreArgumentError, match="out: overlaps an input without being the same array"):
             call(room[:37], fans, out=room[1:])
         np.testing.assert_array_equal(room[:37], given)
+        room = np.concatenate([fans, fans[:1]]).view(F32)
+        if call is not calls[0]:
+            with pytest.raises(StoreArgumentError, match="out: overlaps an input without being the same array"):
+                call(given, room[:37].view(np.uint32), out=room[1:])
         locked = np.zeros(37, F32)
         locked.flags.writeable = False
         with pytest.raises(StoreArgumentError, match="out: a read-only array; want one that can be written"):
@@ -137,6 +141,7 @@ GOOD, FANS = np.full(3, 0.5, F32), np.full(3, 2, np.uint32)
         (lambda: fan_effect(GOOD, FANS, mode=FanMode.NONE),
          "fan mode 3: want DM_FAN_LINEAR, DM_FAN_SQRT or DM_FAN_ACTR; nothing was written"),
         (lambda: fan_effect(GOOD, FANS, mode=2**40), "mode 1099511627776 is none of FanMode.LINEAR, FanMode.SQRT"),  # type: ignore[arg-type]
+        (lambda: fan_effect(GOOD, FANS, mode=1.0), "mode 1.0 is none of FanMode.LINEAR"),  # type: ignore[arg-type]
         (lambda: fan_effect(GOOD, FANS, mode="sqrt"), "mode 'sqrt' is none of FanMode.LINEAR, FanMode.SQRT, FanMode.ACTR"),  # type: ignore[arg-type]
     ],
 )  # fmt: skip

@@ -11,6 +11,8 @@ import pytest
 
 from dualmem_cli.errors import StoreArgumentError, StoreClosedError
 from dualmem_cli.native import Numa, PerfCounters, Placement, Reading, Store
+from dualmem_cli.native import counters as counters_module
+from dualmem_cli.native.binding import Binding, load
 
 pytestmark = pytest.mark.usefixtures("package")
 
@@ -146,6 +148,26 @@ def test_closing() -> None:
     for _ in range(50):
         PerfCounters()
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
+
+
+def test_each_is_freed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    native = load()
+    freed: list[Any] = []
+
+    class Noted:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(native.lib, name)
+
+        def dm_perf_destroy(self, made: Any) -> None:
+            freed.append(made)
+            native.lib.dm_perf_destroy(made)
+
+    monkeypatch.setattr(counters_module, "load", lambda: Binding(native.ffi, Noted()))
+    first, second = PerfCounters(), PerfCounters()
+    first.close()
+    assert len(freed) == 1
+    del second
+    assert len(freed) == 2
 
 
 # --- memory and placement ------------------------------------------------------------------------------------------------

@@ -152,6 +152,24 @@ def test_a_concept_that_came_later_is_known(store: Store) -> None:
         store.decay_concepts(np.array([slot], np.uint32), 0.1, SECOND)
 
 
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_the_promise_is_passed_on(store: Store, monkeypatch: pytest.MonkeyPatch, exclusive: bool) -> None:
+    """Alone in the store both give the same bits, so the result does not tell."""
+    passed: list[tuple[int, int, float, int]] = []
+
+    class Noted:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(load().lib, name)
+
+        def dm_store_decay(self, handle: Any, options: Any, *rest: Any) -> int:
+            passed.append((options.exclusive, options.mode, options.lambda_per_second, options.elapsed_ns))
+            return int(load().lib.dm_store_decay(handle, options, *rest))
+
+    monkeypatch.setattr(store, "_lib", Noted())
+    store.decay(0.25, 17, mode=DecayMode.LINEAR, exclusive=exclusive)
+    assert passed == [(int(exclusive), 1, 0.25, 17)]
+
+
 def test_modes_are_those_of_the_library() -> None:
     lib = load().lib
     assert list(DecayMode) == [lib.DM_DECAY_EXPONENTIAL, lib.DM_DECAY_LINEAR]

@@ -278,12 +278,12 @@ def test_many_concepts_with_many_bindings() -> None:
 
 
 def test_one_former_serves_many_threads_in_turn() -> None:
-    embeddings, times = clustered(8, rows=120, clusters=8)
+    embeddings, times = clustered(8, rows=800, clusters=8)
     store, members = filled(embeddings, times)
-    with store, Former(24, episodes=120) as former, ThreadPoolExecutor(4) as threads:
+    with store, Former(24, episodes=800) as former, ThreadPoolExecutor(4) as threads:
         wanted = former.cluster(store, members)
-        few = former.cluster(store, members[:60])
-        calls = [threads.submit(former.cluster, store, members if i % 2 else members[:60]) for i in range(60)]
+        few = former.cluster(store, members[:300])
+        calls = [threads.submit(former.cluster, store, members if i % 2 else members[:300]) for i in range(60)]
         for i, each in enumerate(calls):
             np.testing.assert_array_equal(each.result().labels, wanted.labels if i % 2 else few.labels)
             assert str(each.result().clusters) == str(wanted.clusters if i % 2 else few.clusters)

@@ -306,6 +306,21 @@ def test_spreading_beside_changes_and_closing() -> None:
         assert [each.result() for each in calls] == ["this store was closed"] * 3
 
 
+def test_one_spreader_serves_one_call_at_a_time() -> None:
+    """Calls long enough to meet: without taking turns they write into each other's results."""
+    rng = np.random.default_rng(9)
+    with Store(1, concepts=2000, episodes=2000) as store, ThreadPoolExecutor(4) as threads:
+        episodes = store.add_episodes(range(2000), np.ones((2000, 1), F32)).tolist()
+        concepts = store.add_concepts(range(2000, 4000), np.ones((2000, 1), F32)).tolist()
+        for episode, concept in zip(rng.choice(episodes, 20_000).tolist(), rng.choice(concepts, 20_000).tolist(), strict=True):
+            store.bind(episode, concept, 0.9)
+        with store.spreader(threshold=0.0, max_hops=6) as spreader:
+            cues = [np.array([(i, 1.0)], CUE) for i in range(8)]
+            wanted = [spreader.spread(each).nodes for each in cues]
+            for i, call in enumerate([threads.submit(spreader.spread, cues[i % 8]) for i in range(80)]):
+                np.testing.assert_array_equal(call.result().nodes, wanted[i % 8])
+
+
 def test_a_spreader_keeps_the_stores_memory() -> None:
     store = Store(1, concepts=200, episodes=200)
     freed: list[str] = []
@@ -315,8 +330,9 @@ def test_a_spreader_keeps_the_stores_memory() -> None:
     store.close()
     gc.collect()
     assert not freed
-    with pytest.raises(StoreClosedError, match="this store was closed"):
-        spreader.spread(np.zeros(1, CUE))
+    for number in (0, 1):
+        with pytest.raises(StoreClosedError, match="this store was closed"):
+            spreader.spread(np.zeros(number, CUE))
     spreader.close()
     with pytest.raises(StoreClosedError, match="this spreader was closed"):
         spreader.spread(np.zeros(1, CUE))

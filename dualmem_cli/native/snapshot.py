@@ -20,8 +20,7 @@ class SnapshotCalls(StoreHandle):
         after a failure, an older file is as it was. The same content gives the same bytes, whatever the store's history or machine.
 
         Other calls may run meanwhile; adding and removing nodes and replacing embeddings wait until the data is written.
-        StoreFileError: the file cannot be written. StoreMemoryError. StoreUnsupportedError: the store has something that the format of this
-        version has no place for."""
+        StoreFileError: the file cannot be written. StoreMemoryError."""
         self._native.call(self._lib.dm_store_save, self._live, path_bytes(path))
 
 

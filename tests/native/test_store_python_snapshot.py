@@ -42,6 +42,12 @@ class Content:
             (int(pair % episodes), BASE + int(pair // episodes)): float(F32(rng.random())) for pair in pairs.tolist()
         }
 
+        self.associations: dict[frozenset[int], float] = {}
+        for kind in (range(BASE, BASE + concepts), range(episodes)):
+            for _ in range(30):
+                pair = frozenset(rng.choice(kind, size=2, replace=False).tolist())
+                self.associations[pair] = float(F32(rng.random()))
+
     def store(self) -> Store:
         store = Store(self.dim, concepts=self.concepts + 3, episodes=self.episodes + 3)
         store.add_concepts([2**127 + i for i in range(self.concepts)], self.embeddings[: self.concepts])
@@ -53,6 +59,8 @@ class Content:
             store.set_strength(i, strength)
         for (episode, concept), strength in self.bindings.items():
             store.bind(episode, concept, strength)
+        for (one, other), weight in self.associations.items():
+            store.associate(one, other, weight)
         return store
 
     def slots(self) -> list[int]:
@@ -61,7 +69,8 @@ class Content:
     def check(self, store: Store) -> None:
         assert (store.dim, store.concept_capacity, store.episode_capacity) == (self.dim, self.concepts + 3, self.episodes + 3)
         assert not store.single_type
-        assert store.population() == (self.concepts, self.episodes, self.concepts + self.episodes, len(self.bindings), 0)
+        assert store.population() == (self.concepts, self.episodes, self.concepts + self.episodes, len(self.bindings),
+                                      len(self.associations))  # fmt: skip
         for i, slot in enumerate(self.slots()):
             np.testing.assert_array_equal(store.embedding(slot), self.embeddings[i])
             assert (store.activation(slot), store.last_access(slot)) == (self.activations[i], self.times[i])
@@ -74,6 +83,9 @@ class Content:
                 assert store.binding_strength(binding) == strength
                 found[episode, concept] = strength
         assert found == self.bindings
+        for slot in self.slots():
+            own = {next(iter(pair - {slot})): weight for pair, weight in self.associations.items() if slot in pair}
+            assert dict(store.associations(slot)[["slot", "strength"]].tolist()) == own
 
 
 @pytest.fixture

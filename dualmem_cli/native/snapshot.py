@@ -9,13 +9,13 @@ from dualmem_cli.native.binding import Binding
 from dualmem_cli.native.figures import Numa
 from dualmem_cli.native.handle import StoreHandle
 
-Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+FilePath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
 class SnapshotCalls(StoreHandle):
     """The part of Store that is about files."""
 
-    def save(self, path: Path) -> None:
+    def save(self, path: FilePath) -> None:
         """Write the store to one file, whole or not at all: to PATH.PID.N.tmp beside it, flushed to the disk, then renamed. Until then, and
         after a failure, an older file is as it was. The same content gives the same bytes, whatever the store's history or machine.
 
@@ -24,7 +24,7 @@ class SnapshotCalls(StoreHandle):
         self._native.call(self._lib.dm_store_save, self._live, path_bytes(path))
 
 
-def load_store(native: Binding, path: Path, *, map_embeddings: bool, memory_limit: int | None, numa: Numa) -> Any:
+def load_store(native: Binding, path: FilePath, *, map_embeddings: bool, memory_limit: int | None, numa: Numa) -> Any:
     """A dm_store made from a file; see Store.load."""
     options = native.ffi.new("dm_load_options *")
     options.size = native.ffi.sizeof("dm_load_options")
@@ -37,7 +37,7 @@ def load_store(native: Binding, path: Path, *, map_embeddings: bool, memory_limi
     return native.create(native.lib.dm_store_load, "dm_store", path_bytes(path), options)
 
 
-def path_bytes(path: Path) -> bytes:
+def path_bytes(path: FilePath) -> bytes:
     """A path as C takes it."""
     try:
         encoded = os.fsencode(path)

@@ -17,7 +17,7 @@ from dualmem_cli.native.handle import StoreHandle
 from dualmem_cli.native.lookup import Lookup, Neighbours
 from dualmem_cli.native.nodes import NodeCalls
 from dualmem_cli.native.reader import Reader
-from dualmem_cli.native.snapshot import Path, SnapshotCalls, load_store
+from dualmem_cli.native.snapshot import FilePath, SnapshotCalls, load_store
 from dualmem_cli.native.spreading import SpreadingCalls
 from dualmem_cli.native.team import Team
 
@@ -51,7 +51,7 @@ class Store(NodeCalls, BindingCalls, AssociationCalls, DecayCalls, FormationCall
     @classmethod
     def load(
         cls,
-        path: Path,
+        path: FilePath,
         *,
         map_embeddings: bool = False,
         memory_limit: int | None = None,

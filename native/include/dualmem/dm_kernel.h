@@ -95,12 +95,10 @@ enum {
 };
 
 /* A declared metric, read after the runs. Names with a meaning to the host, when a kernel declares them:
- *   population            nodes that setup really stored; 0 makes the case invalid
- *   flops_per_operation   floating-point operations, analytic   } the kernel's place under the roof of the machine
- *   bytes_per_operation   bytes that must be read or written    } (Williams, Waterman & Patterson 2009)
- *   working_set_bytes     bytes that the operations go through one after the other, again and again: decides from which cache
- *                         they come; without it, bytes give no limit (random access is bound by latency)
- *   memory_bytes          bytes held by the state, from the allocator */
+ *   population, memory_bytes  nodes that setup really stored (0 makes the case invalid); bytes held by the state, from the allocator
+ *   flops_per_operation       floating-point operations, analytic   } the kernel's place under the roof of the machine
+ *   bytes_per_operation       bytes that must be read or written    } (Williams, Waterman & Patterson 2009)
+ *   working_set_bytes         bytes gone through in a row, again and again; NaN where access is random, and bytes give no limit */
 typedef struct dm_metric {
     size_t size;
     const char *name;

@@ -66,6 +66,9 @@ peers: build ## other libraries behind the kernel table, in build/peers, for dua
 	  && $(BIN)/python -m pip download -q --disable-pip-version-check --no-deps --no-binary fastcluster -d $(FASTCLUSTER) fastcluster==$(notdir $(FASTCLUSTER)) \
 	  && tar xzf $(FASTCLUSTER)/fastcluster-*.tar.gz --strip-components=1 -C $(FASTCLUSTER); } \
 	  || echo "fastcluster is left out: its source package could not be had; run make peers again with a network"
+	@for package in 'scipy>=1.13' 'faiss-cpu>=1.8'; do \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --only-binary :all: "$$package" \
+	  || echo "$$package could not be had: its peer will not run; run make peers again with a network"; done
 	@test -e $(SIMSIMD)/c/lib.c || { mkdir -p $(SIMSIMD) \
 	  && $(BIN)/python -m pip download -q --disable-pip-version-check --no-deps --no-binary simsimd -d $(SIMSIMD) simsimd==$(notdir $(SIMSIMD)) \
 	  && tar xzf $(SIMSIMD)/simsimd-*.tar.gz --strip-components=1 -C $(SIMSIMD); } \
@@ -77,6 +80,7 @@ peers: build ## other libraries behind the kernel table, in build/peers, for dua
 	  -DPEER_OPENBLAS="$$($(BIN)/python -c 'import pathlib, scipy_openblas32 as peer; print(pathlib.Path(peer.__file__).parent)')" \
 	  -DPEER_FASTCLUSTER=$(abspath $(FASTCLUSTER)/src) -DPEER_FASTCLUSTER_VERSION=$(notdir $(FASTCLUSTER)) \
 	  -DPEER_SIMSIMD=$(abspath $(SIMSIMD)) -DPEER_SIMSIMD_VERSION=$(notdir $(SIMSIMD)) \
+	  -DPEER_PYTHON=$(abspath $(BIN))/python \
 	  -DPEER_BOOST="$$($(BIN)/python -c 'import boost_headers as peer; print(*peer.__path__, sep="")' 2>/dev/null)/include" >/dev/null
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/peers -j $(JOBS)
 

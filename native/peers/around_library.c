@@ -18,12 +18,18 @@ static dm_library library = {
     .kernels = table,
 };
 
+/* An exact lookup names what it scans, too. */
+static int is_reference(const char *variant) {
+    return strcmp(variant, "scalar") == 0 || strcmp(variant, "exact_scalar") == 0;
+}
+
 static void add_family(const dm_kernel *const *kernels, size_t count) {
     for (size_t i = 0; i < count && library.kernel_count < MOST; i++) {
-        if (strcmp(kernels[i]->variant, "scalar") == 0) {
+        if (is_reference(kernels[i]->variant)) {
             dm_kernel *row = &rows[library.kernel_count];
             *row = *kernels[i];
             row->variant = peer_identity_of_this.variant;
+            row->supported = peer_identity_of_this.supported;
             table[library.kernel_count++] = row;
         }
     }

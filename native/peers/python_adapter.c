@@ -59,7 +59,7 @@ static const dm_activation_variant activation = {
 const dm_activation_variant *dm_activation_find(const char *name) {
     (void)name;
     sigmoid_function = peer_python_function(NAMED("sigmoid"));
-    fan_function = peer_python_function("fan_numpy");
+    fan_function = peer_python_function(NAMED("fan"));
     fused_function = peer_python_function(NAMED("fused"));
     return &activation;
 }
@@ -213,4 +213,7 @@ const peer_identity peer_identity_of_this = {.name = PEER_VARIANT " from Python"
                                              .variant = PEER_VARIANT,
                                              .families = families,
                                              .family_count = sizeof(families) / sizeof(families[0]),
+#ifdef PEER_WITHOUT
+                                             .without = PEER_WITHOUT,
+#endif
                                              .supported = supported};

@@ -1,0 +1,78 @@
+"""Measures every peer again and writes the records in this folder: `make peers`, then `.venv/bin/python docs/peers/measure.py`.
+
+One bench for each family of kernels, with every peer that has one of them. What is written is the record as `dualmem report` reads it, less
+the table rows of kernels that were not measured, which are most of its size. Prints the table of docs/explanation/peers.md.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+BUILT = ROOT / "build" / "peers"
+
+# record, scenarios, peers
+BENCHES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("similarity", ("similarity", "similarity_1000"), ("openblas", "simsimd", "numpy")),
+    ("lookup", ("concept_lookup",), ("openblas", "faiss", "numpy")),
+    ("lookup-10k", ("concept_lookup_10k",), ("openblas", "faiss", "numpy")),
+    ("formation", ("concept_formation",), ("fastcluster",)),
+    ("ids", ("fan_by_id", "binding_update_by_id"), ("maps",)),
+    ("activation", ("activation_sigmoid", "activation_fused"), ("compiled", "numpy", "scipy")),
+    ("fan-effect-decay", ("fan_effect", "decay"), ("compiled", "numpy")),
+)
+OVER_PEER = "speedup over "
+
+
+def bench(scenarios: tuple[str, ...], libraries: list[Path]) -> dict[str, Any]:
+    peers = [word for library in libraries for word in ("--peer", str(library))]
+    with tempfile.TemporaryDirectory() as reports:
+        command = [sys.executable, "-m", "dualmem_cli", "bench", *scenarios, *peers, "--reports", reports, "--quiet"]
+        done = subprocess.run(command, cwd=ROOT, check=False)
+        if done.returncode != 0:
+            print(f"{' '.join(scenarios)}: exit {done.returncode}", file=sys.stderr)
+        (path,) = Path(reports).glob("*-bench.json")
+        record: dict[str, Any] = json.loads(path.read_text())
+    return record
+
+
+def stripped(record: dict[str, Any]) -> dict[str, Any]:
+    measured = {(arm["kernel"], arm["variant"]) for run in record["cases"] for arm in run["arms"]}
+    for build in record["builds"]:
+        build["origin"] = Path(build["origin"]).name
+        library = build["library"]
+        library["kernels"] = [row for row in library["kernels"] if (row["name"], row["variant"]) in measured]
+    return record
+
+
+def rows(record: dict[str, Any]) -> list[str]:
+    found = []
+    for finding in record["bench"]:
+        for quantity in finding["quantities"]:
+            if quantity["name"].startswith(OVER_PEER):
+                peer = quantity["name"].removeprefix(OVER_PEER)
+                estimate = quantity["estimate"]
+                interval = f"{estimate['value']:.3g} [{estimate['low']:.3g}, {estimate['high']:.3g}]"
+                found.append(f"| `{finding['case']}` | {peer} | {interval} |")
+        if finding["problem"]:
+            found.append(f"| `{finding['case']}` | invalid | {finding['problem']} |")
+    return found
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or [name for name, _, _ in BENCHES]
+    for name, scenarios, peers in BENCHES:
+        libraries = [BUILT / f"{peer}.so" for peer in peers if (BUILT / f"{peer}.so").exists()]
+        if name not in wanted or not libraries:
+            continue
+        record = bench(scenarios, libraries)
+        (HERE / f"{name}.json").write_text(json.dumps(stripped(record), separators=(",", ":")) + "\n")
+        print("\n".join(rows(record)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

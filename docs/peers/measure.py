@@ -29,6 +29,7 @@ OVER_PEER = "speedup over "
 
 
 def bench(scenarios: tuple[str, ...], libraries: list[Path]) -> dict[str, Any]:
+    """The record of one bench."""
     peers = [word for library in libraries for word in ("--peer", str(library))]
     with tempfile.TemporaryDirectory() as reports:
         command = [sys.executable, "-m", "dualmem_cli", "bench", *scenarios, *peers, "--reports", reports, "--quiet"]
@@ -41,6 +42,7 @@ def bench(scenarios: tuple[str, ...], libraries: list[Path]) -> dict[str, Any]:
 
 
 def stripped(record: dict[str, Any]) -> dict[str, Any]:
+    """Without the table rows that nothing was measured of, and without the paths of this machine."""
     measured = {(arm["kernel"], arm["variant"]) for run in record["cases"] for arm in run["arms"]}
     for build in record["builds"]:
         build["origin"] = Path(build["origin"]).name
@@ -50,6 +52,7 @@ def stripped(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def rows(record: dict[str, Any]) -> list[str]:
+    """Of a Markdown table: how many times as fast as each peer, and the 95 % interval."""
     found = []
     for finding in record["bench"]:
         for quantity in finding["quantities"]:
@@ -64,6 +67,7 @@ def rows(record: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
+    """All benches, or those named."""
     wanted = sys.argv[1:] or [name for name, _, _ in BENCHES]
     for name, scenarios, peers in BENCHES:
         libraries = [BUILT / f"{peer}.so" for peer in peers if (BUILT / f"{peer}.so").exists()]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 gc.disable()
-MEMORY = ctypes.c_char * (1 << 40)  # one type for all arrays: making a type takes ten times as long as making an array
+MEMORY: Any = ctypes.c_char * (1 << 40)  # one type for all arrays: making a type takes ten times as long as making an array
 ONE = np.float32(1)
 REPEATS_WHOLE = 1024  # blocks: np.repeat allocates, which pays from here on
 

@@ -1,7 +1,7 @@
 """Measures every peer again and writes the records in this folder: `make peers`, then `.venv/bin/python docs/peers/measure.py`.
 
-One bench for each family of kernels, with every peer that has one of them. What is written is the record as `dualmem report` reads it, less
-the table rows of kernels that were not measured, which are most of its size. Prints the table of docs/explanation/peers.md.
+One bench for each family of kernels, with every peer that has one of them. What is written is the record as `dualmem report` reads it, a
+file for each scenario and variant, less the table rows of kernels that were not measured. Prints the table of docs/explanation/peers.md.
 """
 
 import json
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 BUILT = ROOT / "build" / "peers"
 
-# record, scenarios, peers
+# what is named on the command line, scenarios, peers
 BENCHES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("similarity", ("similarity", "similarity_1000"), ("openblas", "simsimd", "numpy")),
     ("lookup", ("concept_lookup",), ("openblas", "faiss", "numpy")),
@@ -51,6 +51,23 @@ def stripped(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
+def parts(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """A record for each scenario and variant, named so; the machine's ceilings (docs/explanation/limits.md) are in none."""
+    groups: dict[str, list[str]] = {}
+    for finding in record["bench"]:
+        scenario, variant = finding["case"].split("/")[:2]
+        if not scenario.startswith("ceiling_"):
+            groups.setdefault(f"{scenario}-{variant}", []).append(finding["case"])
+    made = {}
+    for name, cases in groups.items():
+        part = json.loads(json.dumps(record))
+        kept = [finding["case"] in cases for finding in part["bench"]]
+        for key in ("bench", "cases"):  # in the same order
+            part[key] = [entry for entry, wanted in zip(part[key], kept, strict=True) if wanted]
+        made[name] = stripped(part)
+    return made
+
+
 def rows(record: dict[str, Any]) -> list[str]:
     """Of a Markdown table: how many times as fast as each peer, and the 95 % interval."""
     found = []
@@ -74,7 +91,8 @@ def main() -> None:
         if name not in wanted or not libraries:
             continue
         record = bench(scenarios, libraries)
-        (HERE / f"{name}.json").write_text(json.dumps(stripped(record), separators=(",", ":")) + "\n")
+        for part, content in parts(record).items():
+            (HERE / f"{part}.json").write_text(json.dumps(content, separators=(",", ":")) + "\n")
         print("\n".join(rows(record)), flush=True)
 
 

@@ -61,7 +61,8 @@ bench: build ## run every shipped scenario; figures beside their budgets
 	@$(RUN) bench $(SCENARIO)
 
 peers: build ## other libraries behind the kernel table, in build/peers, for dualmem bench --peer
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --only-binary :all: 'scipy-openblas32>=0.3.21'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --only-binary :all: 'scipy-openblas32>=0.3.21' \
+	  || echo "openblas and fastcluster are left out: scipy-openblas32 could not be had; run make peers again with a network"
 	@test -e $(FASTCLUSTER)/src/fastcluster.cpp || { mkdir -p $(FASTCLUSTER) \
 	  && $(BIN)/python -m pip download -q --disable-pip-version-check --no-deps --no-binary fastcluster -d $(FASTCLUSTER) fastcluster==$(notdir $(FASTCLUSTER)) \
 	  && tar xzf $(FASTCLUSTER)/fastcluster-*.tar.gz --strip-components=1 -C $(FASTCLUSTER); } \
@@ -77,7 +78,7 @@ peers: build ## other libraries behind the kernel table, in build/peers, for dua
 	  || $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --only-binary :all: 'boost-headers>=1.85' \
 	  || echo "maps is left out: boost-headers could not be had; run make peers again with a network"
 	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native/peers -B build/peers -G Ninja \
-	  -DPEER_OPENBLAS="$$($(BIN)/python -c 'import pathlib, scipy_openblas32 as peer; print(pathlib.Path(peer.__file__).parent)')" \
+	  -DPEER_OPENBLAS="$$($(BIN)/python -c 'import pathlib, scipy_openblas32 as peer; print(pathlib.Path(peer.__file__).parent)' 2>/dev/null)" \
 	  -DPEER_FASTCLUSTER=$(abspath $(FASTCLUSTER)/src) -DPEER_FASTCLUSTER_VERSION=$(notdir $(FASTCLUSTER)) \
 	  -DPEER_SIMSIMD=$(abspath $(SIMSIMD)) -DPEER_SIMSIMD_VERSION=$(notdir $(SIMSIMD)) \
 	  -DPEER_PYTHON=$(abspath $(BIN))/python \

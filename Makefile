@@ -7,6 +7,7 @@ RUN := $(BIN)/dualmem
 JOBS ?= $(shell nproc)
 # Source of a peer, from its package; the folder's name is the version.
 FASTCLUSTER := build/fastcluster/1.3.0
+SIMSIMD := build/simsimd/6.5.16
 
 NATIVE := $(filter-out native/tests/% native/peers/%,$(wildcard native/*/*.[ch] native/*/*.in native/*/*.py native/include/dualmem/* native/cmake/*)) \
   native/CMakeLists.txt
@@ -60,14 +61,28 @@ bench: build ## run every shipped scenario; figures beside their budgets
 	@$(RUN) bench $(SCENARIO)
 
 peers: build ## other libraries behind the kernel table, in build/peers, for dualmem bench --peer
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --only-binary :all: 'scipy-openblas32>=0.3.21'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --only-binary :all: 'scipy-openblas32>=0.3.21' \
+	  || echo "openblas and fastcluster are left out: scipy-openblas32 could not be had; run make peers again with a network"
 	@test -e $(FASTCLUSTER)/src/fastcluster.cpp || { mkdir -p $(FASTCLUSTER) \
 	  && $(BIN)/python -m pip download -q --disable-pip-version-check --no-deps --no-binary fastcluster -d $(FASTCLUSTER) fastcluster==$(notdir $(FASTCLUSTER)) \
 	  && tar xzf $(FASTCLUSTER)/fastcluster-*.tar.gz --strip-components=1 -C $(FASTCLUSTER); } \
 	  || echo "fastcluster is left out: its source package could not be had; run make peers again with a network"
+	@for package in 'scipy>=1.13' 'faiss-cpu>=1.8'; do \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --only-binary :all: "$$package" \
+	  || echo "$$package could not be had: its peer will not run; run make peers again with a network"; done
+	@test -e $(SIMSIMD)/c/lib.c || { mkdir -p $(SIMSIMD) \
+	  && $(BIN)/python -m pip download -q --disable-pip-version-check --no-deps --no-binary simsimd -d $(SIMSIMD) simsimd==$(notdir $(SIMSIMD)) \
+	  && tar xzf $(SIMSIMD)/simsimd-*.tar.gz --strip-components=1 -C $(SIMSIMD); } \
+	  || echo "simsimd is left out: its source package could not be had; run make peers again with a network"
+	@$(BIN)/python -c 'import boost_headers' 2>/dev/null \
+	  || $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --only-binary :all: 'boost-headers>=1.85' \
+	  || echo "maps is left out: boost-headers could not be had; run make peers again with a network"
 	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native/peers -B build/peers -G Ninja \
-	  -DPEER_OPENBLAS="$$($(BIN)/python -c 'import pathlib, scipy_openblas32 as peer; print(pathlib.Path(peer.__file__).parent)')" \
-	  -DPEER_FASTCLUSTER=$(abspath $(FASTCLUSTER)/src) -DPEER_FASTCLUSTER_VERSION=$(notdir $(FASTCLUSTER)) >/dev/null
+	  -DPEER_OPENBLAS="$$($(BIN)/python -c 'import pathlib, scipy_openblas32 as peer; print(pathlib.Path(peer.__file__).parent)' 2>/dev/null)" \
+	  -DPEER_FASTCLUSTER=$(abspath $(FASTCLUSTER)/src) -DPEER_FASTCLUSTER_VERSION=$(notdir $(FASTCLUSTER)) \
+	  -DPEER_SIMSIMD=$(abspath $(SIMSIMD)) -DPEER_SIMSIMD_VERSION=$(notdir $(SIMSIMD)) \
+	  -DPEER_PYTHON=$(abspath $(BIN))/python \
+	  -DPEER_BOOST="$$($(BIN)/python -c 'import boost_headers as peer; print(*peer.__path__, sep="")' 2>/dev/null)/include" >/dev/null
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/peers -j $(JOBS)
 
 scaling: build ## how every operation's cost grows with its size: the files of scenarios/scaling (minutes)

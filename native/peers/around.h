@@ -17,6 +17,8 @@ typedef struct peer_identity {
     const char *variant; /* what its rows are called */
     const peer_family *families;
     size_t family_count;
+    const char *without; /* a kernel of the families that is left out, or NULL */
+    int32_t (*supported)(char *reason, size_t reason_size); /* as in dm_kernel; NULL: everywhere */
 } peer_identity;
 
 extern const peer_identity peer_identity_of_this;

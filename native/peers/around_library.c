@@ -18,12 +18,20 @@ static dm_library library = {
     .kernels = table,
 };
 
+/* An exact lookup names what it scans, too. */
+static int is_wanted(const dm_kernel *kernel) {
+    const char *without = peer_identity_of_this.without;
+    return (strcmp(kernel->variant, "scalar") == 0 || strcmp(kernel->variant, "exact_scalar") == 0) &&
+           (without == NULL || strcmp(kernel->name, without) != 0);
+}
+
 static void add_family(const dm_kernel *const *kernels, size_t count) {
     for (size_t i = 0; i < count && library.kernel_count < MOST; i++) {
-        if (strcmp(kernels[i]->variant, "scalar") == 0) {
+        if (is_wanted(kernels[i])) {
             dm_kernel *row = &rows[library.kernel_count];
             *row = *kernels[i];
             row->variant = peer_identity_of_this.variant;
+            row->supported = peer_identity_of_this.supported;
             table[library.kernel_count++] = row;
         }
     }

@@ -47,6 +47,8 @@ def stripped(record: dict[str, Any]) -> dict[str, Any]:
     for build in record["builds"]:
         build["origin"] = Path(build["origin"]).name
         library = build["library"]
+        for kept in (library, *build["links"]):
+            kept["path"] = Path(kept["path"]).name
         library["kernels"] = [row for row in library["kernels"] if (row["name"], row["variant"]) in measured]
     return record
 

@@ -35,15 +35,22 @@ static uint32_t add_living(const dm_graph *graph, uint32_t of, uint32_t level, u
     return count;
 }
 
-/* The node's list without dead rows, filled up from those that one of the dead, `removed`, led to. */
+/* The node's list without dead rows, and with those of the list of one of the dead, `removed`, that the heuristic would choose
+ * beside them. What was chosen before stays: to choose all anew loses a link for each that goes (docs/explanation/lookup.md). */
 static void repair(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t row, uint32_t level, uint32_t removed) {
     uint32_t rows[2 * DM_GRAPH_M0];
     uint32_t chosen[DM_GRAPH_M0];
-    uint32_t count = add_living(graph, row, level, row, rows, 0);
+    const uint32_t kept = add_living(graph, row, level, row, rows, 0);
+    uint32_t count = kept;
     if (dm_graph_mark(graph, row) == DM_MARK_LIVE) {
         count = add_living(graph, removed, level, row, rows, count);
     }
     dm_graph_rank(graph, scratch, row, level, rows, count);
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t j = 0; j < kept; j++) {
+            scratch->bound[i] |= scratch->rows[i] == rows[j];
+        }
+    }
     count = dm_graph_choose(graph, scratch, count, dm_graph_width(level), chosen);
     dm_graph_set_links(graph, row, level, chosen, count);
 }

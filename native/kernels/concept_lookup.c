@@ -45,20 +45,6 @@ static void teardown(dm_state *state) {
     dm_memory_free(&own, state);
 }
 
-/* Fisher & Yates's shuffle, as Knuth gives it (The Art of Computer Programming, volume 2, 3.4.2, algorithm P). */
-static void shuffle(uint32_t *order, uint32_t count, uint64_t seed) {
-    uint64_t random = seed;
-    for (uint32_t i = 0; i < count; i++) {
-        order[i] = i;
-    }
-    for (uint32_t left = count; left > 1; left--) {
-        uint32_t other = (uint32_t)(dm_stored_case_random(&random) % left); /* bias below 2^-32 */
-        uint32_t kept = order[left - 1];
-        order[left - 1] = order[other];
-        order[other] = kept;
-    }
-}
-
 static int32_t make_material(dm_state *state, const dm_case *work, char *error, size_t error_size) {
     const size_t count = (size_t)work->queries.rows;
     state->queries = work->queries;
@@ -69,7 +55,7 @@ static int32_t make_material(dm_state *state, const dm_case *work, char *error, 
         snprintf(error, error_size, "no memory for the results of %zu queries; use fewer", count);
         return DM_ERROR_MEMORY;
     }
-    shuffle(state->order, (uint32_t)count, work->seed);
+    dm_stored_case_shuffle(state->order, (uint32_t)count, work->seed);
     return DM_OK;
 }
 

@@ -14,6 +14,19 @@ uint64_t dm_stored_case_random(uint64_t *state) {
     return mixed ^ (mixed >> 31);
 }
 
+void dm_stored_case_shuffle(uint32_t *order, uint32_t count, uint64_t seed) {
+    uint64_t random = seed;
+    for (uint32_t i = 0; i < count; i++) {
+        order[i] = i;
+    }
+    for (uint32_t left = count; left > 1; left--) {
+        uint32_t other = (uint32_t)(dm_stored_case_random(&random) % left); /* bias below 2^-32 */
+        uint32_t kept = order[left - 1];
+        order[left - 1] = order[other];
+        order[other] = kept;
+    }
+}
+
 static int32_t check(const dm_case *work, uint64_t concept_count, char *error, size_t error_size) {
     const dm_matrix *data = &work->data;
     const dm_matrix *queries = &work->queries;

@@ -41,4 +41,8 @@ static inline uint32_t dm_stored_case_data_row(const dm_stored_case *stored, uin
 /* splitmix64 (Steele, Lea & Flood 2014): the next number of the sequence whose state is *state. */
 uint64_t dm_stored_case_random(uint64_t *state);
 
+/* 0..count - 1 in a random order: Fisher & Yates's shuffle, as Knuth gives it (The Art of Computer Programming, volume 2, 3.4.2,
+ * algorithm P). */
+void dm_stored_case_shuffle(uint32_t *order, uint32_t count, uint64_t seed);
+
 #endif

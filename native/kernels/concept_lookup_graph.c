@@ -241,7 +241,7 @@ static double mean_of(const dm_state *state, const uint32_t *counts) {
     return (double)sum / (double)state->queries.rows;
 }
 
-enum { METRIC_POPULATION, METRIC_FLOPS, METRIC_BYTES, METRIC_MEMORY, METRIC_INDEX, METRIC_COMPARED, METRIC_RESCORED, METRIC_COUNT };
+enum { METRIC_POPULATION, METRIC_BYTES, METRIC_MEMORY, METRIC_INDEX, METRIC_COMPARED, METRIC_RESCORED, METRIC_COUNT };
 
 static int32_t read_metrics(dm_state *state, double *values, size_t count) {
     const double dim = (double)state->stored.rows.dim;
@@ -251,8 +251,6 @@ static int32_t read_metrics(dm_state *state, double *values, size_t count) {
     const double index = (double)dm_memory_bytes(&state->memory);
     double all[METRIC_COUNT];
     all[METRIC_POPULATION] = (double)state->stored.population;
-    /* Rescoring: two multiply-adds a component. The query: its norm, its quotient and its code, eight operations. */
-    all[METRIC_FLOPS] = dim * (4.0 * rescored + 8.0) + compared * 2.0;
     all[METRIC_BYTES] = dim * (double)sizeof(float) * (rescored + 1.0) + compared * code;
     all[METRIC_MEMORY] = (double)dm_store_memory(state->stored.store).total + index;
     all[METRIC_INDEX] = index / (double)state->stored.rows.count;
@@ -283,8 +281,6 @@ static const dm_parameter parameters[] = {
 static const dm_metric metrics[METRIC_COUNT] = {
     [METRIC_POPULATION] = {sizeof(dm_metric), "population", "count", DM_BETTER_NEITHER, DM_SCOPE_CASE,
                            "nodes in the store: the concepts and as many episodes"},
-    [METRIC_FLOPS] = {sizeof(dm_metric), "flops_per_operation", "count", DM_BETTER_NEITHER, DM_SCOPE_CASE,
-                      "floating-point operations of walk and rescoring; multiplications of 8-bit codes are not among them"},
     [METRIC_BYTES] = {sizeof(dm_metric), "bytes_per_operation", "B", DM_BETTER_LOWER, DM_SCOPE_CASE,
                       "query, codes compared and rows rescored"},
     [METRIC_MEMORY] = {sizeof(dm_metric), "memory_bytes", "B", DM_BETTER_LOWER, DM_SCOPE_CASE, "store, graph and scratch"},

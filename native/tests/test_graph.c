@@ -133,7 +133,7 @@ static uint8_t *take_image(const graph_case *made, size_t *size) {
     return image;
 }
 
-/* The scalar variant's graph and answers, byte for byte, from every variant; another graph for another seed. */
+/* The scalar variant's graph and answers, byte for byte, from every variant. */
 static void test_variants(void) {
     graph_case made = graph_case_make(700, 100);
     test_random random = {31};
@@ -144,19 +144,17 @@ static void test_variants(void) {
     for (uint32_t i = 0; i < 20; i++) {
         graph_case_draw(&random, 100, 16, 10, queries + i * 100);
     }
-    for (size_t v = 0; v <= dm_graph_variant_count; v++) {
-        const int other_seed = v == dm_graph_variant_count;
-        const dm_graph_variant *variant = &dm_graph_variants[other_seed ? 0 : v];
+    for (size_t v = 0; v < dm_graph_variant_count; v++) {
+        const dm_graph_variant *variant = &dm_graph_variants[v];
         if (!dm_isa_has(variant->isa)) {
             continue;
         }
-        graph_case_open(&made, variant, other_seed ? 8 : 7);
+        graph_case_open(&made, variant, 7);
         graph_case_build(&made, NULL);
         size_t size = 0;
         uint8_t *image = take_image(&made, &size);
-        CHECK(reference == NULL || other_seed || memcmp(image, reference, size) == 0);
-        CHECK(!other_seed || memcmp(image + 56, reference + 56, 700 * (128 + 128)) != 0); /* codes and links of level 0 */
-        for (uint32_t i = 0; i < 20 && !other_seed; i++) {
+        CHECK(reference == NULL || memcmp(image, reference, size) == 0);
+        for (uint32_t i = 0; i < 20; i++) {
             dm_neighbour found[10];
             memset(found, 0, sizeof(found));
             CHECK_EQUAL(dm_graph_search(made.graph, made.scratch, queries + i * 100, 10, 40, found), 10);

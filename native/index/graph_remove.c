@@ -53,6 +53,15 @@ static void repair(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t ro
     }
     count = dm_graph_choose(graph, scratch, count, dm_graph_width(level), chosen);
     dm_graph_set_links(graph, row, level, chosen, count);
+    for (uint32_t i = 0; i < count; i++) { /* both ways, as at an insertion; those that stayed have it already or had their say */
+        int is_new = 1;
+        for (uint32_t j = 0; j < kept; j++) {
+            is_new &= chosen[i] != rows[j];
+        }
+        if (is_new) {
+            dm_graph_add_link(graph, scratch, chosen[i], row, level);
+        }
+    }
 }
 
 /* Those that the node leads to and that lead to it. */
@@ -149,9 +158,6 @@ void dm_graph_sweep(dm_graph *graph, dm_graph_scratch *scratch) {
         for (uint32_t level = 0; dm_graph_mark(graph, row) == DM_MARK_LIVE && level <= graph->levels[row]; level++) {
             repair_list(graph, scratch, row, level);
         }
-    }
-    for (uint32_t i = 0; i < graph->dead_count; i++) {
-        clear_lists(graph, graph->dead[i]); /* before any is retired: they may lead to each other */
     }
     for (uint32_t i = 0; i < graph->dead_count; i++) {
         retire(graph, graph->dead[i]);

@@ -100,6 +100,32 @@ static void test_choosing(void) {
     graph_case_free(&made);
 }
 
+/* The list of a new node, from all rows there are: none is clearly closer to one before it than to the node (0.02 covers what the
+ * codes lose). */
+static void test_new_list(void) {
+    graph_case made = graph_case_make(180, 48); /* fewer than ef_construction */
+    test_random random = {12};
+    uint32_t links = 0;
+    graph_case_fill(&made, &random, 6, 3);
+    graph_case_open(&made, dm_graph_best(), 4);
+    graph_case_build(&made, NULL);
+    for (uint32_t level = 0; level <= made.graph->levels[179]; level++) {
+        uint32_t rows[DM_GRAPH_M0];
+        const uint32_t count = dm_graph_list(made.graph, 179, level, rows);
+        CHECK(count <= 16);
+        for (uint32_t i = 0; i < count; i++) {
+            for (uint32_t j = 0; j < i; j++) {
+                CHECK(graph_case_cosine(&made, graph_case_row(&made, rows[j]), rows[i]) <
+                      graph_case_cosine(&made, graph_case_row(&made, 179), rows[i]) + 0.02);
+            }
+        }
+        links += count;
+    }
+    CHECK(links >= 3);
+    graph_case_close(&made);
+    graph_case_free(&made);
+}
+
 /* --- recall --------------------------------------------------------------------------------------------------------------- */
 
 static void test_recall(void) {
@@ -121,6 +147,55 @@ static void test_recall(void) {
         graph_case_close(&made);
         graph_case_free(&made);
     }
+}
+
+/* The descent ends where level 1 has nothing closer, so a walk does not begin at the far end of the graph. */
+static void test_descent(void) {
+    graph_case made = graph_case_make(2000, 32);
+    test_random random = {22};
+    float *query = test_guard_allocate(32 * sizeof(float), TEST_GUARD_AFTER);
+    uint32_t moved = 0;
+    graph_case_fill(&made, &random, 12, 20);
+    graph_case_open(&made, dm_graph_best(), 1);
+    graph_case_build(&made, NULL);
+    const uint64_t entry = atomic_load(&made.graph->entry);
+    CHECK(entry >> 32 >= 1);
+    for (uint32_t i = 0; i < 50; i++) {
+        graph_case_draw(&random, 32, 12, 20, query);
+        made.graph->query->prepare(&made.scratch->query, query);
+        dm_weights weights = dm_graph_encode_query(made.graph, made.scratch);
+        uint32_t begin = dm_graph_descend(made.graph, made.scratch, &weights, entry, 0);
+        uint32_t rows[DM_GRAPH_M0];
+        uint32_t count = dm_graph_list(made.graph, begin, 1, rows);
+        for (uint32_t j = 0; j < count; j++) {
+            CHECK(graph_case_cosine(&made, query, rows[j]) < graph_case_cosine(&made, query, begin) + 0.02);
+        }
+        moved += begin != (uint32_t)entry;
+    }
+    CHECK(moved > 40);
+    test_guard_free(query);
+    graph_case_close(&made);
+    graph_case_free(&made);
+}
+
+/* Rows that the codes cannot tell apart: all that may be among the best are compared by their float32 values. */
+static void test_near_ties(void) {
+    graph_case made = graph_case_make(64, 96);
+    test_random random = {23};
+    float centre[96];
+    test_random_fill(&random, centre, 96);
+    for (uint32_t row = 0; row < 64; row++) {
+        for (uint32_t i = 0; i < 96; i++) {
+            graph_case_row(&made, row)[i] = (float)((double)centre[i] * (1.0 + 1e-3 * test_random_normal(&random)));
+        }
+        graph_case_set_norm(&made, row);
+    }
+    graph_case_open(&made, dm_graph_best(), 1);
+    graph_case_build(&made, NULL);
+    CHECK_EQUAL(graph_case_hits(&made, centre, 10, 64), 10);
+    CHECK(dm_graph_rescored(made.scratch) > 10);
+    graph_case_close(&made);
+    graph_case_free(&made);
 }
 
 /* --- the same from everywhere --------------------------------------------------------------------------------------------- */
@@ -241,6 +316,11 @@ static void test_images(void) {
         memcpy(again, image, size);
     }
     again[last_mark] = 2;
+    CHECK_EQUAL(load_image(&made, again, size), DM_ERROR_CORRUPT);
+    memcpy(again, image, size);
+    again[last_mark] = DM_MARK_FREE; /* a link to a row that is not there */
+    const uint64_t fewer = 399;
+    memcpy(again + 40, &fewer, sizeof(fewer));
     CHECK_EQUAL(load_image(&made, again, size), DM_ERROR_CORRUPT);
     memcpy(again, image, size);
     const size_t first_link = 56 + 64; /* the header, the code of row 0 */
@@ -365,7 +445,10 @@ int main(void) {
     CHECK(dm_graph_find("none") == NULL);
     test_levels();
     test_choosing();
+    test_new_list();
     test_recall();
+    test_descent();
+    test_near_ties();
     test_variants();
     test_one_by_one();
     test_images();

@@ -46,6 +46,27 @@ static void test_exchange(void) {
     graph_case_free(&made);
 }
 
+static double mean_links(const graph_case *made) {
+    uint32_t rows[DM_GRAPH_M0];
+    uint64_t links = 0;
+    for (uint32_t row = 0; row < made->capacity; row++) {
+        links += dm_graph_list(made->graph, row, 0, rows);
+    }
+    return (double)links / dm_graph_size(made->graph);
+}
+
+/* A new graph of the rows that are left has hardly more links: those that were lost have been replaced. */
+static void check_links(const graph_case *made) {
+    graph_case anew = *made;
+    memset(&anew.account, 0, sizeof(anew.account));
+    graph_case_open(&anew, dm_graph_best(), 9);
+    graph_case_build(&anew, NULL);
+    double ratio = mean_links(made) / mean_links(&anew);
+    CHECK(ratio >= 0.8);
+    printf("links after removals / links of a new graph: %.3f\n", ratio);
+    graph_case_close(&anew);
+}
+
 /* Half of the rows leave, in the order of their clusters' rows or at random; then the other half comes back. */
 static void test_half(void) {
     for (int in_order = 0; in_order < 2; in_order++) {
@@ -61,6 +82,7 @@ static void test_half(void) {
         }
         CHECK(graph_case_recall(&made, &random, 16, 20, 40, 64) >= 0.95);
         graph_case_check(&made);
+        check_links(&made);
         for (uint32_t row = 0; row < 1500; row++) {
             if (made.slots[row] == DM_SLOT_NONE) {
                 renew(&made, &random, row);
@@ -135,6 +157,41 @@ static void test_equal_rows(void) {
     graph_case_free(&made);
 }
 
+/* As in the middle of a removal: rows are marked as dead, and all links still lead to them. They are walked through, never returned,
+ * never chosen, and take no place away from the living. */
+static void test_walk_through_dead(void) {
+    graph_case made = graph_case_make(400, 32);
+    test_random random = {10};
+    char error[200] = "";
+    float query[32];
+    dm_neighbour nearest[30];
+    graph_case_fill(&made, &random, 8, 4);
+    made.slots[399] = DM_SLOT_NONE;
+    graph_case_draw(&random, 32, 8, 4, query);
+    graph_case_open(&made, dm_graph_best(), 3);
+    graph_case_build(&made, NULL);
+    CHECK_EQUAL(dm_graph_search(made.graph, made.scratch, query, 30, 200, nearest), 30);
+    for (uint32_t i = 0; i < 30; i++) {
+        made.slots[nearest[i].row] = DM_SLOT_NONE;
+        atomic_store(&made.graph->marks[nearest[i].row], DM_MARK_DEAD);
+        atomic_fetch_sub(&made.graph->live, 1);
+    }
+    CHECK(graph_case_hits(&made, query, 10, 12) >= 8);
+    memcpy(graph_case_row(&made, 399), query, sizeof(query));
+    graph_case_set_norm(&made, 399);
+    CHECK_STATUS(dm_graph_insert(made.graph, made.scratch, 399, error, sizeof(error)), DM_OK, error);
+    made.slots[399] = 399;
+    uint32_t rows[DM_GRAPH_M0];
+    const uint32_t count = dm_graph_list(made.graph, 399, 0, rows);
+    CHECK(count > 0);
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK_EQUAL(dm_graph_mark(made.graph, rows[i]), DM_MARK_LIVE);
+    }
+    CHECK(graph_case_hits(&made, query, 10, 12) >= 8);
+    graph_case_close(&made);
+    graph_case_free(&made);
+}
+
 /* A row is not free while a search that may know it is under way, and is when it has ended. */
 static void test_grace(void) {
     graph_case made = graph_case_make(50, 16);
@@ -170,6 +227,7 @@ int main(void) {
     test_half();
     test_nearest_first();
     test_equal_rows();
+    test_walk_through_dead();
     test_grace();
     return test_report();
 }

@@ -173,7 +173,7 @@ uint32_t dm_graph_size(const dm_graph *graph) {
     return atomic_load_explicit(&graph->live, memory_order_relaxed);
 }
 
-/* --- scratch ----------------------------------------------------------------------------------------------------------- */
+/* --- scratch ------------------------------------------------------------------------------------------------------ */
 
 static void free_scratch(dm_graph_scratch *scratch, dm_memory *account) {
     dm_memory_free(account, scratch->query.wide);

@@ -1,21 +1,23 @@
-/* graph.h: approximate nearest rows by cosine, by a hierarchical navigable small world graph (Malkov & Yashunin 2018, "HNSW"),
- * searched while rows come and go.
+/* graph.h: approximate nearest rows by cosine, by a hierarchical navigable small world graph (Malkov & Yashunin 2018,
+ * "HNSW"), searched while rows come and go.
  *
  * Two storage levels. The walk compares 8-bit codes (simd/codes.h), a quarter of the bytes; the best that it found are
- * compared again by their float32 rows, in double, as in exact.h, so a cosine that is returned is exact and has the same
- * bits in every variant. What is approximate is which rows are found: recall, not precision.
+ * compared again by their float32 rows, in double, as in exact.h, so a cosine that is returned is exact and has the
+ * same bits in every variant. What is approximate is which rows are found: recall, not precision.
  *
  * Different from the paper:
  *   - a node's level is a function of seed and row, so a row that is used again keeps its place;
- *   - a spanning tree of level 0: a new node and the nearest of its neighbours that has room link to each other for good. Links
- *     of the tree are never pruned, so from every node every other can be reached, equal rows and lone clusters included. (The
- *     paper's links lead only as far as pruning left them: with 1,000 copies of two vectors half the graph is lost);
+ *   - a spanning tree of level 0: a new node and the nearest of its neighbours that has room link to each other for
+ *     good. Links of the tree are never pruned, so from every node every other can be reached, equal rows and lone
+ *     clusters included. (Links that are all pruned lead only as far as pruning left them: of 1,000 rows that are
+ *     copies of two vectors, 72 can be reached without the tree);
  *   - rows can be removed. A removed row is never found again, is walked through until no link leads to it, and its
  *     neighbours are given its links to choose from.
  *
- * Threads. Any number may search while one at a time changes the graph (the changes wait for each other); every thread that
- * does either needs a scratch of its own. A search neither locks nor waits. It sees each row's code whole: a row's number is
- * used again only when no search is left that could have met it (epoch-based reclamation, Fraser 2004).
+ * Threads. Any number may search while one at a time changes the graph (the changes wait for each other); every thread
+ * that does either needs a scratch of its own. A search neither locks nor waits. It sees each row's code whole: a
+ * row's number is used again only when no search is left that could have met it (epoch-based reclamation, Fraser
+ * 2004).
  *
  * Rows. The graph keeps codes and reads values + row * stride and inverse_norms[row] of the rows given at creation. To
  * change a vector: insert it as another row, then remove the old one. */
@@ -75,39 +77,39 @@ int32_t dm_graph_create(const dm_graph_variant *variant, const dm_rows *rows, co
 /* Accepts NULL. No scratch is left, nobody uses it. The same account as at the making. */
 void dm_graph_destroy(dm_graph *graph, dm_memory *account);
 
-/* What one thread needs to search or change this graph: 4 bytes a row of its capacity and 200 kB. DM_ERROR_MEMORY; *scratch
- * is NULL then. */
+/* What one thread needs to search or change this graph: 4 bytes a row of its capacity and 200 kB. DM_ERROR_MEMORY;
+ * *scratch is NULL then. */
 int32_t dm_graph_scratch_create(dm_graph *graph, dm_memory *account, dm_graph_scratch **scratch, char *error,
                                 size_t error_size);
 void dm_graph_scratch_destroy(dm_graph_scratch *scratch, dm_memory *account);
 
-/* Inserts rows 0..rows->count - 1 that are in use (slot other than DM_SLOT_NONE) and not in the graph yet, divided among the
- * team. Without a team in ascending order: the same graph, to the byte, as by dm_graph_insert one after the other, on any
- * machine. With one, which graph comes out depends on who is first; it keeps all the rules. DM_ERROR_MEMORY, DM_ERROR_ARGUMENT as for insert: what
- * was inserted by then stays. */
+/* Inserts rows 0..rows->count - 1 that are in use (slot other than DM_SLOT_NONE) and not in the graph yet, divided
+ * among the team. Without a team in ascending order: the same graph, to the byte, as by dm_graph_insert one after the
+ * other, on any machine. With one, which graph comes out depends on who is first; it keeps all the rules.
+ * DM_ERROR_MEMORY, DM_ERROR_ARGUMENT as for insert: what was inserted by then stays. */
 int32_t dm_graph_build(dm_graph *graph, const dm_rows *rows, dm_team *team, dm_memory *account, char *error,
                        size_t error_size);
 
-/* The row is found by every search that begins afterwards (as far as recall goes). Its values and norm are in place and stay as they
- * are. Does not allocate. DM_ERROR_ARGUMENT: beyond the capacity, or not free (dm_graph_is_free). */
+/* The row is found by every search that begins afterwards (as far as recall goes). Its values and norm are in place
+ * and stay as they are. Does not allocate. DM_ERROR_ARGUMENT: beyond the capacity, or not free (dm_graph_is_free). */
 int32_t dm_graph_insert(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row, char *error, size_t error_size);
 
 /* No search that begins afterwards returns the row. Its values must stay until dm_graph_is_free. Does not allocate.
  * DM_ERROR_ARGUMENT: the row is not in the graph. */
 int32_t dm_graph_remove(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row, char *error, size_t error_size);
 
-/* 1: no link leads to the row and no search can still read it, so its values may be overwritten and it may be inserted. 0: it
- * is in the graph, or was and a search that began before its removal has not ended. Not for hot paths: it may go
- * through all links. `scratch` is the calling thread's. */
+/* 1: no link leads to the row and no search can still read it, so its values may be overwritten and it may be
+ * inserted. 0: it is in the graph, or was and a search that began before its removal has not ended. Not for hot paths:
+ * it may go through all links. `scratch` is the calling thread's. */
 int dm_graph_is_free(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row);
 
 /* Rows that searches can return. */
 uint32_t dm_graph_size(const dm_graph *graph);
 
-/* The best min(k, dm_graph_size) rows that a walk with a list of max(ef, k) candidates finds, best first; of equal cosines the
- * smaller row. Returns how many: fewer only while rows are being removed. query: dim finite floats at any address. k:
- * 1..DM_GRAPH_K_MAX. ef: 1..DM_GRAPH_EF_MAX. Neither allocates, locks nor fails. A query or row of norm zero has cosine 0;
- * for such a query it returns some rows. */
+/* The best min(k, dm_graph_size) rows that a walk with a list of max(ef, k) candidates finds, best first; of equal
+ * cosines the smaller row. Returns how many: fewer only beside changes. query: dim finite floats at any
+ * address. k: 1..DM_GRAPH_K_MAX. ef: 1..DM_GRAPH_EF_MAX. Neither allocates, locks nor fails. A query or row of norm
+ * zero has cosine 0; for such a query it returns some rows. */
 uint32_t dm_graph_search(const dm_graph *graph, dm_graph_scratch *scratch, const float *query, uint32_t k, uint32_t ef,
                          dm_neighbour *neighbours);
 
@@ -115,14 +117,14 @@ uint32_t dm_graph_search(const dm_graph *graph, dm_graph_scratch *scratch, const
 uint32_t dm_graph_compared(const dm_graph_scratch *scratch);
 uint32_t dm_graph_rescored(const dm_graph_scratch *scratch);
 
-/* The graph as bytes, of which a file can be made: the same graph gives the same bytes. They hold codes and links, not the
- * rows. Waits for changes to end. */
+/* The graph as bytes, of which a file can be made: the same graph gives the same bytes. They hold codes and links, not
+ * the rows. Waits for changes to end. */
 size_t dm_graph_image_size(const dm_graph *graph);
 void dm_graph_write_image(dm_graph *graph, dm_graph_scratch *scratch, void *bytes);
 
-/* A graph from such bytes, which are copied and may be unmapped then. `rows` hold the same values. The options come from the
- * image, except the placement. DM_ERROR_CORRUPT: not an image of such rows, or numbers in it that no graph has.
- * DM_ERROR_MEMORY. *graph is NULL then. */
+/* A graph from such bytes, which are copied and may be unmapped then. `rows` hold the same values. The options come
+ * from the image, except the placement. DM_ERROR_CORRUPT: not an image of such rows, or numbers in it that no graph
+ * has. DM_ERROR_MEMORY. *graph is NULL then. */
 int32_t dm_graph_from_image(const dm_graph_variant *variant, const dm_rows *rows, const void *bytes, size_t size,
                             size_t placement, dm_memory *account, dm_graph **graph, char *error, size_t error_size);
 

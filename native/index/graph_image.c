@@ -1,5 +1,5 @@
-/* graph_image.c: the graph as bytes, and back. Arrays by row, one after the other, behind a header; what follows from the rest
- * (levels, places above level 0, how many links lead to a row) is computed anew. */
+/* graph_image.c: the graph as bytes, and back. Arrays by row, one after the other, behind a header; what follows from
+ * the rest (levels, places above level 0, how many links lead to a row) is computed anew. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,7 +82,7 @@ void dm_graph_write_image(dm_graph *graph, dm_graph_scratch *scratch, void *byte
     }
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static int32_t corrupt(char *error, size_t error_size, const char *what) {
     snprintf(error, error_size, "the image of the graph is damaged: %s; make it anew", what);
@@ -109,7 +109,8 @@ static int take_list(dm_graph *graph, uint32_t row, uint32_t level) {
         if (to == DM_LINK_NONE) {
             continue;
         }
-        if (ended || to >= graph->capacity || to == row || dm_graph_mark(graph, to) != DM_MARK_LIVE || graph->levels[to] < level) {
+        if (ended || to >= graph->capacity || to == row || dm_graph_mark(graph, to) != DM_MARK_LIVE ||
+            graph->levels[to] < level) {
             return 0;
         }
         (void)atomic_fetch_add_explicit(&graph->incoming[to], 1, memory_order_relaxed);
@@ -154,7 +155,10 @@ int32_t dm_graph_from_image(const dm_graph_variant *variant, const dm_rows *rows
     if (status != DM_OK) {
         return status;
     }
-    const dm_graph_options options = {.capacity = head.capacity, .ef_construction = head.ef_construction, .seed = head.seed, .placement = placement};
+    const dm_graph_options options = {.capacity = head.capacity,
+                                      .ef_construction = head.ef_construction,
+                                      .seed = head.seed,
+                                      .placement = placement};
     dm_graph *made = NULL;
     status = dm_graph_create(variant, rows, &options, account, &made, error, error_size);
     if (status != DM_OK) {

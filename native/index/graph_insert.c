@@ -1,5 +1,5 @@
-/* graph_insert.c: a row becomes a node. First its own lists are made, at every level; then others are led to it, from level 0
- * up: whoever meets it can go on from it. */
+/* graph_insert.c: a row becomes a node. First its own lists are made, at every level; then others are led to it, from
+ * level 0 up: whoever meets it can go on from it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -105,7 +105,7 @@ int32_t dm_graph_insert(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row
     return DM_OK;
 }
 
-/* --- many ----------------------------------------------------------------------------------------------------------------- */
+/* --- many --------------------------------------------------------------------------------------------------------- */
 
 enum { ROWS_PER_TASK = 16 };
 

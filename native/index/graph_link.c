@@ -48,7 +48,7 @@ int dm_graph_is_bound(const dm_graph *graph, uint32_t a, uint32_t b) {
     return dm_graph_parent(graph, a) == b || dm_graph_parent(graph, b) == a;
 }
 
-/* --- choosing ------------------------------------------------------------------------------------------------------------- */
+/* --- choosing ----------------------------------------------------------------------------------------------------- */
 
 /* Marks as dominated those behind place `taken` that are at least as close to the row there as to the node. */
 static void dominate(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t taken, uint32_t count) {
@@ -113,7 +113,7 @@ void dm_graph_rank(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t fr
     }
 }
 
-/* --- adding --------------------------------------------------------------------------------------------------------------- */
+/* --- adding ------------------------------------------------------------------------------------------------------- */
 
 /* With the lock of `from`. */
 static void add_link(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t to, uint32_t level) {
@@ -143,7 +143,7 @@ void dm_graph_add_link(const dm_graph *graph, dm_graph_scratch *scratch, uint32_
     dm_graph_unlock(graph, from);
 }
 
-/* --- the tree ------------------------------------------------------------------------------------------------------------- */
+/* --- the tree ----------------------------------------------------------------------------------------------------- */
 
 /* The number of a node's children, and one of them. With its lock. */
 static uint32_t count_children(const dm_graph *graph, uint32_t row, uint32_t *child) {

@@ -1,11 +1,11 @@
 /* graph_parts.h: the graph from inside, for graph*.c and for the tests that look at its links.
  *
- * Everything is an array by row. The memory of a node at level 0 is one run of cache lines: its code, then its links, two
- * lines; the strides are fields, so that the other layout, links apart from codes, is one line in graph.c
+ * Everything is an array by row. The memory of a node at level 0 is one run of cache lines: its code, then its links,
+ * two lines; the strides are fields, so that the other layout, links apart from codes, is one line in graph.c
  * (docs/explanation/lookup.md has the comparison). A list of links ends at its length or at the first LINK_NONE.
  *
- * Who writes. Links: under the lock of the node whose list it is, with release, so that whoever follows a link finds the code
- * behind it. Codes, scales: the inserter, before any link leads there. parents: the changer. */
+ * Who writes. Links: under the lock of the node whose list it is, with release, so that whoever follows a link finds
+ * the code behind it. Codes, scales: the inserter, before any link leads there. parents: the changer. */
 #ifndef DUALMEM_INDEX_GRAPH_PARTS_H
 #define DUALMEM_INDEX_GRAPH_PARTS_H
 
@@ -25,7 +25,8 @@ typedef _Atomic uint32_t dm_link;
 
 enum { DM_MARK_FREE = 0, DM_MARK_LIVE = 1, DM_MARK_DEAD = 2 };
 
-/* Most children of a node in the tree: with its parent 17 of 32 links, so that 15 remain for what the heuristic chooses. */
+/* Most children of a node in the tree: with its parent 17 of 32 links, so that 15 remain for what the heuristic
+ * chooses. */
 enum { DM_GRAPH_CHILDREN = 16 };
 
 /* Most removed nodes that links still lead to; one more, and all links are gone through. */
@@ -158,18 +159,20 @@ void dm_graph_compare(const dm_graph *graph, dm_graph_scratch *scratch, const dm
 dm_weights dm_graph_weights(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t row);
 /* graph_walk.c: encodes scratch->query.unit. */
 dm_weights dm_graph_encode_query(const dm_graph *graph, dm_graph_scratch *scratch);
-/* graph_walk.c: the best place to begin at `level`: from the entry down through the levels above it. The graph is not empty. */
+/* graph_walk.c: the best place to begin at `level`: from the entry down through the levels above it. The graph is not
+ * empty. */
 uint32_t dm_graph_descend(const dm_graph *graph, dm_graph_scratch *scratch, const dm_weights *weights, uint64_t entry,
                           uint32_t level);
-/* graph_walk.c: fills the pool with the ef best living rows that a walk from `begin` at this level meets, and with the dead
- * among them. */
+/* graph_walk.c: fills the pool with the ef best living rows that a walk from `begin` at this level meets, and with the
+ * dead among them. */
 void dm_graph_walk(const dm_graph *graph, dm_graph_scratch *scratch, const dm_weights *weights, uint32_t begin,
                    uint32_t level, uint32_t ef);
 
-/* graph_link.c. The paper's algorithm 4: of scratch->rows[0 .. count), with their cosines to a node and `bound` set for those that
- * must stay, at most `most`, best first, none of which is closer to one chosen before than to the node. */
+/* graph_link.c. The paper's algorithm 4: of scratch->rows[0 .. count), with their cosines to a node and `bound` set
+ * for those that must stay, at most `most`, best first, none of which is closer to one chosen before than to the node. */
 uint32_t dm_graph_choose(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t count, uint32_t most, uint32_t *chosen);
-/* graph_link.c: fills the arrays for dm_graph_choose with these rows, in order, as seen from a node. `count` at most 2 DM_GRAPH_M0. */
+/* graph_link.c: fills the arrays for dm_graph_choose with these rows, in order, as seen from a node. `count` at most 2
+ * DM_GRAPH_M0. */
 void dm_graph_rank(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t level, const uint32_t *rows,
                    uint32_t count);
 /* graph_link.c: is the link one of the tree's? */
@@ -178,8 +181,8 @@ int dm_graph_is_bound(const dm_graph *graph, uint32_t a, uint32_t b);
 void dm_graph_set_links(const dm_graph *graph, uint32_t row, uint32_t level, const uint32_t *rows, uint32_t count);
 /* graph_link.c: makes `to` a neighbour of `from`, if the heuristic has it so (a link of the tree: always). */
 void dm_graph_add_link(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t to, uint32_t level);
-/* graph_link.c: makes `parent` or, if it has no room, one below it the parent of `child`, which is not in the tree; each then has a link to the
- * other. */
+/* graph_link.c: makes `parent` or, if it has no room, one below it the parent of `child`, which is not in the tree;
+ * each then has a link to the other. */
 void dm_graph_adopt(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t parent, uint32_t child);
 /* graph_link.c: the same for `parent` itself. 0: it has no room. */
 int dm_graph_try_adopt(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t parent, uint32_t child);

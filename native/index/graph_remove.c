@@ -1,5 +1,6 @@
-/* graph_remove.c: a node leaves. It is marked, its tree is mended, its neighbours choose anew among what is left of their links
- * and the links that it had; when nothing leads to it any more it is retired, and it is free when no search can know it. */
+/* graph_remove.c: a node leaves. It is marked, its tree is mended, its neighbours choose anew among what is left of
+ * their links and the links that it had; when nothing leads to it any more it is retired, and it is free when no
+ * search can know it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -17,10 +18,11 @@ static int has_link(const dm_graph *graph, uint32_t from, uint32_t to, uint32_t 
     return 0;
 }
 
-/* --- neighbours ----------------------------------------------------------------------------------------------------------- */
+/* --- neighbours --------------------------------------------------------------------------------------------------- */
 
 /* Adds to `rows` the living ones of a list, without `row` and those that are there. */
-static uint32_t add_living(const dm_graph *graph, uint32_t of, uint32_t level, uint32_t row, uint32_t *rows, uint32_t count) {
+static uint32_t add_living(const dm_graph *graph, uint32_t of, uint32_t level, uint32_t row, uint32_t *rows,
+                           uint32_t count) {
     uint32_t links[DM_GRAPH_M0];
     const uint32_t link_count = dm_graph_list(graph, of, level, links);
     for (uint32_t i = 0; i < link_count; i++) {
@@ -35,8 +37,9 @@ static uint32_t add_living(const dm_graph *graph, uint32_t of, uint32_t level, u
     return count;
 }
 
-/* The node's list without dead rows, and with those of the list of one of the dead, `removed`, that the heuristic would choose
- * beside them. What was chosen before stays: to choose all anew loses a link for each that goes (docs/explanation/lookup.md). */
+/* The node's list without dead rows, and with those of the list of one of the dead, `removed`, that the heuristic
+ * would choose beside them. What was chosen before stays: to choose all anew loses a link for each that goes
+ * (docs/explanation/lookup.md). */
 static void repair(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t row, uint32_t level, uint32_t removed) {
     uint32_t rows[2 * DM_GRAPH_M0];
     uint32_t chosen[DM_GRAPH_M0];
@@ -53,7 +56,7 @@ static void repair(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t ro
     }
     count = dm_graph_choose(graph, scratch, count, dm_graph_width(level), chosen);
     dm_graph_set_links(graph, row, level, chosen, count);
-    for (uint32_t i = 0; i < count; i++) { /* both ways, as at an insertion; those that stayed have it already or had their say */
+    for (uint32_t i = 0; i < count; i++) { /* both ways, as at an insertion */
         int is_new = 1;
         for (uint32_t j = 0; j < kept; j++) {
             is_new &= chosen[i] != rows[j];
@@ -92,10 +95,10 @@ static void unlink_around(const dm_graph *graph, dm_graph_scratch *scratch, uint
     }
 }
 
-/* --- the tree ------------------------------------------------------------------------------------------------------------- */
+/* --- the tree ----------------------------------------------------------------------------------------------------- */
 
-/* The children of a removed node, one after the other: the first is taken by the node's parent (or becomes the root), each of
- * the others by the one before. So no node gains more than one child. */
+/* The children of a removed node, one after the other: the first is taken by the node's parent (or becomes the root),
+ * each of the others by the one before. So no node gains more than one child. */
 static void mend_tree(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t removed) {
     uint32_t rows[DM_GRAPH_M0];
     uint32_t parent = dm_graph_parent(graph, removed);
@@ -128,7 +131,7 @@ static uint64_t find_entry(const dm_graph *graph) {
     return entry;
 }
 
-/* --- retirement ----------------------------------------------------------------------------------------------------------- */
+/* --- retirement --------------------------------------------------------------------------------------------------- */
 
 static void clear_lists(const dm_graph *graph, uint32_t row) {
     for (uint32_t level = 0; level <= graph->levels[row]; level++) {
@@ -197,7 +200,7 @@ void dm_graph_reclaim(dm_graph *graph) {
     reclaim_waiting(graph); /* what began to wait just now may be free at once */
 }
 
-/* --- the calls ------------------------------------------------------------------------------------------------------------ */
+/* --- the calls ---------------------------------------------------------------------------------------------------- */
 
 static void take_out(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row) {
     atomic_store_explicit(&graph->marks[row], DM_MARK_DEAD, memory_order_release);
@@ -210,8 +213,10 @@ static void take_out(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row) {
         unlink_mutual(graph, scratch, row, level);
     }
     const _Atomic uint32_t *incoming = &graph->incoming[row];
-    for (uint32_t level = 0; level <= graph->levels[row] && atomic_load_explicit(incoming, memory_order_relaxed) > 0; level++) {
-        unlink_around(graph, scratch, row, level);
+    for (uint32_t level = 0; level <= graph->levels[row]; level++) {
+        if (atomic_load_explicit(incoming, memory_order_relaxed) > 0) {
+            unlink_around(graph, scratch, row, level);
+        }
     }
     if (atomic_load_explicit(incoming, memory_order_relaxed) == 0) {
         retire(graph, row);

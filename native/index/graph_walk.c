@@ -1,15 +1,16 @@
 /* graph_walk.c: the walk through a level, and the search made of it.
  *
- * The list of candidates is one sorted array with a mark on those walked from, in place of the two heaps of the paper's
- * algorithm 2: the same candidates in the same order, but the next one to walk from is known a step ahead, so its links can be
- * asked for. Keys are whole numbers that contain the row, so nothing depends on the order in which links are listed. */
+ * The list of candidates is one sorted array with a mark on those walked from, in place of the two heaps of the
+ * paper's algorithm 2: the same candidates in the same order, but the next one to walk from is known a step ahead, so
+ * its links can be asked for. Keys are whole numbers that contain the row, so nothing depends on the order in which
+ * links are listed. */
 #include <math.h>
 #include <string.h>
 
 #include "index/graph_parts.h"
 #include "store/poison.h"
 
-/* --- comparing ------------------------------------------------------------------------------------------------------------ */
+/* --- comparing ---------------------------------------------------------------------------------------------------- */
 
 void dm_graph_compare(const dm_graph *graph, dm_graph_scratch *scratch, const dm_weights *weights, const uint32_t *rows,
                       uint32_t count, float *cosines) {
@@ -32,7 +33,7 @@ dm_weights dm_graph_encode_query(const dm_graph *graph, dm_graph_scratch *scratc
     return (dm_weights){.values = scratch->query_codes, .sum = facts.sum, .scale = facts.scale};
 }
 
-/* --- candidates ----------------------------------------------------------------------------------------------------------- */
+/* --- candidates --------------------------------------------------------------------------------------------------- */
 
 /* The bits of a float, turned so that whole numbers fall as the floats rise. */
 static inline uint32_t falling(float value) {
@@ -81,7 +82,7 @@ static inline uint32_t offer(dm_graph_scratch *scratch, dm_candidate candidate, 
     return place;
 }
 
-/* --- walking -------------------------------------------------------------------------------------------------------------- */
+/* --- walking ------------------------------------------------------------------------------------------------------ */
 
 static inline void prefetch_links(const dm_graph *graph, uint32_t row, uint32_t level) {
     const char *links = (const char *)dm_graph_links(graph, row, level);
@@ -177,11 +178,11 @@ uint32_t dm_graph_descend(const dm_graph *graph, dm_graph_scratch *scratch, cons
     return row;
 }
 
-/* --- searching ------------------------------------------------------------------------------------------------------------ */
+/* --- searching ---------------------------------------------------------------------------------------------------- */
 
-/* From here on no row that this search can meet is given to another vector. The exchange is a read-modify-write so that it and
- * the look of dm_graph_reclaim, one too, come one after the other: either this search is seen, or it sees every link that was
- * taken away before. */
+/* From here on no row that this search can meet is given to another vector. The exchange is a read-modify-write so
+ * that it and the look of dm_graph_reclaim, one too, come one after the other: either this search is seen, or it sees
+ * every link that was taken away before. */
 static void enter(const dm_graph *graph, dm_graph_scratch *scratch) {
     uint64_t epoch = atomic_load_explicit(&graph->epoch, memory_order_acquire);
     (void)atomic_exchange_explicit(&scratch->passage, epoch, memory_order_acq_rel);
@@ -223,9 +224,10 @@ static uint32_t insert(dm_neighbour *best, uint32_t size, uint32_t k, dm_neighbo
     return size;
 }
 
-/* How far a cosine may lie above its estimate for the row still to be rescored: four standard deviations. The rounding error of a
- * code is uniform over a step, step / sqrt(12) a component, and the other vector, of norm 1, weighs the components. The proven
- * bound of codes.c is 10 to 20 times as wide: right for an exact search, no use where rows are missed anyway. */
+/* How far a cosine may lie above its estimate for the row still to be rescored: four standard deviations. The rounding
+ * error of a code is uniform over a step, step / sqrt(12) a component, and the other vector, of norm 1, weighs the
+ * components. The proven bound of codes.c is 10 to 20 times as wide: right for an exact search, no use where rows are
+ * missed anyway. */
 static double slack_of(float query_scale, float row_scale) {
     double squares = (double)query_scale * (double)query_scale + (double)row_scale * (double)row_scale;
     return 4.0 * sqrt(squares / 12.0);

@@ -1,8 +1,10 @@
-/* concept_lookup_graph.c: the kernels `concept_lookup_graph` (dual store) and `concept_lookup_graph_single` (its single-type twin).
+/* concept_lookup_graph.c: the kernels `concept_lookup_graph` (dual store) and `concept_lookup_graph_single` (its
+ * single-type twin).
  *
- * One operation as in concept_lookup.c, with the graph in place of the exact scan. A kernel of its own, because it has a parameter
- * that a scan has no use for, `ef`, and an answer that is right only in part: recall is measured. The graph is built once per
- * build and case (`prepare`), not in every worker; one that is set up without a prepared file builds its own. */
+ * One operation as in concept_lookup.c, with the graph in place of the exact scan. A kernel of its own, because it has
+ * a parameter that a scan has no use for, `ef`, and an answer that is right only in part: recall is measured. The
+ * graph is built once per build and case (`prepare`), not in every worker; one that is set up without a prepared file
+ * builds its own. */
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
@@ -51,9 +53,10 @@ static void teardown(dm_state *state) {
     dm_memory_free(&own, state);
 }
 
-/* --- making --------------------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------------------------------- */
 
-/* Levels are drawn from a seed of the index, not of the run: what was prepared is kept beyond the run, under a name without seed. */
+/* Levels are drawn from a seed of the index, not of the run: what was prepared is kept beyond the run, under a name
+ * without seed. */
 enum { LEVEL_SEED = 1 };
 
 static int32_t build(dm_state *state, const dm_case *work, char *error, size_t error_size) {
@@ -145,7 +148,7 @@ static int32_t setup(const dm_case *work, const dm_graph_variant *variant, int32
     return status;
 }
 
-/* --- preparing ------------------------------------------------------------------------------------------------------------ */
+/* --- preparing ---------------------------------------------------------------------------------------------------- */
 
 static int32_t write_file(const char *path, const uint8_t *bytes, size_t size, char *error, size_t error_size) {
     int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -164,7 +167,8 @@ static int32_t write_file(const char *path, const uint8_t *bytes, size_t size, c
     return DM_OK;
 }
 
-/* Every variant makes the same graph; the machine's best makes it soonest. The twin's rows are the same, so is its graph. */
+/* Every variant makes the same graph; the machine's best makes it soonest. The twin's rows are the same, so is its
+ * graph. */
 static int32_t prepare(const dm_case *work, const char *path, char *error, size_t error_size) {
     dm_state *state = NULL;
     dm_case plain = *work;
@@ -187,7 +191,7 @@ static int32_t prepare(const dm_case *work, const char *path, char *error, size_
     return status;
 }
 
-/* --- running -------------------------------------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------------------------------ */
 
 static inline uint32_t take_query(dm_state *state) {
     uint32_t query = state->order[state->next];
@@ -268,7 +272,7 @@ static int32_t read_output(dm_state *state, double *values, size_t count, size_t
     return DM_OK;
 }
 
-/* --- the rows of the table ------------------------------------------------------------------------------------------------ */
+/* --- the rows of the table ---------------------------------------------------------------------------------------- */
 
 static const dm_parameter parameters[] = {
     [PARAMETER_K] = {sizeof(dm_parameter), "k", 10, 1, DM_GRAPH_K_MAX, 1, "neighbours per query"},

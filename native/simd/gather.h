@@ -1,7 +1,7 @@
 /* gather.h: dot products of one encoded query with rows that lie anywhere among the codes of codes.h.
  *
- * A graph walks from row to row, so it wants the few that one node leads to, not a block. They come four at a time, because
- * four independent rows keep four times as many loads under way as one; the next four are asked for meanwhile. */
+ * A graph walks from row to row, so it wants the few that one node leads to, not a block. They come four at a time,
+ * because four independent rows keep four times as many loads under way as one; the next four are asked for meanwhile. */
 #ifndef DUALMEM_SIMD_GATHER_H
 #define DUALMEM_SIMD_GATHER_H
 
@@ -37,8 +37,8 @@ extern const size_t dm_gather_variant_count;
 /* The variant of that name, or NULL. */
 const dm_gather_variant *dm_gather_find(const char *name);
 
-/* Turns the codes of a row, 8 bits and an offset, into weights of 7 bits, whose scale is twice that of the row. Halves are
- * rounded down at even places and up at odd ones, so that the sum has no bias. Returns the sum. */
+/* Turns the codes of a row, 8 bits and an offset, into weights of 7 bits, whose scale is twice that of the row. Halves
+ * are rounded down at even places and up at odd ones, so that the sum has no bias. Returns the sum. */
 int32_t dm_weights_of_row(int8_t *weights, const uint8_t *codes, size_t stride);
 
 /* The functions themselves, for the table only. */

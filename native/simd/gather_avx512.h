@@ -1,5 +1,5 @@
-/* gather_avx512.h: what gather_avx512.c and gather_avx512vnni.c share: four rows at once, 64 codes of each per step. They
- * differ in one step, how 64 products are added to 16 sums, which each hands in; it is inlined. */
+/* gather_avx512.h: what gather_avx512.c and gather_avx512vnni.c share: four rows at once, 64 codes of each per step.
+ * They differ in one step, how 64 products are added to 16 sums, which each hands in; it is inlined. */
 #ifndef DUALMEM_SIMD_GATHER_AVX512_H
 #define DUALMEM_SIMD_GATHER_AVX512_H
 

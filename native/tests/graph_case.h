@@ -1,5 +1,5 @@
-/* graph_case.h: what the tests of the graph index share: clustered rows, a search by brute force, and the rules that its links
- * obey, checked on the links themselves. */
+/* graph_case.h: what the tests of the graph index share: clustered rows, a search by brute force, and the rules that
+ * its links obey, checked on the links themselves. */
 #ifndef DUALMEM_TESTS_GRAPH_CASE_H
 #define DUALMEM_TESTS_GRAPH_CASE_H
 
@@ -52,7 +52,8 @@ static inline void graph_case_set_norm(graph_case *made, uint32_t row) {
     made->inverse_norms[row] = squares < (double)FLT_MIN ? 0.0f : (float)(1.0 / sqrt(squares));
 }
 
-/* A vector of a mixture: one of `clusters` centres in `inner` dimensions and noise, spread over dim by a fixed random map. */
+/* A vector of a mixture: one of `clusters` centres in `inner` dimensions and noise, spread over dim by a fixed random
+ * map. */
 static inline void graph_case_draw(test_random *random, uint32_t dim, uint32_t inner, uint32_t clusters, float *values) {
     double point[64];
     test_random centre = {1000 + test_random_below(random, clusters)};
@@ -108,7 +109,7 @@ static inline void graph_case_free(graph_case *made) {
     test_guard_free(made->slots);
 }
 
-/* --- truth ---------------------------------------------------------------------------------------------------------------- */
+/* --- truth -------------------------------------------------------------------------------------------------------- */
 
 static inline double graph_case_cosine(const graph_case *made, const float *query, uint32_t row) {
     double ab = 0.0;
@@ -182,10 +183,10 @@ static inline double graph_case_recall(const graph_case *made, test_random *rand
     return (double)hits / (10.0 * count);
 }
 
-/* --- rules ---------------------------------------------------------------------------------------------------------------- */
+/* --- rules -------------------------------------------------------------------------------------------------------- */
 
-/* No link leads to itself, twice to the same, out of the graph, or to a row that does not reach the level; none stands behind the
- * end of a list. Adds the links to `incoming`. */
+/* No link leads to itself, twice to the same, out of the graph, or to a row that does not reach the level; none stands
+ * behind the end of a list. Adds the links to `incoming`. */
 static inline void graph_case_check_list(const graph_case *made, uint32_t row, uint32_t level, uint32_t *incoming) {
     const dm_link *links = dm_graph_links(made->graph, row, level);
     const uint32_t width = level == 0 ? 32 : 16; /* the paper's M0 and M, not the code's word for them */

@@ -1,11 +1,12 @@
-/* test_graph.c: the graph index as it is built: its levels, its links, what it finds, and the same bytes from every variant. */
+/* test_graph.c: the graph index as it is built: its levels, its links, what it finds, and the same bytes from every
+ * variant. */
 #include "index/graph.h"
 
 #include "simd/isa.h"
 #include "tests/graph_case.h"
 #include "tests/variants.h"
 
-/* --- levels --------------------------------------------------------------------------------------------------------------- */
+/* --- levels ------------------------------------------------------------------------------------------------------- */
 
 /* A share of 1 - 1/16 at level 0, and a sixteenth of the rest at each level above: chi-square with five classes. */
 static void test_levels(void) {
@@ -33,7 +34,7 @@ static void test_levels(void) {
     CHECK(differing > 1040 && differing < 1300);
 }
 
-/* --- choosing ------------------------------------------------------------------------------------------------------------- */
+/* --- choosing ----------------------------------------------------------------------------------------------------- */
 
 /* The cosine that two codes stand for, the second as weights of 7 bits. */
 static double cosine_of_codes(const graph_case *made, uint32_t row, uint32_t base) {
@@ -55,7 +56,8 @@ static uint32_t choose_by_force(const graph_case *made, uint32_t node, const uin
     for (uint32_t turn = 0; turn < count && size < most; turn++) {
         uint32_t best = UINT32_MAX;
         for (uint32_t i = 0; i < count; i++) {
-            if (!taken[i] && (best == UINT32_MAX || cosine_of_codes(made, rows[i], node) > cosine_of_codes(made, rows[best], node))) {
+            if (!taken[i] && (best == UINT32_MAX ||
+                              cosine_of_codes(made, rows[i], node) > cosine_of_codes(made, rows[best], node))) {
                 best = i;
             }
         }
@@ -100,8 +102,8 @@ static void test_choosing(void) {
     graph_case_free(&made);
 }
 
-/* The list of a new node, from all rows there are: none is clearly closer to one before it than to the node (0.02 covers what the
- * codes lose). */
+/* The list of a new node, from all rows there are: none is clearly closer to one before it than to the node (0.02
+ * covers what the codes lose). */
 static void test_new_list(void) {
     graph_case made = graph_case_make(180, 48); /* fewer than ef_construction */
     test_random random = {12};
@@ -126,7 +128,7 @@ static void test_new_list(void) {
     graph_case_free(&made);
 }
 
-/* --- recall --------------------------------------------------------------------------------------------------------------- */
+/* --- recall ------------------------------------------------------------------------------------------------------- */
 
 static void test_recall(void) {
     const uint32_t dims[] = {100, 768};
@@ -198,7 +200,7 @@ static void test_near_ties(void) {
     graph_case_free(&made);
 }
 
-/* --- the same from everywhere --------------------------------------------------------------------------------------------- */
+/* --- the same from everywhere ------------------------------------------------------------------------------------- */
 
 static uint8_t *take_image(const graph_case *made, size_t *size) {
     *size = dm_graph_image_size(made->graph);
@@ -276,7 +278,7 @@ static void test_one_by_one(void) {
     graph_case_free(&made);
 }
 
-/* --- images --------------------------------------------------------------------------------------------------------------- */
+/* --- images ------------------------------------------------------------------------------------------------------- */
 
 static int32_t load_image(graph_case *made, const void *image, size_t size) {
     char error[300] = "";
@@ -334,7 +336,7 @@ static void test_images(void) {
     graph_case_free(&made);
 }
 
-/* --- edges ---------------------------------------------------------------------------------------------------------------- */
+/* --- edges -------------------------------------------------------------------------------------------------------- */
 
 static void test_empty_and_single(void) {
     const uint32_t dims[] = {1, 17, 768};
@@ -384,9 +386,10 @@ static void test_options(void) {
     graph_case_free(&made);
 }
 
-/* Crowds of equal rows, from one of 900 to 180 of 5, and rows of norm zero: the walk has little to go by but the tree, and
- * still everything can be reached. (Recall counts cosines: any of equal rows is right.) A walk finds what it looks for if a crowd
- * on its way is not larger than its list: among more, equally good, it does not get to the one that leads on. */
+/* Crowds of equal rows, from one of 900 to 180 of 5, and rows of norm zero: the walk has little to go by but the tree,
+ * and still everything can be reached. (Recall counts cosines: any of equal rows is right.) A walk finds what it looks
+ * for if a crowd on its way is not larger than its list: among more, equally good, it does not get to the one that
+ * leads on. */
 static void test_equal_rows(void) {
     const uint32_t crowds[] = {1, 2, 4, 60, 180};
     for (uint32_t c = 0; c < 5; c++) {
@@ -407,7 +410,8 @@ static void test_equal_rows(void) {
         graph_case_check(&made);
         for (uint32_t row = 0; row < 900; row += 50) {
             if (kinds == 1 || kinds >= 60) {
-                CHECK(graph_case_hits(&made, graph_case_row(&made, row), 10, 64) >= (kinds < 180 ? 10 : 5)); /* its crowd at least */
+                const uint32_t crowd = kinds < 180 ? 10 : 5; /* of these at least */
+                CHECK(graph_case_hits(&made, graph_case_row(&made, row), 10, 64) >= crowd);
             }
         }
         memset(query, 0, sizeof(query));

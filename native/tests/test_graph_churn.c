@@ -1,5 +1,5 @@
-/* test_graph_churn.c: rows come and go. Half of them and more are exchanged; removed ones never come back; the rules of the
- * links and the recall hold; rows are used again, but not while a search may read them. */
+/* test_graph_churn.c: rows come and go. Half of them and more are exchanged; removed ones never come back; the rules
+ * of the links and the recall hold; rows are used again, but not while a search may read them. */
 #include "tests/graph_case.h"
 
 static void insert(graph_case *made, uint32_t row) {
@@ -95,9 +95,10 @@ static void test_half(void) {
     }
 }
 
-/* The nearest to one query go one after the other, so there is a hole round it that grows. Every search still returns as many as
- * there are; what is left is found as before by queries like the rows (the query in the hole has become a stranger: even a new
- * graph of the same rows then finds half of its neighbours with this short a list). Then all are gone. */
+/* The nearest to one query go one after the other, so there is a hole round it that grows. Every search still returns
+ * as many as there are; what is left is found as before by queries like the rows (the query in the hole has become a
+ * stranger: even a new graph of the same rows then finds half of its neighbours with this short a list). Then all are
+ * gone. */
 static void test_nearest_first(void) {
     graph_case made = graph_case_make(600, 64);
     test_random random = {7};
@@ -157,8 +158,8 @@ static void test_equal_rows(void) {
     graph_case_free(&made);
 }
 
-/* As in the middle of a removal: rows are marked as dead, and all links still lead to them. They are walked through, never returned,
- * never chosen, and take no place away from the living. */
+/* As in the middle of a removal: rows are marked as dead, and all links still lead to them. They are walked through,
+ * never returned, never chosen, and take no place away from the living. */
 static void test_walk_through_dead(void) {
     graph_case made = graph_case_make(400, 32);
     test_random random = {10};

@@ -1,5 +1,5 @@
-/* test_graph_kernels.c: the kernels `concept_lookup_graph` and `concept_lookup_graph_single` through the kernel table: recall
- * against brute force, the same rows from every variant and both stores, and from a prepared file as from none. */
+/* test_graph_kernels.c: the kernels `concept_lookup_graph` and `concept_lookup_graph_single` through the kernel table:
+ * recall against brute force, the same rows from every variant and both stores, and from a prepared file as from none. */
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
@@ -63,7 +63,8 @@ static uint32_t count_hits(const double *rows, uint32_t concepts) {
             uint32_t better = 0;
             REQUIRE(row < concepts);
             for (uint32_t other = 0; other < concepts; other++) {
-                better += cosine(queries + query * STRIDE, data + other * STRIDE) > cosine(queries + query * STRIDE, data + row * STRIDE);
+                better += cosine(queries + query * STRIDE, data + other * STRIDE) >
+                          cosine(queries + query * STRIDE, data + row * STRIDE);
             }
             hits += better < K;
         }

@@ -1,5 +1,6 @@
-/* test_graph_threads.c: searches beside changes, and a build by a team. For the thread sanitizer too: every vector has its row's stamp in
- * it, so a search that met a half-written row or one that was given away would return a cosine that is none. */
+/* test_graph_threads.c: searches beside changes, and a build by a team. For the thread sanitizer too: every vector has
+ * its row's stamp in it, so a search that met a half-written row or one that was given away would return a cosine that
+ * is none. */
 #include <pthread.h>
 
 #include "tests/graph_case.h"
@@ -30,7 +31,8 @@ static void *search(void *argument) {
         for (uint32_t i = 0; i < count; i++) {
             CHECK(found[i].row < ROWS && found[i].cosine >= -1.0 && found[i].cosine <= 1.0);
             CHECK(i == 0 || found[i - 1].cosine >= found[i].cosine);
-            CHECK(found[i].row >= 100 || fabs(found[i].cosine - graph_case_cosine(made, graph_case_row(made, row), found[i].row)) < 1e-12);
+            CHECK(found[i].row >= 100 ||
+                  fabs(found[i].cosine - graph_case_cosine(made, graph_case_row(made, row), found[i].row)) < 1e-12);
         }
         found_itself += count > 0 && found[0].row == row;
         searches++;

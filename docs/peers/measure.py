@@ -20,7 +20,7 @@ BENCHES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("similarity", ("similarity", "similarity_1000"), ("openblas", "simsimd", "numpy")),
     ("lookup", ("concept_lookup",), ("openblas", "faiss", "numpy")),
     ("lookup-10k", ("concept_lookup_10k",), ("openblas", "faiss", "numpy")),
-    ("formation", ("concept_formation",), ("fastcluster",)),
+    ("formation", (str(HERE / "concept_formation.toml"),), ("fastcluster",)),
     ("ids", ("fan_by_id", "binding_update_by_id"), ("maps",)),
     ("activation", ("activation_sigmoid", "activation_fused"), ("compiled", "numpy", "scipy")),
     ("fan-effect-decay", ("fan_effect", "decay"), ("compiled", "numpy")),

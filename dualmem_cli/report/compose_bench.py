@@ -1,13 +1,11 @@
 """Bench: quantities beside their budgets."""
 
-import math
-
 from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.scenario import Mode, Scenario
-from dualmem_cli.model.units import Unit
-from dualmem_cli.model.verdict import BenchFinding, Quantity, ScalingFinding
+from dualmem_cli.model.verdict import BenchFinding, Quantity
 from dualmem_cli.report.compose_facts import case_cautions, case_title, workers_table
+from dualmem_cli.report.compose_together import budget_spans, together_sections
 from dualmem_cli.report.layout import (
     Block,
     Cell,
@@ -18,7 +16,6 @@ from dualmem_cli.report.layout import (
     Figure,
     FigureKind,
     Level,
-    Notes,
     Row,
     Section,
     Span,
@@ -28,7 +25,6 @@ from dualmem_cli.report.layout import (
     code,
     joined,
     plain,
-    scaling_name,
     strong,
 )
 from dualmem_cli.report.phrases import (
@@ -44,12 +40,8 @@ from dualmem_cli.report.phrases import (
     confidence_text,
     counted,
     estimate_text,
-    growth_text,
-    half_width,
     interval_text,
     is_fastest,
-    limit_text,
-    met_word,
     parameters_text,
     percentile_name,
     quantity_name,
@@ -88,61 +80,7 @@ def bench_sections(record: Record) -> tuple[Section, ...]:
     )
     rows = tuple(_row(record, finding) for finding in record.bench)
     cases = (Section("Cases", Level.QUIET, (Table("", columns, rows),)),) if rows else ()
-    return (*cases, *_together(record), *_scaling(record))
-
-
-def _together(record: Record) -> tuple[Section, ...]:
-    """What a second node type costs over all paths."""
-    if record.overhead is None:
-        return ()
-    mean = record.overhead
-    limit = (Span(", "), *_budget(mean, named=False))
-    line = plain(
-        f"geometric mean of {mean.estimate.count} paths: {estimate_text(mean)} ({confidence_text(mean.estimate.confidence)})"
-    )
-    level = Level.QUIET if mean.met is False else Level.NORMAL
-    return (Section("Dual against single", level, (Notes(((*line, *limit),)),)),)
-
-
-def _scaling(record: Record) -> tuple[Section, ...]:
-    """How costs grow with what was swept: a table, and for dialects that can draw one drawing per scenario and parameter."""
-    if not record.scaling:
-        return ()
-    columns = (
-        Column("scenario", group=True),
-        Column("case", name=True),
-        Column("from", numeric=True),
-        Column("to", numeric=True),
-        Column("exponent", numeric=True),
-        Column("means", remark=True),
-    )
-    rows = tuple(_scaling_row(found) for found in record.scaling)
-    swept = dict.fromkeys((found.scenario, found.parameter) for found in record.scaling)
-    figures = tuple(
-        Figure(
-            scaling_name(scenario, parameter),
-            FigureKind.SCALING,
-            f"{scenario}: cost of one operation against {parameter}, both logarithmic.",
-            f"Cost of one operation of {scenario} against {parameter}",
-        )
-        for scenario, parameter in swept
-    )
-    return (Section("Scaling", Level.NORMAL, (Table("", columns, rows), *figures)),)
-
-
-def _scaling_row(found: ScalingFinding) -> Row:
-    ends = [
-        f"{size:,.15g}: {amount(cost, Unit.NANOSECOND)}"
-        for size, cost in ((found.sizes[0], found.costs_ns[0]), (found.sizes[-1], found.costs_ns[-1]))
-    ]
-    exponent = found.exponent
-    half = half_width(exponent)
-    text = f"{exponent.value:.2f} +- {half:.2f}" if math.isfinite(half) else f"{exponent.value:.2f}"
-    name = f"{found.series} over {found.parameter.replace('_', ' ')}"
-    return Row(
-        (cell(found.scenario), cell(name), *(cell(end) for end in ends), cell(text), cell(growth_text(exponent.value))),
-        Level.NORMAL,
-    )
+    return (*cases, *together_sections(record))
 
 
 def bench_details(record: Record) -> tuple[Detail, ...]:
@@ -164,7 +102,7 @@ def _row(record: Record, finding: BenchFinding) -> Row:
             cell(scenario),
             cell(label),
             cell(_headline_text(shown)),
-            Cell(tuple(_budget(quantity, named=quantity.name != TIME) for quantity in budgets)),
+            Cell(tuple(budget_spans(quantity, named=quantity.name != TIME) for quantity in budgets)),
             Cell((notes,) if notes else ()),
         ),
         Level.QUIET if finding.missed else Level.NORMAL,
@@ -193,13 +131,6 @@ def _short(quantity: Quantity) -> str:
     return f"{share} {amount(quantity.estimate.value, quantity.estimate.unit)}" if share else estimate_text(quantity)
 
 
-def _budget(quantity: Quantity, *, named: bool) -> tuple[Span, ...]:
-    name = f"{percentile_name(quantity.name) or quantity.name.replace('_', ' ')} " if named else ""
-    if quantity.met:
-        return (Span(f"{name}{limit_text(quantity)} "), Span(met_word(quantity), Tone.BETTER))
-    return (Span(f"{name}{limit_text(quantity)} "), Span(met_word(quantity), Tone.WORSE, Emphasis.STRONG))
-
-
 def _notes(record: Record, finding: BenchFinding, shown: list[Quantity]) -> list[tuple[Span, ...]]:
     """All that is not in the columns: the other percentiles, the fastest pass, what the speed-up and the overhead are against."""
     run = record.case_run(finding.case)
@@ -223,7 +154,7 @@ def _notes(record: Record, finding: BenchFinding, shown: list[Quantity]) -> list
         if quantity.met is None or quantity in shown:
             notes.append(plain(text))
         else:
-            notes.append((Span(f"{text}, "), *_budget(quantity, named=False)))
+            notes.append((Span(f"{text}, "), *budget_spans(quantity, named=False)))
     return notes
 
 
@@ -301,7 +232,7 @@ def _quantities(finding: BenchFinding) -> Table:
         estimate = quantity.estimate
         value = cell(amount(estimate.value, estimate.unit, quantity.name))
         exact = estimate.low == estimate.high
-        budget = Cell((_budget(quantity, named=False),)) if quantity.met is not None else cell("")
+        budget = Cell((budget_spans(quantity, named=False),)) if quantity.met is not None else cell("")
         rows.append(
             Row(
                 (

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "index/neighbours.h"
 #include "simd/choose.h"
 #include "simd/codes.h"
 #include "simd/query.h"
@@ -303,53 +304,25 @@ static float reached_by(const dm_exact *index, dm_exact_scratch *scratch, uint32
 
 enum { AHEAD = 2 }; /* rows asked for before they are rescored */
 
-static void prefetch_row(const dm_rows *rows, uint32_t row) {
-    const char *begin = (const char *)(rows->values + row * rows->stride);
-    for (size_t line = 0; line < rows->dim * sizeof(float); line += DM_CACHE_LINE) {
-        __builtin_prefetch(begin + line, 0, 3);
-    }
-}
-
 static double rescore(const dm_exact *index, dm_exact_scratch *scratch, uint32_t row) {
     scratch->rescored++;
     scratch->bounds[row] = OUT;
-    if (!(index->rows.inverse_norms[row] > 0.0f)) {
-        return 0.0;
-    }
-    double cosine = index->query->cosine(&scratch->query, index->rows.values + row * index->rows.stride);
-    return cosine > 1.0 ? 1.0 : cosine < -1.0 ? -1.0 : cosine;
-}
-
-static int is_better(dm_neighbour a, dm_neighbour b) {
-    return a.cosine > b.cosine || (a.cosine == b.cosine && a.row < b.row);
-}
-
-/* Puts one more into the best `size` of at most k, in order. Returns the new size. */
-static uint32_t insert(dm_neighbour *best, uint32_t size, uint32_t k, dm_neighbour found) {
-    if (size == k && !is_better(found, best[k - 1])) {
-        return size;
-    }
-    uint32_t place = size < k ? size++ : k - 1;
-    for (; place > 0 && is_better(found, best[place - 1]); place--) {
-        best[place] = best[place - 1];
-    }
-    best[place] = found;
-    return size;
+    return dm_neighbours_cosine(index->query, &scratch->query, &index->rows, row);
 }
 
 /* Rescores those candidates that can still be among the k best, of which `size` are there already. */
 static uint32_t rescore_all(const dm_exact *index, dm_exact_scratch *scratch, uint32_t candidate_count, uint32_t k,
                             dm_neighbour *best, uint32_t size) {
     for (uint32_t i = 0; i < AHEAD && i < candidate_count; i++) {
-        prefetch_row(&index->rows, scratch->candidates[i]);
+        dm_neighbours_prefetch(&index->rows, scratch->candidates[i]);
     }
     for (uint32_t i = 0; i < candidate_count; i++) {
         uint32_t row = scratch->candidates[i];
         if (i + AHEAD < candidate_count) {
-            prefetch_row(&index->rows, scratch->candidates[i + AHEAD]);
+            dm_neighbours_prefetch(&index->rows, scratch->candidates[i + AHEAD]);
         }
         if (size < k || (double)scratch->bounds[row] + index->slack >= best[k - 1].cosine) {
-            size = insert(best, size, k, (dm_neighbour){.cosine = rescore(index, scratch, row), .row = row});
+            size = dm_neighbours_insert(best, size, k, (dm_neighbour){.cosine = rescore(index, scratch, row), .row = row});
         }
     }
     return size;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "index/graph_parts.h"
+#include "index/neighbours.h"
 #include "store/poison.h"
 
 /* --- comparing ---------------------------------------------------------------------------------------------------- */
@@ -192,36 +193,9 @@ static void leave(dm_graph_scratch *scratch) {
     atomic_store_explicit(&scratch->passage, 0, memory_order_release);
 }
 
-static void prefetch_row(const dm_rows *rows, uint32_t row) {
-    const char *begin = (const char *)(rows->values + row * rows->stride);
-    for (size_t line = 0; line < rows->dim * sizeof(float); line += DM_CACHE_LINE) {
-        __builtin_prefetch(begin + line, 0, 3);
-    }
-}
-
 static double rescore(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t row) {
     scratch->rescored++;
-    if (!(graph->rows.inverse_norms[row] > 0.0f)) {
-        return 0.0;
-    }
-    double cosine = graph->query->cosine(&scratch->query, graph->rows.values + row * graph->rows.stride);
-    return cosine > 1.0 ? 1.0 : cosine < -1.0 ? -1.0 : cosine;
-}
-
-static int is_better(dm_neighbour a, dm_neighbour b) {
-    return a.cosine > b.cosine || (a.cosine == b.cosine && a.row < b.row);
-}
-
-static uint32_t insert(dm_neighbour *best, uint32_t size, uint32_t k, dm_neighbour found) {
-    if (size == k && !is_better(found, best[k - 1])) {
-        return size;
-    }
-    uint32_t place = size < k ? size++ : k - 1;
-    for (; place > 0 && is_better(found, best[place - 1]); place--) {
-        best[place] = best[place - 1];
-    }
-    best[place] = found;
-    return size;
+    return dm_neighbours_cosine(graph->query, &scratch->query, &graph->rows, row);
 }
 
 /* How far a cosine may lie above its estimate for the row still to be rescored: four standard deviations. The rounding
@@ -239,7 +213,7 @@ static uint32_t rescore_pool(const dm_graph *graph, dm_graph_scratch *scratch, f
                              dm_neighbour *best) {
     uint32_t size = 0;
     for (uint32_t i = 0; i < AHEAD && i < scratch->size; i++) {
-        prefetch_row(&graph->rows, dm_candidate_row(scratch->pool[i]));
+        dm_neighbours_prefetch(&graph->rows, dm_candidate_row(scratch->pool[i]));
     }
     for (uint32_t i = 0; i < scratch->size; i++) {
         uint32_t row = dm_candidate_row(scratch->pool[i]);
@@ -251,9 +225,9 @@ static uint32_t rescore_pool(const dm_graph *graph, dm_graph_scratch *scratch, f
             continue; /* a row with coarser codes may still follow */
         }
         if (i + AHEAD < scratch->size) {
-            prefetch_row(&graph->rows, dm_candidate_row(scratch->pool[i + AHEAD]));
+            dm_neighbours_prefetch(&graph->rows, dm_candidate_row(scratch->pool[i + AHEAD]));
         }
-        size = insert(best, size, k, (dm_neighbour){.cosine = rescore(graph, scratch, row), .row = row});
+        size = dm_neighbours_insert(best, size, k, (dm_neighbour){.cosine = rescore(graph, scratch, row), .row = row});
     }
     return size;
 }

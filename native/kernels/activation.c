@@ -172,18 +172,6 @@ SETUP(setup_fused_avx2, "avx2", map_fused)
 SETUP(setup_fused_avx512, "avx512", map_fused)
 SETUP(setup_fused_neon, "neon", map_fused)
 
-static int32_t supported_avx2(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_AVX2, reason, reason_size);
-}
-
-static int32_t supported_avx512(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_AVX512, reason, reason_size);
-}
-
-static int32_t supported_neon(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_NEON, reason, reason_size);
-}
-
 #define KERNEL(NAME, VARIANT, SUMMARY, PARAMETERS, SETUP, SUPPORTED)                                                  \
     {.size = sizeof(dm_kernel), .name = NAME, .variant = VARIANT, .summary = SUMMARY, .tolerance = 1e-6,              \
      .output = DM_OUTPUT_VALUES, .needs_data = 0, .parameters = parameters, .parameter_count = PARAMETERS,            \
@@ -198,22 +186,22 @@ static int32_t supported_neon(char *reason, size_t reason_size) {
 static const dm_kernel sigmoid_scalar =
     KERNEL("activation_sigmoid", "scalar", SIGMOID_SUMMARY, 1, setup_sigmoid_scalar, NULL);
 static const dm_kernel sigmoid_avx2 =
-    KERNEL("activation_sigmoid", "avx2", SIGMOID_SUMMARY, 1, setup_sigmoid_avx2, supported_avx2);
+    KERNEL("activation_sigmoid", "avx2", SIGMOID_SUMMARY, 1, setup_sigmoid_avx2, dm_isa_supported_avx2);
 static const dm_kernel sigmoid_avx512 =
-    KERNEL("activation_sigmoid", "avx512", SIGMOID_SUMMARY, 1, setup_sigmoid_avx512, supported_avx512);
+    KERNEL("activation_sigmoid", "avx512", SIGMOID_SUMMARY, 1, setup_sigmoid_avx512, dm_isa_supported_avx512);
 static const dm_kernel sigmoid_neon =
-    KERNEL("activation_sigmoid", "neon", SIGMOID_SUMMARY, 1, setup_sigmoid_neon, supported_neon);
+    KERNEL("activation_sigmoid", "neon", SIGMOID_SUMMARY, 1, setup_sigmoid_neon, dm_isa_supported_neon);
 static const dm_kernel fan_scalar = KERNEL("fan_effect", "scalar", FAN_SUMMARY, 2, setup_fan_scalar, NULL);
-static const dm_kernel fan_avx2 = KERNEL("fan_effect", "avx2", FAN_SUMMARY, 2, setup_fan_avx2, supported_avx2);
-static const dm_kernel fan_avx512 = KERNEL("fan_effect", "avx512", FAN_SUMMARY, 2, setup_fan_avx512, supported_avx512);
-static const dm_kernel fan_neon = KERNEL("fan_effect", "neon", FAN_SUMMARY, 2, setup_fan_neon, supported_neon);
+static const dm_kernel fan_avx2 = KERNEL("fan_effect", "avx2", FAN_SUMMARY, 2, setup_fan_avx2, dm_isa_supported_avx2);
+static const dm_kernel fan_avx512 = KERNEL("fan_effect", "avx512", FAN_SUMMARY, 2, setup_fan_avx512, dm_isa_supported_avx512);
+static const dm_kernel fan_neon = KERNEL("fan_effect", "neon", FAN_SUMMARY, 2, setup_fan_neon, dm_isa_supported_neon);
 static const dm_kernel fused_scalar = KERNEL("activation_fused", "scalar", FUSED_SUMMARY, 1, setup_fused_scalar, NULL);
 static const dm_kernel fused_avx2 =
-    KERNEL("activation_fused", "avx2", FUSED_SUMMARY, 1, setup_fused_avx2, supported_avx2);
+    KERNEL("activation_fused", "avx2", FUSED_SUMMARY, 1, setup_fused_avx2, dm_isa_supported_avx2);
 static const dm_kernel fused_avx512 =
-    KERNEL("activation_fused", "avx512", FUSED_SUMMARY, 1, setup_fused_avx512, supported_avx512);
+    KERNEL("activation_fused", "avx512", FUSED_SUMMARY, 1, setup_fused_avx512, dm_isa_supported_avx512);
 static const dm_kernel fused_neon =
-    KERNEL("activation_fused", "neon", FUSED_SUMMARY, 1, setup_fused_neon, supported_neon);
+    KERNEL("activation_fused", "neon", FUSED_SUMMARY, 1, setup_fused_neon, dm_isa_supported_neon);
 
 const dm_kernel *const dm_activation_kernels[] = {
     &sigmoid_scalar, &sigmoid_avx2, &sigmoid_avx512, &sigmoid_neon,

@@ -123,18 +123,6 @@ static const dm_metric fma_metrics_of[] = {
 
 /* --- the table ------------------------------------------------------------------------------------------------------------ */
 
-static int32_t supported_avx2(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_AVX2, reason, reason_size);
-}
-
-static int32_t supported_avx512(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_AVX512, reason, reason_size);
-}
-
-static int32_t supported_neon(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_NEON, reason, reason_size);
-}
-
 /* A variant is a kernel of its own: its setup is the only thing that knows which it is. */
 #define SETUP(function, variant, kind)                                                                  \
     static int32_t function(const dm_case *work, dm_state **state, char *error, size_t error_size) {    \
@@ -170,14 +158,14 @@ SETUP(setup_fma_auto, dm_ceiling_best(), setup_fma)
      .read_metrics = read_metrics_fma, .read_output = read_output_fma, .teardown = teardown}
 
 static const dm_kernel read_scalar = READ("scalar", setup_read_scalar, NULL);
-static const dm_kernel read_avx2 = READ("avx2", setup_read_avx2, supported_avx2);
-static const dm_kernel read_avx512 = READ("avx512", setup_read_avx512, supported_avx512);
-static const dm_kernel read_neon = READ("neon", setup_read_neon, supported_neon);
+static const dm_kernel read_avx2 = READ("avx2", setup_read_avx2, dm_isa_supported_avx2);
+static const dm_kernel read_avx512 = READ("avx512", setup_read_avx512, dm_isa_supported_avx512);
+static const dm_kernel read_neon = READ("neon", setup_read_neon, dm_isa_supported_neon);
 static const dm_kernel read_auto = READ("auto", setup_read_auto, NULL);
 static const dm_kernel fma_scalar = FMA("scalar", setup_fma_scalar, NULL);
-static const dm_kernel fma_avx2 = FMA("avx2", setup_fma_avx2, supported_avx2);
-static const dm_kernel fma_avx512 = FMA("avx512", setup_fma_avx512, supported_avx512);
-static const dm_kernel fma_neon = FMA("neon", setup_fma_neon, supported_neon);
+static const dm_kernel fma_avx2 = FMA("avx2", setup_fma_avx2, dm_isa_supported_avx2);
+static const dm_kernel fma_avx512 = FMA("avx512", setup_fma_avx512, dm_isa_supported_avx512);
+static const dm_kernel fma_neon = FMA("neon", setup_fma_neon, dm_isa_supported_neon);
 static const dm_kernel fma_auto = FMA("auto", setup_fma_auto, NULL);
 
 const dm_kernel *const dm_ceiling_kernels[] = {

@@ -207,22 +207,6 @@ static const dm_metric metrics[METRIC_COUNT] = {
                          "rows whose exact cosine was computed, mean over the queries"},
 };
 
-static int32_t supported_avx2(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_AVX2, reason, reason_size);
-}
-
-static int32_t supported_avx512(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_AVX512, reason, reason_size);
-}
-
-static int32_t supported_avx512vnni(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_AVX512_VNNI, reason, reason_size);
-}
-
-static int32_t supported_neon(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_NEON, reason, reason_size);
-}
-
 /* A variant is a kernel of its own: its setup is the only thing that knows which it is. */
 #define SETUP(function, variant, kind)                                                               \
     static int32_t function(const dm_case *work, dm_state **state, char *error, size_t error_size) { \
@@ -265,26 +249,26 @@ SETUP(setup_single_auto, dm_exact_best(), DM_STORED_SINGLE)
 #define SINGLE "concept_lookup_single"
 static const dm_kernel dual_scalar = KERNEL(DUAL, "exact_scalar", setup_dual_scalar, NULL);
 static const dm_kernel dual_int8_scalar = KERNEL(DUAL, "exact_int8_scalar", setup_dual_int8_scalar, NULL);
-static const dm_kernel dual_avx2 = KERNEL(DUAL, "exact_avx2", setup_dual_avx2, supported_avx2);
-static const dm_kernel dual_int8_avx2 = KERNEL(DUAL, "exact_int8_avx2", setup_dual_int8_avx2, supported_avx2);
-static const dm_kernel dual_avx512 = KERNEL(DUAL, "exact_avx512", setup_dual_avx512, supported_avx512);
-static const dm_kernel dual_int8_avx512 = KERNEL(DUAL, "exact_int8_avx512", setup_dual_int8_avx512, supported_avx512);
+static const dm_kernel dual_avx2 = KERNEL(DUAL, "exact_avx2", setup_dual_avx2, dm_isa_supported_avx2);
+static const dm_kernel dual_int8_avx2 = KERNEL(DUAL, "exact_int8_avx2", setup_dual_int8_avx2, dm_isa_supported_avx2);
+static const dm_kernel dual_avx512 = KERNEL(DUAL, "exact_avx512", setup_dual_avx512, dm_isa_supported_avx512);
+static const dm_kernel dual_int8_avx512 = KERNEL(DUAL, "exact_int8_avx512", setup_dual_int8_avx512, dm_isa_supported_avx512);
 static const dm_kernel dual_int8_avx512vnni =
-    KERNEL(DUAL, "exact_int8_avx512vnni", setup_dual_int8_avx512vnni, supported_avx512vnni);
-static const dm_kernel dual_neon = KERNEL(DUAL, "exact_neon", setup_dual_neon, supported_neon);
-static const dm_kernel dual_int8_neon = KERNEL(DUAL, "exact_int8_neon", setup_dual_int8_neon, supported_neon);
+    KERNEL(DUAL, "exact_int8_avx512vnni", setup_dual_int8_avx512vnni, dm_isa_supported_avx512vnni);
+static const dm_kernel dual_neon = KERNEL(DUAL, "exact_neon", setup_dual_neon, dm_isa_supported_neon);
+static const dm_kernel dual_int8_neon = KERNEL(DUAL, "exact_int8_neon", setup_dual_int8_neon, dm_isa_supported_neon);
 static const dm_kernel dual_auto = KERNEL(DUAL, "auto", setup_dual_auto, NULL);
 static const dm_kernel single_scalar = KERNEL(SINGLE, "exact_scalar", setup_single_scalar, NULL);
 static const dm_kernel single_int8_scalar = KERNEL(SINGLE, "exact_int8_scalar", setup_single_int8_scalar, NULL);
-static const dm_kernel single_avx2 = KERNEL(SINGLE, "exact_avx2", setup_single_avx2, supported_avx2);
-static const dm_kernel single_int8_avx2 = KERNEL(SINGLE, "exact_int8_avx2", setup_single_int8_avx2, supported_avx2);
-static const dm_kernel single_avx512 = KERNEL(SINGLE, "exact_avx512", setup_single_avx512, supported_avx512);
+static const dm_kernel single_avx2 = KERNEL(SINGLE, "exact_avx2", setup_single_avx2, dm_isa_supported_avx2);
+static const dm_kernel single_int8_avx2 = KERNEL(SINGLE, "exact_int8_avx2", setup_single_int8_avx2, dm_isa_supported_avx2);
+static const dm_kernel single_avx512 = KERNEL(SINGLE, "exact_avx512", setup_single_avx512, dm_isa_supported_avx512);
 static const dm_kernel single_int8_avx512 =
-    KERNEL(SINGLE, "exact_int8_avx512", setup_single_int8_avx512, supported_avx512);
+    KERNEL(SINGLE, "exact_int8_avx512", setup_single_int8_avx512, dm_isa_supported_avx512);
 static const dm_kernel single_int8_avx512vnni =
-    KERNEL(SINGLE, "exact_int8_avx512vnni", setup_single_int8_avx512vnni, supported_avx512vnni);
-static const dm_kernel single_neon = KERNEL(SINGLE, "exact_neon", setup_single_neon, supported_neon);
-static const dm_kernel single_int8_neon = KERNEL(SINGLE, "exact_int8_neon", setup_single_int8_neon, supported_neon);
+    KERNEL(SINGLE, "exact_int8_avx512vnni", setup_single_int8_avx512vnni, dm_isa_supported_avx512vnni);
+static const dm_kernel single_neon = KERNEL(SINGLE, "exact_neon", setup_single_neon, dm_isa_supported_neon);
+static const dm_kernel single_int8_neon = KERNEL(SINGLE, "exact_int8_neon", setup_single_int8_neon, dm_isa_supported_neon);
 static const dm_kernel single_auto = KERNEL(SINGLE, "auto", setup_single_auto, NULL);
 
 const dm_kernel *const dm_concept_lookup_kernels[] = {

@@ -296,22 +296,6 @@ static const dm_metric metrics[METRIC_COUNT] = {
                          "rows whose exact cosine was computed, mean over the queries"},
 };
 
-static int32_t supported_avx2(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_AVX2, reason, reason_size);
-}
-
-static int32_t supported_avx512(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_AVX512, reason, reason_size);
-}
-
-static int32_t supported_avx512vnni(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_AVX512_VNNI, reason, reason_size);
-}
-
-static int32_t supported_neon(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_NEON, reason, reason_size);
-}
-
 /* A variant is a kernel of its own: its setup is the only thing that knows which it is. */
 #define SETUP(function, variant, kind)                                                               \
     static int32_t function(const dm_case *work, dm_state **state, char *error, size_t error_size) { \
@@ -346,16 +330,16 @@ SETUP(setup_single_auto, dm_graph_best(), DM_STORED_SINGLE)
 #define DUAL "concept_lookup_graph"
 #define SINGLE "concept_lookup_graph_single"
 static const dm_kernel dual_scalar = KERNEL(DUAL, "scalar", setup_dual_scalar, NULL);
-static const dm_kernel dual_avx2 = KERNEL(DUAL, "avx2", setup_dual_avx2, supported_avx2);
-static const dm_kernel dual_avx512 = KERNEL(DUAL, "avx512", setup_dual_avx512, supported_avx512);
-static const dm_kernel dual_avx512vnni = KERNEL(DUAL, "avx512vnni", setup_dual_avx512vnni, supported_avx512vnni);
-static const dm_kernel dual_neon = KERNEL(DUAL, "neon", setup_dual_neon, supported_neon);
+static const dm_kernel dual_avx2 = KERNEL(DUAL, "avx2", setup_dual_avx2, dm_isa_supported_avx2);
+static const dm_kernel dual_avx512 = KERNEL(DUAL, "avx512", setup_dual_avx512, dm_isa_supported_avx512);
+static const dm_kernel dual_avx512vnni = KERNEL(DUAL, "avx512vnni", setup_dual_avx512vnni, dm_isa_supported_avx512vnni);
+static const dm_kernel dual_neon = KERNEL(DUAL, "neon", setup_dual_neon, dm_isa_supported_neon);
 static const dm_kernel dual_auto = KERNEL(DUAL, "auto", setup_dual_auto, NULL);
 static const dm_kernel single_scalar = KERNEL(SINGLE, "scalar", setup_single_scalar, NULL);
-static const dm_kernel single_avx2 = KERNEL(SINGLE, "avx2", setup_single_avx2, supported_avx2);
-static const dm_kernel single_avx512 = KERNEL(SINGLE, "avx512", setup_single_avx512, supported_avx512);
-static const dm_kernel single_avx512vnni = KERNEL(SINGLE, "avx512vnni", setup_single_avx512vnni, supported_avx512vnni);
-static const dm_kernel single_neon = KERNEL(SINGLE, "neon", setup_single_neon, supported_neon);
+static const dm_kernel single_avx2 = KERNEL(SINGLE, "avx2", setup_single_avx2, dm_isa_supported_avx2);
+static const dm_kernel single_avx512 = KERNEL(SINGLE, "avx512", setup_single_avx512, dm_isa_supported_avx512);
+static const dm_kernel single_avx512vnni = KERNEL(SINGLE, "avx512vnni", setup_single_avx512vnni, dm_isa_supported_avx512vnni);
+static const dm_kernel single_neon = KERNEL(SINGLE, "neon", setup_single_neon, dm_isa_supported_neon);
 static const dm_kernel single_auto = KERNEL(SINGLE, "auto", setup_single_auto, NULL);
 
 const dm_kernel *const dm_concept_lookup_graph_kernels[] = {

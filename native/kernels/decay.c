@@ -90,18 +90,6 @@ SETUP(setup_avx512, dm_decay_find("avx512"), 1)
 SETUP(setup_neon, dm_decay_find("neon"), 1)
 SETUP(setup_concurrent, dm_decay_best(), 0)
 
-static int32_t supported_avx2(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_AVX2, reason, reason_size);
-}
-
-static int32_t supported_avx512(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_AVX512, reason, reason_size);
-}
-
-static int32_t supported_neon(char *reason, size_t reason_size) {
-    return dm_isa_require(DM_ISA_NEON, reason, reason_size);
-}
-
 /* --- run ---------------------------------------------------------------------------------------------------------------- */
 
 /* The bits of one share of a stretch, the next one each time: reading all of them again would be a good part of what is measured. */
@@ -170,9 +158,9 @@ static const dm_parameter parameters[] = {
 
 /* Every build lists every variant, so that a scenario may name them all: those of another processor are not supported. */
 static const dm_kernel scalar = DECAY_KERNEL("scalar", ALONE, setup_scalar, NULL);
-static const dm_kernel avx2 = DECAY_KERNEL("avx2", ALONE, setup_avx2, supported_avx2);
-static const dm_kernel avx512 = DECAY_KERNEL("avx512", ALONE, setup_avx512, supported_avx512);
-static const dm_kernel neon = DECAY_KERNEL("neon", ALONE, setup_neon, supported_neon);
+static const dm_kernel avx2 = DECAY_KERNEL("avx2", ALONE, setup_avx2, dm_isa_supported_avx2);
+static const dm_kernel avx512 = DECAY_KERNEL("avx512", ALONE, setup_avx512, dm_isa_supported_avx512);
+static const dm_kernel neon = DECAY_KERNEL("neon", ALONE, setup_neon, dm_isa_supported_neon);
 static const dm_kernel concurrent = DECAY_KERNEL("concurrent", BESIDE, setup_concurrent, NULL);
 
 const dm_kernel *const dm_decay_kernels[] = {&scalar, &avx2, &avx512, &neon, &concurrent};

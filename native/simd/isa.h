@@ -24,6 +24,12 @@ int32_t dm_isa_has(dm_isa isa);
 /* DM_OK, or DM_ERROR_UNSUPPORTED and the reason: the `supported` callback of a kernel that needs this instruction set. */
 int32_t dm_isa_require(dm_isa isa, char *reason, size_t reason_size);
 
+/* The `supported` callbacks themselves: dm_isa_require of one instruction set each. */
+int32_t dm_isa_supported_avx2(char *reason, size_t reason_size);
+int32_t dm_isa_supported_avx512(char *reason, size_t reason_size);
+int32_t dm_isa_supported_avx512vnni(char *reason, size_t reason_size);
+int32_t dm_isa_supported_neon(char *reason, size_t reason_size);
+
 /* "baseline", "AVX2 with FMA and BMI2". Constant text. */
 const char *dm_isa_name(dm_isa isa);
 

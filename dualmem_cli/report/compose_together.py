@@ -1,0 +1,100 @@
+"""What the cases of a bench say together: the overhead of a second node type, and how costs grow with what was swept."""
+
+import math
+
+from dualmem_cli.model.record import Record
+from dualmem_cli.model.units import Unit
+from dualmem_cli.model.verdict import Quantity, ScalingFinding
+from dualmem_cli.report.layout import (
+    Column,
+    Emphasis,
+    Figure,
+    FigureKind,
+    Level,
+    Notes,
+    Row,
+    Section,
+    Span,
+    Table,
+    Tone,
+    cell,
+    plain,
+    scaling_name,
+)
+from dualmem_cli.report.phrases import (
+    amount,
+    confidence_text,
+    estimate_text,
+    growth_text,
+    half_width,
+    limit_text,
+    met_word,
+    percentile_name,
+)
+
+
+def together_sections(record: Record) -> tuple[Section, ...]:
+    """A section each, where there is something to say."""
+    return (*_together(record), *_scaling(record))
+
+
+def budget_spans(quantity: Quantity, *, named: bool) -> tuple[Span, ...]:
+    """A limit and whether it was kept."""
+    name = f"{percentile_name(quantity.name) or quantity.name.replace('_', ' ')} " if named else ""
+    if quantity.met:
+        return (Span(f"{name}{limit_text(quantity)} "), Span(met_word(quantity), Tone.BETTER))
+    return (Span(f"{name}{limit_text(quantity)} "), Span(met_word(quantity), Tone.WORSE, Emphasis.STRONG))
+
+
+def _together(record: Record) -> tuple[Section, ...]:
+    """What a second node type costs over all paths."""
+    if record.overhead is None:
+        return ()
+    mean = record.overhead
+    limit = (Span(", "), *budget_spans(mean, named=False))
+    line = plain(
+        f"geometric mean of {mean.estimate.count} paths: {estimate_text(mean)} ({confidence_text(mean.estimate.confidence)})"
+    )
+    level = Level.QUIET if mean.met is False else Level.NORMAL
+    return (Section("Dual against single", level, (Notes(((*line, *limit),)),)),)
+
+
+def _scaling(record: Record) -> tuple[Section, ...]:
+    """How costs grow with what was swept: a table, and for dialects that can draw one drawing per scenario and parameter."""
+    if not record.scaling:
+        return ()
+    columns = (
+        Column("scenario", group=True),
+        Column("case", name=True),
+        Column("from", numeric=True),
+        Column("to", numeric=True),
+        Column("exponent", numeric=True),
+        Column("means", remark=True),
+    )
+    rows = tuple(_scaling_row(found) for found in record.scaling)
+    swept = dict.fromkeys((found.scenario, found.parameter) for found in record.scaling)
+    figures = tuple(
+        Figure(
+            scaling_name(scenario, parameter),
+            FigureKind.SCALING,
+            f"{scenario}: cost of one operation against {parameter}, both logarithmic.",
+            f"Cost of one operation of {scenario} against {parameter}",
+        )
+        for scenario, parameter in swept
+    )
+    return (Section("Scaling", Level.NORMAL, (Table("", columns, rows), *figures)),)
+
+
+def _scaling_row(found: ScalingFinding) -> Row:
+    ends = [
+        f"{size:,.15g}: {amount(cost, Unit.NANOSECOND)}"
+        for size, cost in ((found.sizes[0], found.costs_ns[0]), (found.sizes[-1], found.costs_ns[-1]))
+    ]
+    exponent = found.exponent
+    half = half_width(exponent)
+    text = f"{exponent.value:.2f} +- {half:.2f}" if math.isfinite(half) else f"{exponent.value:.2f}"
+    name = f"{found.series} over {found.parameter.replace('_', ' ')}"
+    return Row(
+        (cell(found.scenario), cell(name), *(cell(end) for end in ends), cell(text), cell(growth_text(exponent.value))),
+        Level.NORMAL,
+    )

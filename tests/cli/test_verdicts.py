@@ -140,7 +140,7 @@ def test_a_peer_is_measured_beside_and_its_record_is_a_baseline(dualmem: Dualmem
     record = dualmem.record("bench")
     (finding,) = record["bench"]
     ratios = {q["name"]: q["estimate"]["value"] for q in finding["quantities"]}
-    assert ratios["speedup over plain of peer 1"] == pytest.approx(1.08, abs=0.01)
+    assert ratios["speedup over plain of peer 1"] == pytest.approx(1.08, abs=0.03)
     assert [arm["role"] for arm in record["cases"][0]["arms"]] == ["subject", "peer"]
     assert "as fast as plain of peer 1" in done.out
     assert dualmem("baseline", "save", "b").status == 0

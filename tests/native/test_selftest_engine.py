@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -17,11 +18,14 @@ from dualmem_cli.judge.curve import operating_curve
 from dualmem_cli.laboratory import Laboratory, Silent
 from dualmem_cli.measure.builds import copy_link
 from dualmem_cli.measure.worker import WorkerProcesses
+from dualmem_cli.model.samples import Samples
 from dualmem_cli.model.selftest import Load, Pair, SelftestRecord
 from dualmem_cli.model.verdict import Verdict
 from dualmem_cli.plan.trials import Block, Visit
 from dualmem_cli.selftest import Selftest
-from dualmem_cli.store import selftests
+from dualmem_cli.stats.pairs import paired_ratios
+from dualmem_cli.store import raw_samples, selftests
+from dualmem_cli.store.raw_samples import RawSamples
 
 
 def laboratory(worker: WorkerProcesses, folder: Path) -> Laboratory:
@@ -36,9 +40,24 @@ def unloaded(_load: Load, cpus: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     yield cpus
 
 
+class Kept(RawSamples):
+    """The file of raw samples, and the samples it was given."""
+
+    given: ClassVar[list[tuple[int, Samples]]] = []
+
+    def add(self, trial: int, samples: Samples) -> None:
+        self.given.append((trial, samples))
+        super().add(trial, samples)
+
+
 @pytest.fixture(scope="module")
-def tested(tmp_path_factory: pytest.TempPathFactory) -> tuple[SelftestRecord, Path]:
-    folder = tmp_path_factory.mktemp("selftest")
+def tested(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SelftestRecord, Path]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(raw_samples, "RawSamples", Kept)
+        yield small_selftest(tmp_path_factory.mktemp("selftest"))
+
+
+def small_selftest(folder: Path) -> tuple[SelftestRecord, Path]:
     worker = setting.runner()
     subjects = setting.selftest_subjects(worker=worker, reports=folder)
     lab = laboratory(worker, folder)
@@ -123,12 +142,21 @@ def test_the_record_can_be_published_and_read_again(tested: tuple[SelftestRecord
 
 
 def test_the_raw_samples_are_those_of_the_workers(tested: tuple[SelftestRecord, Path]) -> None:
+    """Every number that was timed, in its order; from them the log ratio of every worker can be had again."""
     record, folder = tested
     raw = np.load(folder / record.raw)
-    trials, lengths = raw["0000/trial"], raw["0000/length"]
-    assert [int((trials == number).sum()) for number in range(len(record.trials))] == [len(t.workers) for t in record.trials]
-    assert lengths.sum() == len(raw["0000/arm"]) == len(raw["0000/wall_ns"]) == len(raw["0000/cpu_ns"])
-    first = slice(0, int(lengths[0]))
-    arm, wall = raw["0000/arm"][first], raw["0000/wall_ns"][first].astype(float)
-    assert raw["0000/iterations"][0][0] == raw["0000/iterations"][0][1]
-    assert np.log(np.median(wall[arm == 1]) / np.median(wall[arm == 0])) == pytest.approx(record.trials[0].workers[0], abs=0.02)
+    given = Kept.given[: len(raw["0000/trial"])]
+    assert [trial for trial, _ in given] == raw["0000/trial"].tolist()
+    assert [trial for trial, _ in given] == [number for number, trial in enumerate(record.trials) for _ in trial.workers]
+    logs = [log for trial in record.trials for log in trial.workers]
+    ends = np.cumsum(raw["0000/length"]).tolist()
+    assert ends[-1] == len(raw["0000/arm"]) == len(raw["0000/wall_ns"]) == len(raw["0000/cpu_ns"])
+    for (_, samples), log, iterations, length, end in zip(
+        given, logs, raw["0000/iterations"], raw["0000/length"], ends, strict=True
+    ):
+        own = slice(end - int(length), end)
+        assert "".join(map(str, raw["0000/arm"][own])) == samples.schedule
+        assert tuple(raw["0000/wall_ns"][own]) == samples.wall_ns
+        assert tuple(raw["0000/cpu_ns"][own]) == samples.cpu_ns
+        assert tuple(iterations) == samples.iterations
+        assert paired_ratios(samples, arm=1, reference=0).value == pytest.approx(log, abs=1e-7)

@@ -177,9 +177,10 @@ static int list_unused(dm_exact *index, dm_memory *account) {
     return 1;
 }
 
-int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, size_t placement, dm_memory *account,
-                        dm_exact **index, char *error, size_t error_size) {
+int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, dm_similarity similarity, size_t placement,
+                        dm_memory *account, dm_exact **index, char *error, size_t error_size) {
     int32_t status = DM_OK;
+    (void)similarity;
     *index = NULL;
     dm_exact *made = dm_memory_allocate(account, sizeof(*made), DM_CACHE_LINE, 0);
     if (made == NULL) {
@@ -321,8 +322,9 @@ static uint32_t rescore_all(const dm_exact *index, dm_exact_scratch *scratch, ui
         if (i + AHEAD < candidate_count) {
             dm_neighbours_prefetch(&index->rows, scratch->candidates[i + AHEAD]);
         }
-        if (size < k || (double)scratch->bounds[row] + index->slack >= best[k - 1].cosine) {
-            size = dm_neighbours_insert(best, size, k, (dm_neighbour){.cosine = rescore(index, scratch, row), .row = row});
+        if (size < k || (double)scratch->bounds[row] + index->slack >= best[k - 1].similarity) {
+            const dm_neighbour found = {.similarity = rescore(index, scratch, row), .row = row};
+            size = dm_neighbours_insert(best, size, k, found);
         }
     }
     return size;
@@ -356,7 +358,7 @@ uint32_t dm_exact_search(const dm_exact *index, dm_exact_scratch *scratch, const
         return found; /* these were all */
     }
     /* The next float below the rounded one: a comparison of floats may let a row too many pass, never one too few. */
-    least = nextafterf((float)(neighbours[k - 1].cosine - index->slack), LEAST);
+    least = nextafterf((float)(neighbours[k - 1].similarity - index->slack), LEAST);
     chosen = index->choose->at_least(scratch->bounds, count, least, scratch->candidates);
     return rescore_all(index, scratch, chosen, k, neighbours, found);
 }

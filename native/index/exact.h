@@ -21,7 +21,7 @@
 #include "store/memory.h"
 
 typedef struct dm_neighbour {
-    double cosine; /* in [-1, 1] */
+    double similarity; /* cosine, in [-1, 1], or inner product: as the index was made */
     uint32_t row;
 } dm_neighbour;
 
@@ -48,8 +48,8 @@ typedef struct dm_exact_scratch dm_exact_scratch;
 /* Makes an index of the rows in use (a row whose slot is DM_SLOT_NONE is never found). The rows stay where they are; an
  * index without codes is a few bytes. The machine must run the variant. DM_ERROR_MEMORY, or DM_ERROR_ARGUMENT for a row whose norm a scan
  * of float32 cannot take; *index is NULL then. */
-int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, size_t placement, dm_memory *account,
-                        dm_exact **index, char *error, size_t error_size);
+int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, dm_similarity similarity, size_t placement,
+                        dm_memory *account, dm_exact **index, char *error, size_t error_size);
 /* Accepts NULL. The same account as at the making. */
 void dm_exact_destroy(dm_exact *index, dm_memory *account);
 

@@ -27,7 +27,7 @@ static inline double dm_neighbours_cosine(const dm_query_variant *variant, const
 }
 
 static inline int dm_neighbours_is_better(dm_neighbour a, dm_neighbour b) {
-    return a.cosine > b.cosine || (a.cosine == b.cosine && a.row < b.row);
+    return a.similarity > b.similarity || (a.similarity == b.similarity && a.row < b.row);
 }
 
 /* Puts one more into the best `size` of at most k, in order. Returns the new size. */

@@ -1,9 +1,10 @@
-/* exact.h: exact nearest rows by cosine.
+/* exact.h: exact nearest rows by cosine or by inner product.
  *
- * A cheap scan gives every row a number that its cosine cannot exceed by more than a proven error. The rows that could
- * still be among the best are rescored: their cosines are taken to double precision from the float32 rows (simd/query.h).
- * So every variant returns the same neighbours with the same bits, whatever it scanned; float32 or 8-bit codes decide only
- * how many bytes are read. Order: the higher cosine first; of equal cosines the smaller row.
+ * A cheap scan gives every row a number that its cosine cannot exceed by more than a proven error; for inner products
+ * that number is multiplied by the row's norm. The rows that could still be among the best are rescored: their
+ * similarities are taken to double precision from the float32 rows (simd/query.h). So every variant returns the same
+ * neighbours with the same bits, whatever it scanned; float32 or 8-bit codes decide only how many bytes are read. Order:
+ * the higher similarity first; of equal ones the smaller row.
  *
  * The price: data that the bound cannot tell apart (all rows equal, or one component that dwarfs the others in every row)
  * is rescored as a whole: 2 to 3 times the cost of scanning float32 (1,000 and 10,000 x 768). The answer stays exact.
@@ -61,7 +62,8 @@ void dm_exact_scratch_destroy(dm_exact_scratch *scratch, dm_memory *account);
 enum { DM_EXACT_K_MAX = 100 };
 
 /* The min(k, rows in use) best rows, best first; returns how many. query: dim finite floats at any address. k: 1 to
- * DM_EXACT_K_MAX. Neither allocates nor fails. A query or row of norm zero has cosine 0. */
+ * DM_EXACT_K_MAX. Neither allocates nor fails. A query or row whose norm counts as zero has cosine 0; inner products
+ * are those of the values, whatever their norms. */
 uint32_t dm_exact_search(const dm_exact *index, dm_exact_scratch *scratch, const float *query, uint32_t k,
                          dm_neighbour *neighbours);
 

@@ -195,7 +195,7 @@ static void leave(dm_graph_scratch *scratch) {
 
 static double rescore(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t row) {
     scratch->rescored++;
-    return dm_neighbours_cosine(graph->query, &scratch->query, &graph->rows, row);
+    return dm_neighbours_similarity(graph->by, graph->query, &scratch->query, &graph->rows, row);
 }
 
 /* How far a cosine may lie above its estimate for the row still to be rescored: four standard deviations. The rounding

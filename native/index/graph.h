@@ -65,6 +65,7 @@ typedef struct dm_graph_options {
     uint32_t ef_construction; /* candidates that a new node's neighbours are chosen from, DM_GRAPH_M..DM_GRAPH_EF_MAX */
     uint64_t seed;            /* of the levels */
     size_t placement;         /* as in dm_memory_allocate */
+    dm_similarity similarity; /* by which rows are near; 0: cosine */
 } dm_graph_options;
 
 typedef struct dm_graph dm_graph;
@@ -127,5 +128,14 @@ void dm_graph_write_image(dm_graph *graph, dm_graph_scratch *scratch, void *byte
  * has. DM_ERROR_MEMORY. *graph is NULL then. */
 int32_t dm_graph_from_image(const dm_graph_variant *variant, const dm_rows *rows, const void *bytes, size_t size,
                             size_t placement, dm_memory *account, dm_graph **graph, char *error, size_t error_size);
+
+/* A graph in the image in a file, without a copy: the file is mapped, copy-on-write, so what changes in the graph never
+ * reaches it. Otherwise as dm_graph_from_image. The file must not be changed in place or cut short while the graph
+ * lives; it may be removed or renamed over. DM_ERROR_IO: it cannot be read. */
+int32_t dm_graph_from_file(const dm_graph_variant *variant, const dm_rows *rows, const char *path, dm_memory *account,
+                           dm_graph **graph, char *error, size_t error_size);
+
+/* Bytes of the file that such a graph maps, which no account counts; 0 for any other graph. */
+uint64_t dm_graph_mapped(const dm_graph *graph);
 
 #endif

@@ -37,6 +37,7 @@ struct dm_graph {
     uint32_t capacity;
     uint32_t ef_construction;
     uint64_t seed;
+    dm_similarity by;
     const dm_query_variant *query;
     const dm_codes_variant *coder;
     const dm_gather_variant *gather;

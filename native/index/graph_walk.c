@@ -195,7 +195,7 @@ static void leave(dm_graph_scratch *scratch) {
 
 static double rescore(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t row) {
     scratch->rescored++;
-    return dm_neighbours_cosine(graph->query, &scratch->query, &graph->rows, row);
+    return dm_neighbours_similarity(graph->by, graph->query, &scratch->query, &graph->rows, row);
 }
 
 /* How far a cosine may lie above its estimate for the row still to be rescored: four standard deviations. The rounding
@@ -221,13 +221,14 @@ static uint32_t rescore_pool(const dm_graph *graph, dm_graph_scratch *scratch, f
         if ((scratch->pool[i] & DM_CANDIDATE_DEAD) != 0 || dm_graph_mark(graph, row) != DM_MARK_LIVE) {
             continue;
         }
-        if (size == k && estimate + slack_of(query_scale, graph->scales[row]) < best[k - 1].cosine) {
+        if (size == k && estimate + slack_of(query_scale, graph->scales[row]) < best[k - 1].similarity) {
             continue; /* a row with coarser codes may still follow */
         }
         if (i + AHEAD < scratch->size) {
             dm_neighbours_prefetch(&graph->rows, dm_candidate_row(scratch->pool[i + AHEAD]));
         }
-        size = dm_neighbours_insert(best, size, k, (dm_neighbour){.cosine = rescore(graph, scratch, row), .row = row});
+        const dm_neighbour found = {.similarity = rescore(graph, scratch, row), .row = row};
+        size = dm_neighbours_insert(best, size, k, found);
     }
     return size;
 }

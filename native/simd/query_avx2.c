@@ -67,4 +67,19 @@ double dm_query_cosine_avx2(const dm_query *query, const float *row) {
     return product > 0.0 ? sum_lanes(dots) / sqrt(product) : 0.0;
 }
 
+double dm_query_product_avx2(const dm_query *query, const float *row) {
+    const size_t padded = dm_padded_dim(query->dim);
+    __m256d dots[VECTORS];
+    for (int v = 0; v < VECTORS; v++) {
+        dots[v] = _mm256_setzero_pd();
+    }
+    for (size_t i = 0; i < padded; i += LANES) {
+        for (int v = 0; v < VECTORS; v++) {
+            __m256d values = _mm256_cvtps_pd(_mm_load_ps(row + i + 4 * (size_t)v));
+            dots[v] = _mm256_fmadd_pd(values, _mm256_load_pd(query->wide + i + 4 * (size_t)v), dots[v]);
+        }
+    }
+    return sum_lanes(dots);
+}
+
 #endif

@@ -236,7 +236,7 @@ static void test_variants(void) {
             memset(found, 0, sizeof(found));
             CHECK_EQUAL(dm_graph_search(made.graph, made.scratch, queries + i * 100, 10, 40, found), 10);
             for (uint32_t j = 0; j < 10; j++) {
-                CHECK(v == 0 || (found[j].row == answers[i][j].row && found[j].cosine == answers[i][j].cosine));
+                CHECK(v == 0 || (found[j].row == answers[i][j].row && found[j].similarity == answers[i][j].similarity));
                 answers[i][j] = v == 0 ? found[j] : answers[i][j];
             }
         }

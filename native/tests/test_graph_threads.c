@@ -29,10 +29,10 @@ static void *search(void *argument) {
         uint32_t count = dm_graph_search(made->graph, scratch, graph_case_row(made, row), 10, 48, found);
         CHECK(count <= 10 && count > 0);
         for (uint32_t i = 0; i < count; i++) {
-            CHECK(found[i].row < ROWS && found[i].cosine >= -1.0 && found[i].cosine <= 1.0);
-            CHECK(i == 0 || found[i - 1].cosine >= found[i].cosine);
+            CHECK(found[i].row < ROWS && found[i].similarity >= -1.0 && found[i].similarity <= 1.0);
+            CHECK(i == 0 || found[i - 1].similarity >= found[i].similarity);
             CHECK(found[i].row >= 100 ||
-                  fabs(found[i].cosine - graph_case_cosine(made, graph_case_row(made, row), found[i].row)) < 1e-12);
+                  fabs(found[i].similarity - graph_case_cosine(made, graph_case_row(made, row), found[i].row)) < 1e-12);
         }
         found_itself += count > 0 && found[0].row == row;
         searches++;
@@ -97,7 +97,7 @@ static void *search_growing(void *argument) {
         uint32_t before = dm_graph_size(made->graph);
         uint32_t count = dm_graph_search(made->graph, scratch, graph_case_row(made, 0), 10, 48, found);
         CHECK(count >= (before < 10 ? before : 10));
-        CHECK(before == 0 || found[0].cosine > 1.0 - 1e-12);
+        CHECK(before == 0 || found[0].similarity > 1.0 - 1e-12);
     }
     dm_graph_scratch_destroy(scratch, &account);
     return NULL;

@@ -99,7 +99,7 @@ static void check_neighbours(field *made, const dm_neighbour *found, uint32_t co
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
-        CHECK(fabsl((long double)found[i].cosine - all[i].cosine) <= ROUNDING);
+        CHECK(fabsl((long double)found[i].similarity - all[i].cosine) <= ROUNDING);
         int same = found[i].row == all[i].row;
         for (uint32_t j = 0; !same && j < all_count; j++) { /* or another row within the rounding */
             same = all[j].row == found[i].row && fabsl(all[j].cosine - all[i].cosine) <= ROUNDING;
@@ -107,8 +107,8 @@ static void check_neighbours(field *made, const dm_neighbour *found, uint32_t co
         CHECK(same);
         CHECK(made->slots[found[i].row] != DM_SLOT_NONE);
         if (i > 0) {
-            CHECK(found[i - 1].cosine > found[i].cosine ||
-                  (found[i - 1].cosine == found[i].cosine && found[i - 1].row < found[i].row));
+            CHECK(found[i - 1].similarity > found[i].similarity ||
+                  (found[i - 1].similarity == found[i].similarity && found[i - 1].row < found[i].row));
         }
     }
 }
@@ -120,7 +120,7 @@ static void check_variant(field *made, const dm_exact_variant *variant, const tr
     dm_exact_scratch *scratch = NULL;
     char error[200] = "";
     const dm_rows rows = {made->values, made->stride, made->inverse_norms, made->slots, made->count, made->dim};
-    CHECK_STATUS(dm_exact_create(variant, &rows, 64, &account, &index, error, sizeof(error)), DM_OK, error);
+    CHECK_STATUS(dm_exact_create(variant, &rows, DM_SIMILARITY_COSINE, 64, &account, &index, error, sizeof(error)), DM_OK, error);
     REQUIRE(index != NULL);
     CHECK_STATUS(dm_exact_scratch_create(index, &account, &scratch, error, sizeof(error)), DM_OK, error);
     REQUIRE(scratch != NULL);
@@ -136,7 +136,7 @@ static void check_variant(field *made, const dm_exact_variant *variant, const tr
         }
         for (uint32_t i = 0; i < count; i++) { /* the same rows and bits as the reference */
             CHECK_EQUAL(found[i].row, reference[i].row);
-            CHECK(memcmp(&found[i].cosine, &reference[i].cosine, sizeof(double)) == 0);
+            CHECK(memcmp(&found[i].similarity, &reference[i].similarity, sizeof(double)) == 0);
         }
         test_guard_free(found);
     }
@@ -372,7 +372,7 @@ static void test_huge_norms(void) {
             dm_memory account = {0};
             dm_exact *index = NULL;
             char error[200] = "";
-            CHECK_STATUS(dm_exact_create(variant, &rows, 0, &account, &index, error, sizeof(error)), DM_ERROR_ARGUMENT, error);
+            CHECK_STATUS(dm_exact_create(variant, &rows, DM_SIMILARITY_COSINE, 0, &account, &index, error, sizeof(error)), DM_ERROR_ARGUMENT, error);
             CHECK(index == NULL);
             CHECK_EQUAL(dm_memory_bytes(&account), 0);
         }
@@ -398,7 +398,7 @@ static void test_few_are_rescored(void) {
         dm_exact *index = NULL;
         dm_exact_scratch *scratch = NULL;
         char error[200] = "";
-        CHECK_STATUS(dm_exact_create(&dm_exact_variants[v], &rows, 0, &account, &index, error, sizeof(error)), DM_OK, error);
+        CHECK_STATUS(dm_exact_create(&dm_exact_variants[v], &rows, DM_SIMILARITY_COSINE, 0, &account, &index, error, sizeof(error)), DM_OK, error);
         REQUIRE(index != NULL);
         CHECK_STATUS(dm_exact_scratch_create(index, &account, &scratch, error, sizeof(error)), DM_OK, error);
         REQUIRE(scratch != NULL);

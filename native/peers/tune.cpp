@@ -124,6 +124,9 @@ split hold_out(std::uint32_t rows) {
 }
 
 effort tune(index &built, const float *values, const split &divided, std::size_t dim, std::uint32_t k, double recall) {
+    if (divided.kept < k) {
+        throw std::invalid_argument("fewer rows than k are left beside those held out; give more data or lower k");
+    }
     const trial held_out(values, divided, dim, k);
     const std::vector<std::uint32_t> widths = ladder(built.least_width(k), std::max(built.least_width(k), built.most_width()));
     std::vector<effort> reached;

@@ -69,8 +69,8 @@ struct counting_writer final : faiss::IOWriter {
 class factory_index final : public peer::index {
 public:
     /* lists: 0 for a loaded index, which is not tuned again. */
-    factory_index(faiss::Index *index, std::uint32_t lists)
-        : index_(index), lists_(lists), unit_(static_cast<std::size_t>(index->d)) {
+    factory_index(faiss::Index *owned, std::uint32_t lists)
+        : index_(owned), lists_(lists), unit_(static_cast<std::size_t>(owned->d)) {
         omp_set_num_threads(1); /* of the calling thread, which makes every later call */
     }
 
@@ -121,11 +121,11 @@ std::unique_ptr<peer::index> make(std::uint32_t dim, std::size_t capacity) {
     const auto lists = static_cast<std::uint32_t>(4.0 * std::sqrt(static_cast<double>(capacity)));
     char key[64];
     std::snprintf(key, sizeof(key), chosen_kind().key, lists);
-    std::unique_ptr<faiss::Index> index(faiss::index_factory(static_cast<int>(dim), key, chosen_kind().metric));
+    std::unique_ptr<faiss::Index> made(faiss::index_factory(static_cast<int>(dim), key, chosen_kind().metric));
     if (!chosen_kind().lists) {
-        faiss::ParameterSpace().set_index_parameter(index.get(), "efConstruction", ef_construction);
+        faiss::ParameterSpace().set_index_parameter(made.get(), "efConstruction", ef_construction);
     }
-    return std::make_unique<factory_index>(index.release(), lists);
+    return std::make_unique<factory_index>(made.release(), lists);
 }
 
 std::unique_ptr<peer::index> load(std::uint32_t, const void *bytes, std::size_t size) {

@@ -8,7 +8,7 @@
  *    can tell, reaches what is wanted: mean - 1.645 s / sqrt(held), the lower end of a one-sided 95 % interval. Recall rises with the
  *    width, so the ladder is bisected.
  * 4. Where a library rescores, 3. is done for each factor, and of those that reach the recall the one wins whose searches took the least
- *    time (the fastest of three passes).
+ *    time (each query's fastest of three passes).
  * 5. Then the held-out rows are added. The queries of the case play no part. */
 #ifndef DUALMEM_PEERS_TUNE_H
 #define DUALMEM_PEERS_TUNE_H

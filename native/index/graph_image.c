@@ -98,10 +98,14 @@ static int32_t check_header(const header *head, const dm_rows *rows, size_t size
     return DM_OK;
 }
 
-/* One list: rows that live and reach this level, once, none after the end. Counts where they lead. */
+/* What is known of a row's place in the tree while the image is looked through; in graph->next, not in use yet. */
+enum { PLACE_UNKNOWN, PLACE_LINKED, PLACE_PASSED, PLACE_GOOD };
+
+/* One list: rows that live and reach this level, none after the end, nor any of a row that does not live. Counts where
+ * they lead, and notes the children among them. */
 static int take_list(dm_graph *graph, uint32_t row, uint32_t level) {
     const dm_link *links = dm_graph_links(graph, row, level);
-    int ended = 0;
+    int ended = dm_graph_mark(graph, row) != DM_MARK_LIVE;
     for (uint32_t i = 0; i < dm_graph_width(level); i++) {
         uint32_t to = dm_link_load(&links[i]);
         ended |= to == DM_LINK_NONE;
@@ -113,8 +117,56 @@ static int take_list(dm_graph *graph, uint32_t row, uint32_t level) {
             return 0;
         }
         (void)atomic_fetch_add_explicit(&graph->incoming[to], 1, memory_order_relaxed);
+        if (level == 0 && dm_graph_parent(graph, to) == row) {
+            graph->next[to] = PLACE_LINKED;
+        }
     }
     return 1;
+}
+
+static int has_link(const dm_graph *graph, uint32_t from, uint32_t to) {
+    uint32_t rows[DM_GRAPH_M0];
+    const uint32_t count = dm_graph_list(graph, from, 0, rows);
+    for (uint32_t i = 0; i < count; i++) {
+        if (rows[i] == to) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Up from the row to one whose place is good; then all on the way are. 0: it goes round. */
+static int follow_parents(dm_graph *graph, uint32_t row) {
+    uint32_t at = row;
+    for (; graph->next[at] != PLACE_GOOD; at = dm_graph_parent(graph, at)) {
+        if (graph->next[at] == PLACE_PASSED) {
+            return 0;
+        }
+        graph->next[at] = PLACE_PASSED;
+    }
+    for (at = row; graph->next[at] != PLACE_GOOD; at = dm_graph_parent(graph, at)) {
+        graph->next[at] = PLACE_GOOD;
+    }
+    return 1;
+}
+
+/* One root; every other row that lives has links to and from a parent; all lead to the root. The lists are taken. */
+static int is_sound_tree(dm_graph *graph, uint64_t live) {
+    uint64_t roots = 0;
+    for (uint32_t row = 0; row < graph->capacity; row++) {
+        const uint32_t parent = dm_graph_parent(graph, row);
+        if (parent == DM_LINK_NONE) {
+            roots += dm_graph_mark(graph, row) == DM_MARK_LIVE;
+            graph->next[row] = PLACE_GOOD;
+        } else if (graph->next[row] != PLACE_LINKED || !has_link(graph, row, parent)) {
+            return 0; /* so the parent lives: others have no links */
+        }
+    }
+    int is_sound = roots == (live > 0);
+    for (uint32_t row = 0; row < graph->capacity && is_sound; row++) {
+        is_sound = follow_parents(graph, row);
+    }
+    return is_sound;
 }
 
 /* A code stands for a unit row; a norm is a number, and above 0 where it is divided by. */
@@ -145,6 +197,9 @@ static int is_sound(dm_graph *graph, uint64_t live, uint64_t entry) {
         }
     }
     if (counted != live || (live == 0) != (entry == DM_ENTRY_NONE)) {
+        return 0;
+    }
+    if (!is_sound_tree(graph, live)) {
         return 0;
     }
     const uint32_t row = (uint32_t)entry;

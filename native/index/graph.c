@@ -134,8 +134,8 @@ static void clear_links(dm_graph *graph) {
 
 static int32_t check_options(const dm_rows *rows, const dm_graph_options *options, char *error, size_t error_size) {
     if (options->capacity < 1 || options->capacity > DM_CAPACITY_MAX || rows->dim < 1 || rows->dim > DM_DIM_MAX) {
-        snprintf(error, error_size, "a graph takes 1 to %d rows of 1 to %d dimensions, not %u of %u", (int)DM_CAPACITY_MAX,
-                 (int)DM_DIM_MAX, options->capacity, rows->dim);
+        snprintf(error, error_size, "a graph takes 1 to %d rows of 1 to %d dimensions, not %u of %u",
+                 (int)DM_CAPACITY_MAX, (int)DM_DIM_MAX, options->capacity, rows->dim);
         return DM_ERROR_ARGUMENT;
     }
     if (options->similarity != DM_SIMILARITY_COSINE && options->similarity != DM_SIMILARITY_INNER_PRODUCT) {
@@ -253,8 +253,8 @@ int32_t dm_graph_scratch_create(dm_graph *graph, dm_memory *account, dm_graph_sc
     made->query_codes = dm_memory_allocate(account, dm_code_stride(dim), DM_CACHE_LINE, 0);
     made->row_weights = dm_memory_allocate(account, dm_code_stride(dim), DM_CACHE_LINE, 0);
     made->stamps = dm_memory_allocate(account, graph->capacity * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    if (made->query.wide == NULL || made->query.unit == NULL || made->query_codes == NULL || made->row_weights == NULL ||
-        made->stamps == NULL) {
+    if (made->query.wide == NULL || made->query.unit == NULL || made->query_codes == NULL ||
+        made->row_weights == NULL || made->stamps == NULL) {
         free_scratch(made, account);
         return no_memory(error, error_size, "the scratch", graph->capacity);
     }

@@ -85,8 +85,9 @@ static int32_t check_header(const header *head, const dm_rows *rows, size_t size
         return corrupt(error, error_size, "it does not begin like one");
     }
     if (head->version != VERSION) {
-        snprintf(error, error_size, "the image of the graph is of version %u and this library reads version %d; make it anew",
-                 head->version, (int)VERSION);
+        snprintf(error, error_size,
+                 "the image of the graph is of version %u and this library reads version %d; make it anew", head->version,
+                 (int)VERSION);
         return DM_ERROR_CORRUPT;
     }
     if (head->size != size) {
@@ -283,7 +284,8 @@ static uint8_t *map_file(const char *path, size_t *size, int32_t *status, char *
         *status = DM_ERROR_IO;
     }
     if (bytes == NULL && *status == DM_ERROR_IO) {
-        snprintf(error, error_size, "%s: cannot be opened and mapped as a file; check the path and its permissions", path);
+        snprintf(error, error_size, "%s: cannot be opened and mapped as a file; check the path and its permissions",
+                 path);
     }
     if (file >= 0) {
         (void)close(file);

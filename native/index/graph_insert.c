@@ -107,7 +107,8 @@ int32_t dm_graph_insert(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row
     }
     (void)pthread_mutex_unlock(&graph->change);
     if (!is_free) {
-        snprintf(error, error_size, "row %u is in the graph, or a search may still read it; ask dm_graph_is_free first", row);
+        snprintf(error, error_size, "row %u is in the graph, or a search may still read it; ask dm_graph_is_free first",
+                 row);
         return DM_ERROR_ARGUMENT;
     }
     return DM_OK;
@@ -147,8 +148,8 @@ static void place_first(const building *work) {
 int32_t dm_graph_build(dm_graph *graph, const dm_rows *rows, dm_team *team, dm_memory *account, char *error,
                        size_t error_size) {
     if (rows->count > graph->capacity) {
-        snprintf(error, error_size, "%u rows are beyond the capacity of the graph, %u; make a larger graph", rows->count,
-                 graph->capacity);
+        snprintf(error, error_size, "%u rows are beyond the capacity of the graph, %u; make a larger graph",
+                 rows->count, graph->capacity);
         return DM_ERROR_ARGUMENT;
     }
     const uint32_t members = dm_team_size(team);

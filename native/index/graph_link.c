@@ -99,8 +99,8 @@ uint32_t dm_graph_choose(const dm_graph *graph, dm_graph_scratch *scratch, uint3
     return size;
 }
 
-void dm_graph_rank(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t level, const uint32_t *rows,
-                   uint32_t count) {
+void dm_graph_rank(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t level,
+                   const uint32_t *rows, uint32_t count) {
     dm_weights weights = dm_graph_weights(graph, scratch, from);
     dm_graph_compare(graph, scratch, &weights, rows, count, scratch->left_cosines);
     for (uint32_t i = 0; i < count; i++) { /* sorted by insertion: best first, of equal ones the smaller row */

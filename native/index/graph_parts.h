@@ -95,7 +95,8 @@ enum {
 };
 
 struct dm_graph_scratch {
-    _Alignas(DM_CACHE_LINE) _Atomic uint64_t passage; /* 0: not searching; else an epoch not later than that of the begin */
+    /* 0: not searching; else an epoch not later than that of the begin. */
+    _Alignas(DM_CACHE_LINE) _Atomic uint64_t passage;
     _Alignas(DM_CACHE_LINE) dm_graph *graph;
     dm_graph_scratch *next; /* under graph->list */
     dm_query query;
@@ -171,8 +172,8 @@ int dm_graph_allocate_body(dm_graph *graph, size_t placement, dm_memory *account
 /* graph.c: the level of a row, floor(-ln U / ln M) with U uniform in (0, 1]. */
 uint32_t dm_graph_level_of(uint64_t seed, uint32_t row);
 
-/* graph_walk.c: the codes of one row compared with those of others. Estimates of the cosines; with inner product, of the
- * cosines times the others' norms: the products but for the factor that the one row's norm is to all. */
+/* graph_walk.c: the codes of one row compared with those of others. Estimates of the cosines; with inner product, of
+ * the cosines times the others' norms: the products but for the factor that the one row's norm is to all. */
 void dm_graph_compare(const dm_graph *graph, dm_graph_scratch *scratch, const dm_weights *weights, const uint32_t *rows,
                       uint32_t count, float *cosines);
 /* graph_walk.c: weights made of a row's code, in scratch->row_weights. */
@@ -188,15 +189,15 @@ uint32_t dm_graph_descend(const dm_graph *graph, dm_graph_scratch *scratch, cons
 void dm_graph_walk(const dm_graph *graph, dm_graph_scratch *scratch, const dm_weights *weights, uint32_t begin,
                    uint32_t level, uint32_t ef);
 
-/* graph_link.c. The paper's algorithm 4: of scratch->rows[0 .. count), with their cosines to the node `from` and `bound`
- * set for those that must stay, at most `most`, best first, none of which is closer to one chosen before than to the
- * node. */
+/* graph_link.c. The paper's algorithm 4: of scratch->rows[0 .. count), with their cosines to the node `from` and
+ * `bound` set for those that must stay, at most `most`, best first, none of which is closer to one chosen before than
+ * to the node. */
 uint32_t dm_graph_choose(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t count, uint32_t most,
                          uint32_t *chosen);
 /* graph_link.c: fills the arrays for dm_graph_choose with these rows, in order, as seen from a node. `count` at most 2
  * DM_GRAPH_M0. */
-void dm_graph_rank(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t level, const uint32_t *rows,
-                   uint32_t count);
+void dm_graph_rank(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t level,
+                   const uint32_t *rows, uint32_t count);
 /* graph_link.c: is the link one of the tree's? */
 int dm_graph_is_bound(const dm_graph *graph, uint32_t a, uint32_t b);
 /* graph_link.c: sets a node's list, counting what comes and goes. Under its lock, or before anybody knows the node. */

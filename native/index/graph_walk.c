@@ -61,7 +61,8 @@ static inline uint32_t place_of(const dm_candidate *pool, uint32_t size, dm_cand
     return low;
 }
 
-/* Dead candidates are walked from like others but take no place away from the living: the list grows by their number. */
+/* Dead candidates are walked from like others but take no place away from the living: the list grows by their
+ * number. */
 static inline uint32_t limit_of(const dm_graph_scratch *scratch, uint32_t ef) {
     uint32_t limit = ef + scratch->dead;
     return limit < DM_POOL ? limit : DM_POOL;
@@ -199,10 +200,10 @@ static double rescore(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t
     return dm_neighbours_similarity(graph->by, graph->query, &scratch->query, &graph->rows, row);
 }
 
-/* How far a cosine, or its product with the row's norm, may lie above its estimate for the row still to be rescored: four
- * standard deviations. The rounding error of a code is uniform over a step, step / sqrt(12) a component, and the other
- * vector, of norm 1, weighs the components. The proven bound of codes.c is 10 to 20 times as wide: right for an exact
- * search, no use where rows are missed anyway. */
+/* How far a cosine, or its product with the row's norm, may lie above its estimate for the row still to be rescored:
+ * four standard deviations. The rounding error of a code is uniform over a step, step / sqrt(12) a component, and the
+ * other vector, of norm 1, weighs the components. The proven bound of codes.c is 10 to 20 times as wide: right for an
+ * exact search, no use where rows are missed anyway. */
 static double slack_of(const dm_graph *graph, float query_scale, uint32_t row) {
     const double row_step = (double)graph->scales[row];
     const double query_step = (double)query_scale * (graph->norms == NULL ? 1.0 : (double)graph->norms[row]);

@@ -55,7 +55,8 @@ static inline void graph_case_set_norm(graph_case *made, uint32_t row) {
 
 /* A vector of a mixture: one of `clusters` centres in `inner` dimensions and noise, spread over dim by a fixed random
  * map. */
-static inline void graph_case_draw(test_random *random, uint32_t dim, uint32_t inner, uint32_t clusters, float *values) {
+static inline void graph_case_draw(test_random *random, uint32_t dim, uint32_t inner, uint32_t clusters,
+                                   float *values) {
     double point[64];
     test_random centre = {1000 + test_random_below(random, clusters)};
     for (uint32_t j = 0; j < inner; j++) {

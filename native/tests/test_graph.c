@@ -27,7 +27,8 @@ static void test_levels(void) {
         }
         CHECK(chi_square < 23.5); /* 4 degrees of freedom: beyond it once in 10,000 */
     }
-    uint32_t differing = 0; /* two seeds draw apart: they agree as often as chance has it, in (15/16)^2 + (1/16)^2 = 0.883 */
+    /* Two seeds draw apart: they agree as often as chance has it, in (15/16)^2 + (1/16)^2 = 0.883. */
+    uint32_t differing = 0;
     for (uint32_t row = 0; row < 10000; row++) {
         differing += (dm_graph_level_of(1, row) == 0) != (dm_graph_level_of(2, row) == 0);
     }
@@ -48,9 +49,10 @@ static double cosine_of_codes(const graph_case *made, uint32_t row, uint32_t bas
     return (double)dot * 2.0 * (double)made->graph->scales[base] * (double)made->graph->scales[row];
 }
 
-/* Algorithm 4 of the paper, written anew: best first; one is kept if it is closer to the node than to all kept before. */
-static uint32_t choose_by_force(const graph_case *made, uint32_t node, const uint32_t *rows, uint32_t count, uint32_t most,
-                                uint32_t *kept) {
+/* Algorithm 4 of the paper, written anew: best first; one is kept if it is closer to the node than to all kept
+ * before. */
+static uint32_t choose_by_force(const graph_case *made, uint32_t node, const uint32_t *rows, uint32_t count,
+                                uint32_t most, uint32_t *kept) {
     uint8_t taken[64] = {0};
     uint32_t size = 0;
     for (uint32_t turn = 0; turn < count && size < most; turn++) {

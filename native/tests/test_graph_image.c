@@ -10,8 +10,9 @@
 #include "index/graph.h"
 #include "tests/graph_case.h"
 
-enum { VERSION = 8, CHECKSUM = 12, DIM = 16, CAPACITY = 20, EF = 24, SIMILARITY = 28, SEED = 32, ENTRY = 40, LIVE = 48 };
-enum { SIZE = 56, HEADER = 64 };
+/* Fields of the header, and its size. */
+enum { VERSION = 8, CHECKSUM = 12, DIM = 16, CAPACITY = 20, EF = 24, SIMILARITY = 28, SEED = 32, ENTRY = 40 };
+enum { LIVE = 48, SIZE = 56, HEADER = 64 };
 
 static char path[64];
 

@@ -367,8 +367,8 @@ static void test_churn(void) {
         }
         graph_case_check(&made);
         const double rest = graph_case_recall(&made, &random, 16, 20, 60, 64);
-        printf("recall at 10, ef 64, sigma %.1f: %.4f, after an exchange %.4f, without the longer half %.4f\n", sigmas[s],
-               before, after, rest);
+        printf("recall at 10, ef 64, sigma %.1f: %.4f, after an exchange %.4f, without the longer half %.4f\n",
+               sigmas[s], before, after, rest);
         CHECK(before >= 0.98 && after >= 0.97 && rest >= 0.97);
         graph_case_close(&made);
         graph_case_free(&made);

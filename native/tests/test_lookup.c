@@ -4,7 +4,7 @@
 #include "tests/lookup_case.h"
 #include "tests/variants.h"
 
-/* --- cases ---------------------------------------------------------------------------------------------------------- */
+/* --- cases -------------------------------------------------------------------------------------------------------- */
 
 static void test_random_rows(void) {
     test_random random = {21};
@@ -80,9 +80,9 @@ static void test_outliers(void) {
     }
 }
 
-/* The row that wins has all of its advantage in what its codes leave out: 0.45 of a step in every component, all along the
- * query, while the codes of the others are exact and their cosines lie between a half and three quarters of the winner's. A
- * radius that is an estimate, or half the true one, loses the winner. */
+/* The row that wins has all of its advantage in what its codes leave out: 0.45 of a step in every component, all
+ * along the query, while the codes of the others are exact and their cosines lie between a half and three quarters of
+ * the winner's. A radius that is an estimate, or half the true one, loses the winner. */
 static void test_hidden_winner(void) {
     test_random random = {25};
     for (uint32_t trial = 0; trial < 20; trial++) {
@@ -104,8 +104,8 @@ static void test_hidden_winner(void) {
     }
 }
 
-/* One component dwarfs the rest of the query, so its codes keep next to nothing of what orders the rows, while those of the
- * rows, all plus or minus one, are exact: the query's radius alone keeps the search honest. */
+/* One component dwarfs the rest of the query, so its codes keep next to nothing of what orders the rows, while those
+ * of the rows, all plus or minus one, are exact: the query's radius alone keeps the search honest. */
 static void test_coarse_query(void) {
     test_random random = {31};
     for (uint32_t trial = 0; trial < 10; trial++) {

@@ -6,13 +6,13 @@
  * then close to its end and about half the rows are left that the two-sided test "b + slack >= k-th best (b - slack)"
  * would leave.
  *
- * Inner product: the same scan, and then b(r) becomes n(r) (b(r) + s), in units of 2^16 |q|, where n(r) is the row's norm
- * / 2^16 as a float32: at most 64 FLT_MAX / 2^16, so that nothing overflows. That it is not below q.x / (2^16 |q|) =
- * n cos holds with s = slack + 2^-20: the norm, the sum and the product are rounded, 3 u |b + s| together (u = 2^-24),
- * and q.x itself by less than 2^-40 |q| |x|. If b + s <= 1.1 (it is above -1.1) these are less than 2^-22 n; if it is
- * more, no rounding brings it below 1, which no cosine exceeds. Two cases are scanned as zeros and have b >= 0 though their
- * cosine may be anything up to 1: rows of a norm below 2^-63, whose n is so large that n s alone is above their norm
- * (BLANK_REACH), and queries of such a norm, for which s is 1 larger. */
+ * Inner product: the same scan, and then b(r) becomes n(r) (b(r) + s), in units of 2^16 |q|, where n(r) is the row's
+ * norm / 2^16 as a float32: at most 64 FLT_MAX / 2^16, so that nothing overflows. That it is not below q.x / (2^16
+ * |q|) = n cos holds with s = slack + 2^-20: the norm, the sum and the product are rounded, 3 u |b + s| together (u =
+ * 2^-24), and q.x itself by less than 2^-40 |q| |x|. If b + s <= 1.1 (it is above -1.1) these are less than 2^-22 n;
+ * if it is more, no rounding brings it below 1, which no cosine exceeds. Two cases are scanned as zeros and have b >=
+ * 0 though their cosine may be anything up to 1: rows of a norm below 2^-63, whose n is so large that n s alone is
+ * above their norm (BLANK_REACH), and queries of such a norm, for which s is 1 larger. */
 #include "index/exact.h"
 
 #include <float.h>
@@ -79,7 +79,7 @@ struct dm_exact_scratch {
 
 enum { PEAKS_MAX = 512 }; /* a power of two, at least 4 x DM_EXACT_K_MAX */
 
-/* --- variants ------------------------------------------------------------------------------------------------------ */
+/* --- variants ----------------------------------------------------------------------------------------------------- */
 
 const dm_exact_variant *dm_exact_best(void) {
     size_t best = dm_exact_variant_count - 1;
@@ -98,7 +98,7 @@ const dm_exact_variant *dm_exact_find(const char *name) {
     return NULL;
 }
 
-/* --- making --------------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------------------------------- */
 
 static int is_used(const dm_rows *rows, uint32_t row) {
     return rows->slots[row] != DM_SLOT_NONE;
@@ -186,7 +186,8 @@ static int32_t check_norms(const dm_rows *rows, char *error, size_t error_size) 
     for (uint32_t row = 0; row < rows->count; row++) {
         if (is_used(rows, row) && rows->inverse_norms[row] > 0.0f && rows->inverse_norms[row] < least) {
             snprintf(error, error_size,
-                     "row %u has a norm above 4e37, too large for an exact scan of float32; scale the vectors or use codes",
+                     "row %u has a norm above 4e37, too large for an exact scan of float32; scale the vectors or use "
+                     "codes",
                      row);
             return DM_ERROR_ARGUMENT;
         }
@@ -212,8 +213,8 @@ static int list_unused(dm_exact *index, dm_memory *account) {
     return 1;
 }
 
-int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, dm_similarity similarity, size_t placement,
-                        dm_memory *account, dm_exact **index, char *error, size_t error_size) {
+int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, dm_similarity similarity,
+                        size_t placement, dm_memory *account, dm_exact **index, char *error, size_t error_size) {
     int32_t status = DM_OK;
     *index = NULL;
     dm_exact *made = dm_memory_allocate(account, sizeof(*made), DM_CACHE_LINE, 0);
@@ -298,10 +299,10 @@ uint32_t dm_exact_rescored(const dm_exact_scratch *scratch) {
     return scratch->rescored;
 }
 
-/* --- choosing -------------------------------------------------------------------------------------------------------- */
+/* --- choosing ----------------------------------------------------------------------------------------------------- */
 
-/* The k-th largest of `count` numbers, count >= k, which end up in another order: a heap of the k largest so far with the
- * smallest on top. */
+/* The k-th largest of `count` numbers, count >= k, which end up in another order: a heap of the k largest so far with
+ * the smallest on top. */
 static void sift_down(float *heap, uint32_t size, uint32_t place) {
     float value = heap[place];
     for (uint32_t child = 2 * place + 1; child < size; child = 2 * place + 1) {
@@ -328,9 +329,9 @@ static float kth_largest(float *values, uint32_t count, uint32_t k) {
     return values[0];
 }
 
-/* A number that at least k bounds reach, and not many more: the k-th largest of the peaks of interleaved groups of rows.
- * With at least 4 groups per neighbour about 1.1 k bounds reach it, if the best rows are spread over the groups; if they
- * are not, more do, and that costs time only. Fewer than k rows in use: LEAST, which all reach. */
+/* A number that at least k bounds reach, and not many more: the k-th largest of the peaks of interleaved groups of
+ * rows. With at least 4 groups per neighbour about 1.1 k bounds reach it, if the best rows are spread over the
+ * groups; if they are not, more do, and that costs time only. Fewer than k rows in use: LEAST, which all reach. */
 static float reached_by(const dm_exact *index, dm_exact_scratch *scratch, uint32_t k) {
     uint32_t groups = 64;
     while (groups < 4 * k) {
@@ -340,7 +341,7 @@ static float reached_by(const dm_exact *index, dm_exact_scratch *scratch, uint32
     return kth_largest(scratch->peaks, groups, k);
 }
 
-/* --- rescoring -------------------------------------------------------------------------------------------------------- */
+/* --- rescoring ---------------------------------------------------------------------------------------------------- */
 
 enum { AHEAD = 2 }; /* rows asked for before they are rescored */
 
@@ -373,7 +374,7 @@ static uint32_t rescore_all(const dm_exact *index, dm_exact_scratch *scratch, ui
 static void weigh(const dm_exact *index, dm_exact_scratch *scratch) {
     const dm_query *query = &scratch->query;
     double squares = query->squared_norm;
-    float slack = (float)index->slack + REACH_MARGIN; /* the slack of a scan is far from a half of a unit below it */
+    float slack = (float)index->slack + REACH_MARGIN; /* rounded by 2^-24 of itself: nothing beside the margin */
     if (squares == 0.0) {                             /* or only counts as 0 */
         for (uint32_t i = 0; i < query->dim; i++) {
             squares += query->wide[i] * query->wide[i];

@@ -31,8 +31,8 @@ typedef struct dm_query_variant {
     dm_isa isa;
     /* Fills squared_norm, wide and unit. values: query->dim finite floats at any address. */
     void (*prepare)(dm_query *query, const float *values);
-    /* The cosine with a row (64-byte aligned, padded), not clamped: rounding may leave it 1e-15 beyond 1. 0 if the row or
-     * the query is zero. */
+    /* The cosine with a row (64-byte aligned, padded), not clamped: rounding may leave it 1e-15 beyond 1. 0 if the
+     * row or the query is zero. */
     double (*cosine)(const dm_query *query, const float *row);
     /* The dot product with a row, none counted as zero. Nothing overflows: 4096 FLT_MAX^2 < 1e81. */
     double (*product)(const dm_query *query, const float *row);

@@ -1,4 +1,5 @@
-/* query_avx2.c: 16 lanes are four vectors of doubles; see query.h for why the bits equal those of the scalar variant. */
+/* query_avx2.c: 16 lanes are four vectors of doubles; see query.h for why the bits equal those of the scalar
+ * variant. */
 #include "simd/query.h"
 
 #if defined(__AVX2__)

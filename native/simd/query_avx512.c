@@ -1,4 +1,5 @@
-/* query_avx512.c: 16 lanes are two vectors of doubles; see query.h for why the bits equal those of the scalar variant. */
+/* query_avx512.c: 16 lanes are two vectors of doubles; see query.h for why the bits equal those of the scalar
+ * variant. */
 #include "simd/query.h"
 
 #include <float.h>

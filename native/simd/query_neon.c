@@ -1,4 +1,5 @@
-/* query_neon.c: 16 lanes are eight vectors of two doubles; see query.h for why the bits equal those of the scalar variant. */
+/* query_neon.c: 16 lanes are eight vectors of two doubles; see query.h for why the bits equal those of the scalar
+ * variant. */
 #include "simd/query.h"
 
 #if defined(__aarch64__)

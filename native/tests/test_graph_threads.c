@@ -32,7 +32,8 @@ static void *search(void *argument) {
             CHECK(found[i].row < ROWS && found[i].similarity >= -1.0 && found[i].similarity <= 1.0);
             CHECK(i == 0 || found[i - 1].similarity >= found[i].similarity);
             CHECK(found[i].row >= 100 ||
-                  fabs(found[i].similarity - graph_case_cosine(made, graph_case_row(made, row), found[i].row)) < 1e-12);
+                  fabs(found[i].similarity -
+                       graph_case_similarity(made, graph_case_row(made, row), found[i].row)) < 1e-12);
         }
         found_itself += count > 0 && found[0].row == row;
         searches++;

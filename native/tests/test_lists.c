@@ -44,7 +44,7 @@ static void test_all_lists(void) {
         lists_case_open(&made, d % 2 == 0 ? 0 : 7, 0, NULL);
         CHECK_EQUAL(dm_lists_dims(made.lists), 0); /* nothing that fewer dimensions would hold */
         CHECK(dm_lists_energy(made.lists) == 1.0);
-        CHECK_EQUAL(dm_lists_count(made.lists), d % 2 == 0 ? 105 : 7);
+        CHECK_EQUAL(dm_lists_count(made.lists), d % 2 == 0 ? 52 : 7);
         lists_case_check(&made);
         check_against_exact(&made, &random, 30);
         lists_case_close(&made);
@@ -464,9 +464,10 @@ static void test_few_rows(void) {
             test_random_fill(&random, query, dims[d]);
             for (uint32_t asked = 0; asked <= (dims[d] > 2 ? 2 : 0); asked += 2) {
                 lists_case_open(&made, 0, asked, NULL);
-                CHECK_EQUAL(dm_lists_count(made.lists), count);
-                CHECK_EQUAL(lists_case_hits(&made, query, 10, count), count);
-                CHECK(lists_case_hits(&made, query, 1, count) == 1 || asked != 0); /* two dimensions keep little of it */
+                const uint32_t lists = dm_lists_count(made.lists);
+                CHECK_EQUAL(lists, count < 5 ? count : 4);
+                CHECK_EQUAL(lists_case_hits(&made, query, 10, lists), count);
+                CHECK(lists_case_hits(&made, query, 1, lists) == 1 || asked != 0); /* two dimensions keep little of it */
                 (void)lists_case_hits(&made, query, 10, 1);
                 lists_case_check(&made);
                 lists_case_close(&made);

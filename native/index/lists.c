@@ -100,8 +100,8 @@ size_t dm_lists_code_bytes(const dm_lists *lists) {
 
 static int allocate_scratch(const dm_lists *lists, dm_lists_scratch *scratch, dm_memory *account) {
     const uint32_t dim = lists->rows.dim;
-    const size_t most = lists->list_count > lists->used ? lists->list_count : lists->used;
-    const size_t places = most + DM_PANEL_ROWS; /* the last panel is scanned as a whole */
+    const size_t places = lists->used + DM_PANEL_ROWS; /* the last panel is scanned as a whole; lists are fewer than rows */
+    const size_t keys = places > DM_LISTS_PEAKS ? places : DM_LISTS_PEAKS;
     scratch->query.dim = dim;
     scratch->query.wide = dm_memory_allocate(account, dm_padded_dim(dim) * sizeof(double), DM_CACHE_LINE, 0);
     scratch->query.unit = dm_memory_allocate(account, dm_padded_dim(dim) * sizeof(float), DM_CACHE_LINE, 0);
@@ -110,7 +110,7 @@ static int allocate_scratch(const dm_lists *lists, dm_lists_scratch *scratch, dm
     scratch->estimates = dm_memory_allocate(account, places * sizeof(float), DM_CACHE_LINE, 0);
     scratch->chosen = dm_memory_allocate(account, places * sizeof(uint32_t), DM_CACHE_LINE, 0);
     scratch->visited = dm_memory_allocate(account, lists->list_count * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    scratch->keys = dm_memory_allocate(account, places * sizeof(dm_lists_key), DM_CACHE_LINE, 0);
+    scratch->keys = dm_memory_allocate(account, keys * sizeof(dm_lists_key), DM_CACHE_LINE, 0);
     scratch->peaks = dm_memory_allocate(account, DM_LISTS_PEAKS * sizeof(float), DM_CACHE_LINE, 0);
     return scratch->query.wide != NULL && scratch->query.unit != NULL && scratch->inner != NULL &&
            scratch->codes != NULL && scratch->estimates != NULL && scratch->chosen != NULL && scratch->visited != NULL &&

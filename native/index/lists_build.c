@@ -41,13 +41,14 @@ static int open_benches(dm_lists_build *build) {
 static int complete_benches(dm_lists_build *build) {
     const dm_lists *lists = build->lists;
     const size_t padded = dm_padded_dim(lists->inner);
-    const size_t most = lists->list_count > padded ? lists->list_count : padded;
+    const size_t places = dm_lists_panels_of(lists->list_count) * DM_PANEL_ROWS;
     for (uint32_t m = 0; m < build->bench_count; m++) {
         dm_lists_bench *bench = &build->benches[m];
         bench->inner = dm_memory_allocate(build->account, DM_LISTS_BLOCK * padded * sizeof(float), DM_CACHE_LINE, 0);
-        bench->dots = dm_memory_allocate(build->account, DM_LISTS_BLOCK * most * sizeof(float), DM_CACHE_LINE, 0);
         bench->codes = dm_memory_allocate(build->account, dm_code_stride(lists->inner), DM_CACHE_LINE, 0);
-        if (bench->inner == NULL || bench->dots == NULL || bench->codes == NULL) {
+        bench->estimates = dm_memory_allocate(build->account, places * sizeof(float), DM_CACHE_LINE, 0);
+        bench->chosen = dm_memory_allocate(build->account, places * sizeof(uint32_t), DM_CACHE_LINE, 0);
+        if (bench->inner == NULL || bench->codes == NULL || bench->estimates == NULL || bench->chosen == NULL) {
             return 0;
         }
         for (uint32_t i = 0; i < DM_LISTS_BLOCK; i++) {
@@ -65,16 +66,14 @@ static void close_build(dm_lists_build *build) {
         dm_memory_free(account, bench->query.unit);
         dm_memory_free(account, bench->units);
         dm_memory_free(account, bench->inner);
-        dm_memory_free(account, bench->dots);
         dm_memory_free(account, bench->codes);
+        dm_memory_free(account, bench->estimates);
+        dm_memory_free(account, bench->chosen);
     }
     dm_memory_free(account, build->benches);
     dm_memory_free(account, build->rows);
     dm_memory_free(account, build->assigned);
     dm_memory_free(account, build->points);
-    dm_memory_free(account, build->point_at);
-    dm_memory_free(account, build->centres);
-    dm_memory_free(account, build->centre_at);
 }
 
 /* --- inner forms of many rows -------------------------------------------------------------------------------------- */
@@ -106,7 +105,6 @@ static void take_points(void *context, uint32_t task, uint32_t member) {
     take_block(lists, bench, rows, count);
     for (uint32_t i = 0; i < count; i++) {
         memcpy(build->points + (first + i) * padded, bench->inner_at[i], padded * sizeof(float));
-        build->point_at[first + i] = build->points + (first + i) * padded;
     }
 }
 
@@ -115,14 +113,9 @@ static int draw_points(dm_lists_build *build) {
     const size_t padded = dm_padded_dim(lists->inner);
     const uint64_t most = (uint64_t)lists->list_count * POINTS_PER_LIST;
     build->point_count = lists->used < most ? lists->used : (uint32_t)most;
-    const size_t points = build->point_count;
-    build->points = dm_memory_allocate(build->account, points * padded * sizeof(float), DM_CACHE_LINE, 0);
-    build->point_at = dm_memory_allocate(build->account, points * sizeof(*build->point_at), DM_CACHE_LINE, 0);
-    build->centres =
-        dm_memory_allocate(build->account, lists->list_count * padded * sizeof(float), DM_CACHE_LINE, 0);
-    build->centre_at =
-        dm_memory_allocate(build->account, lists->list_count * sizeof(*build->centre_at), DM_CACHE_LINE, 0);
-    if (build->points == NULL || build->point_at == NULL || build->centres == NULL || build->centre_at == NULL) {
+    build->points =
+        dm_memory_allocate(build->account, build->point_count * padded * sizeof(float), DM_CACHE_LINE, 0);
+    if (build->points == NULL) {
         return 0;
     }
     dm_team_run(build->team, (build->point_count + DM_LISTS_BLOCK - 1) / DM_LISTS_BLOCK, take_points, build);
@@ -138,11 +131,8 @@ static void assign_block(void *context, uint32_t task, uint32_t member) {
     const uint32_t first = task * DM_LISTS_BLOCK;
     const uint32_t count = lists->used - first < DM_LISTS_BLOCK ? lists->used - first : DM_LISTS_BLOCK;
     take_block(lists, bench, build->rows + first, count);
-    lists->gram->dots(bench->inner_at, count, build->centre_at, lists->list_count, dm_padded_dim(lists->inner),
-                      bench->dots, lists->list_count);
     for (uint32_t i = 0; i < count; i++) {
-        build->assigned[first + i] =
-            dm_lists_nearest(bench->dots + (size_t)i * lists->list_count, lists->list_count);
+        build->assigned[first + i] = dm_lists_nearest(lists, bench, bench->inner_at[i]);
     }
 }
 
@@ -183,19 +173,6 @@ static void encode_list(void *context, uint32_t list, uint32_t member) {
     }
 }
 
-static void encode_centres(const dm_lists_build *build) {
-    const dm_lists *lists = build->lists;
-    for (uint32_t list = 0; list < lists->list_count; list++) {
-        uint8_t *panel = lists->centres + list / DM_PANEL_ROWS * lists->panel_bytes;
-        if (list % DM_PANEL_ROWS == 0) {
-            dm_panel_clear(panel, lists->words);
-        }
-        int8_t *codes = build->benches[0].codes;
-        dm_code_facts facts = lists->coder->encode(codes, build->centre_at[list], lists->inner, DM_CODE_ROW_LEVELS);
-        dm_panel_put(panel, list % DM_PANEL_ROWS, codes, facts.scale, lists->words);
-    }
-}
-
 static int fill_lists(dm_lists_build *build) {
     dm_lists *lists = build->lists;
     build->assigned = dm_memory_allocate(build->account, lists->used * sizeof(uint32_t), DM_CACHE_LINE, 0);
@@ -208,7 +185,6 @@ static int fill_lists(dm_lists_build *build) {
         return 0;
     }
     dm_team_run(build->team, lists->list_count, encode_list, build);
-    encode_centres(build);
     return 1;
 }
 
@@ -277,10 +253,10 @@ static int list_rows(dm_lists_build *build) {
     return build->rows != NULL;
 }
 
-/* Four times the square root of their number: with projected codes a comparison with a centre or a row is some cycles,
- * so many short lists, of which some are visited, cost less than few long ones (docs/explanation/lookup.md). */
+/* Twice the square root of their number: four times gave the same recall in the same time, and takes more memory, because
+ * every list ends in a panel that is not full (docs/explanation/lookup.md). */
 static uint32_t usual_list_count(uint32_t used) {
-    const uint32_t usual = (uint32_t)(4.0 * sqrt((double)used));
+    const uint32_t usual = (uint32_t)(2.0 * sqrt((double)used));
     const uint32_t most = used < DM_LISTS_MOST ? used : DM_LISTS_MOST;
     return usual < most ? usual : most;
 }

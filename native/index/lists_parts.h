@@ -88,8 +88,9 @@ typedef struct dm_lists_bench {
     dm_query query;
     float *units; /* DM_LISTS_BLOCK unit vectors, padded */
     float *inner; /* their inner forms, padded */
-    float *dots;
     int8_t *codes;
+    float *estimates; /* of centres */
+    uint32_t *chosen; /* centres */
     const float *unit_at[DM_LISTS_BLOCK];
     const float *inner_at[DM_LISTS_BLOCK];
 } dm_lists_bench;
@@ -100,15 +101,12 @@ typedef struct dm_lists_build {
     dm_memory *account;
     uint64_t seed;
     size_t placement;
-    uint32_t *rows;   /* in use, ascending */
+    uint32_t *rows;     /* in use, ascending */
     uint32_t *assigned; /* [place among rows] its list */
     dm_lists_bench *benches;
     uint32_t bench_count;
-    float *points;    /* sample of inner forms, for the centres */
-    const float **point_at;
+    float *points;      /* a sample of inner forms, padded, for the centres */
     uint32_t point_count;
-    float *centres;   /* padded inner forms of norm 1, or 0 where a list has none */
-    const float **centre_at;
 } dm_lists_build;
 
 /* splitmix64 (Steele, Lea & Flood 2014): number `at` of the sequence of a seed. */
@@ -134,9 +132,9 @@ void dm_lists_project(const dm_lists *lists, const float *unit, float *inner);
  * and returns them with their basis (NULL: none) and energy. 1, or 0: no memory. */
 int dm_lists_find_basis(dm_lists_build *build, uint32_t asked, uint32_t *dims, float **basis, double *energy);
 
-/* lists_centres.c: centres by spherical k-means of the points. 1, or 0: no memory. */
+/* lists_centres.c: fills lists->centres: spherical k-means of the points. 1, or 0: no memory. */
 int dm_lists_find_centres(dm_lists_build *build);
-/* lists_centres.c: the centre nearest to an inner form, of equal ones the first, given its dots with all. */
-uint32_t dm_lists_nearest(const float *dots, uint32_t count);
+/* lists_centres.c: the list whose centre is nearest to an inner form, of equally near ones the first. */
+uint32_t dm_lists_nearest(const dm_lists *lists, dm_lists_bench *bench, const float *inner);
 
 #endif

@@ -56,26 +56,41 @@ static inline dm_lists_key take_best(dm_lists_key *heap, uint32_t *size) {
     return best;
 }
 
-/* --- choosing ------------------------------------------------------------------------------------------------------ */
-
-/* The k-th largest of `count` numbers, count >= k, in whatever order they end up. */
-static float kth_largest(float *values, uint32_t count, uint32_t k) {
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t place = i < k ? i : k;
-        const float value = values[i];
-        if (i >= k) {
-            if (value <= values[k - 1]) {
-                continue;
+/* Puts the k smallest keys first, the largest of them at k - 1 (Hoare 1961, "Algorithm 65: find"). 1 <= k <= size. No two
+ * keys are equal. */
+static void select_best(dm_lists_key *keys, uint32_t size, uint32_t k) {
+    uint32_t begin = 0;
+    uint32_t end = size;
+    while (end - begin > 1) {
+        const dm_lists_key pivot = keys[begin + (end - begin) / 2];
+        uint32_t low = begin;
+        uint32_t high = end - 1;
+        for (;;) {
+            while (keys[low] < pivot) {
+                low++;
             }
-            place = k - 1;
+            while (keys[high] > pivot) {
+                high--;
+            }
+            if (low >= high) {
+                break; /* at the pivot: all before it are smaller, all behind it larger */
+            }
+            const dm_lists_key exchanged = keys[low];
+            keys[low] = keys[high];
+            keys[high] = exchanged;
         }
-        for (; place > 0 && values[place - 1] < value; place--) {
-            values[place] = values[place - 1];
+        if (low == k - 1) {
+            return;
         }
-        values[place] = value;
+        if (low < k - 1) {
+            begin = low + 1;
+        } else {
+            end = low;
+        }
     }
-    return values[k - 1];
 }
+
+/* --- choosing ------------------------------------------------------------------------------------------------------ */
 
 /* A number that at least k of the first `count` estimates reach, and few more if count is large; LEAST if there are not
  * so many or k is too large for the peaks. */
@@ -88,7 +103,11 @@ static float reached_by(const dm_lists *lists, dm_lists_scratch *scratch, uint32
         return LEAST;
     }
     lists->choose->peaks(scratch->estimates, count, LEAST, scratch->peaks, groups);
-    return kth_largest(scratch->peaks, groups, k);
+    for (uint32_t group = 0; group < groups; group++) {
+        scratch->keys[group] = make_key(scratch->peaks[group], group);
+    }
+    select_best(scratch->keys, groups, k);
+    return key_estimate(scratch->keys[k - 1]);
 }
 
 /* Fills scratch->visited with the `visits` lists whose centres are nearest. */
@@ -102,13 +121,13 @@ static void choose_lists(const dm_lists *lists, dm_lists_scratch *scratch, const
     }
     lists->scan->scan(lists->centres, dm_lists_panels_of(count), lists->words, weights, scratch->estimates);
     const float least = reached_by(lists, scratch, count, visits);
-    uint32_t size = lists->choose->at_least(scratch->estimates, count, least, scratch->chosen);
+    const uint32_t size = lists->choose->at_least(scratch->estimates, count, least, scratch->chosen);
     for (uint32_t i = 0; i < size; i++) {
         scratch->keys[i] = make_key(scratch->estimates[scratch->chosen[i]], scratch->chosen[i]);
     }
-    make_heap(scratch->keys, size);
+    select_best(scratch->keys, size, visits);
     for (uint32_t i = 0; i < visits; i++) {
-        scratch->visited[i] = (uint32_t)take_best(scratch->keys, &size);
+        scratch->visited[i] = (uint32_t)scratch->keys[i];
     }
 }
 

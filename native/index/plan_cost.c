@@ -1,0 +1,112 @@
+/* plan_cost.c: what a search costs, counted. */
+#include <math.h>
+#include <stdio.h>
+
+#include "index/plan_parts.h"
+#include "simd/codes.h"
+#include "store/poison.h"
+
+/* The unit is one byte of 8-bit codes that a scan reads from the cache. The other weights are times of this library's own
+ * searches relative to that. */
+static const double CACHE = 16.0 * 1024 * 1024; /* bytes of an index that count as cached */
+static const double SCAN_BEYOND = 4.0;
+static const double GATHER = 2.0; /* a code row here, the next one anywhere */
+static const double GATHER_BEYOND = 4.0;
+static const double FLOATS = 2.0; /* a row rescored */
+static const double SEARCH = 60000.0; /* making the query ready, choosing */
+
+static double row_of_codes(uint32_t dim) {
+    return (double)dm_code_stride(dim) + sizeof(float);
+}
+
+/* Part of the index lies in the cache, the rest does not. */
+static double weigh(double index_bytes, double cached, double beyond) {
+    const double share = index_bytes > CACHE ? CACHE / index_bytes : 1.0;
+    return cached * share + beyond * (1.0 - share);
+}
+
+static double cost_of_rescoring(uint32_t dim, double rescored) {
+    return rescored * (double)dim * sizeof(float) * FLOATS;
+}
+
+double dm_cost_of_exact(uint32_t rows, uint32_t dim, double rescored) {
+    const double bytes = (double)rows * (row_of_codes(dim) + 2.0 * sizeof(float)); /* and the bound written */
+    return SEARCH + bytes * weigh(bytes, 1.0, SCAN_BEYOND) + cost_of_rescoring(dim, rescored);
+}
+
+double dm_cost_of_graph(uint32_t rows, uint32_t dim, const dm_measured *measured) {
+    const double links = DM_GRAPH_M0 * sizeof(uint32_t);
+    const double bytes = measured->compared * row_of_codes(dim) + measured->effort * links;
+    return SEARCH + bytes * weigh((double)rows * (row_of_codes(dim) + links), GATHER, GATHER_BEYOND) +
+           cost_of_rescoring(dim, measured->rescored);
+}
+
+/* A scan looks at all rows; a walk is as long as the logarithm of their number. */
+dm_measured dm_cost_extrapolate(dm_method method, const dm_measured *measured, uint32_t sample, uint32_t rows) {
+    dm_measured grown = *measured;
+    if (method == DM_METHOD_GRAPH) {
+        grown.compared *= log((double)rows) / log((double)sample);
+    }
+    return grown;
+}
+
+/* --- words -------------------------------------------------------------------------------------------------------- */
+
+/* "graph 1.2 MB", or that it does not get there. */
+static void name_cost(const dm_plan *plan, dm_method method, double recall, char *text, size_t size) {
+    static const char *const names[DM_METHOD_COUNT] = {"", "the exact scan", "lists", "the graph"};
+    if (isnan(plan->costs[method])) {
+        snprintf(text, size, "%s cannot find %.4g %%", names[method], 100.0 * recall);
+    } else {
+        snprintf(text, size, "%s %.2f MB", names[method], plan->costs[method] / 1e6);
+    }
+}
+
+static void explain_choice(dm_plan *plan, const dm_index_options *options) {
+    static const dm_method others[DM_METHOD_COUNT][2] = {{DM_METHOD_LISTS, DM_METHOD_GRAPH},
+                                                         {DM_METHOD_LISTS, DM_METHOD_GRAPH},
+                                                         {DM_METHOD_EXACT, DM_METHOD_GRAPH},
+                                                         {DM_METHOD_EXACT, DM_METHOD_LISTS}};
+    static const char *const names[DM_METHOD_COUNT] = {"", "exact", "lists", "graph"};
+    char first[60];
+    char second[60];
+    char found[100] = "it finds all";
+    name_cost(plan, others[plan->method][0], options->recall, first, sizeof(first));
+    name_cost(plan, others[plan->method][1], options->recall, second, sizeof(second));
+    if (plan->method != DM_METHOD_EXACT) {
+        snprintf(found, sizeof(found), "at %s %u it finds %.1f %% (at least %.1f %%)",
+                 plan->method == DM_METHOD_GRAPH ? "ef" : "visits", plan->effort, 100.0 * plan->recall,
+                 100.0 * plan->recall_low);
+    }
+    snprintf(plan->reason, sizeof(plan->reason), "%s: %s of the %u nearest of %u rows held out at the cost of scanning %.2f MB; %s, %s",
+             names[plan->method], found, options->k, plan->held_out, plan->costs[plan->method] / 1e6, first, second);
+}
+
+static void explain_fixed(dm_plan *plan, const dm_index_options *options) {
+    const char *name = plan->method == DM_METHOD_GRAPH ? "graph" : "lists";
+    const char *effort = plan->method == DM_METHOD_GRAPH ? "ef" : "visits";
+    if (plan->held_out == 0) {
+        snprintf(plan->reason, sizeof(plan->reason), "%s: asked for; too few rows to measure the recall, so %s is %u", name,
+                 effort, plan->effort);
+        return;
+    }
+    snprintf(plan->reason, sizeof(plan->reason),
+             "%s: asked for; at %s %u it finds %.1f %% (at least %.1f %%) of the %u nearest of %u rows held out%s", name,
+             effort, plan->effort, 100.0 * plan->recall, 100.0 * plan->recall_low, options->k, plan->held_out,
+             plan->recall_low >= options->recall ? "" : ", less than asked for");
+}
+
+void dm_plan_explain(dm_plan *plan, const dm_index_options *options, uint32_t used) {
+    if (options->method == DM_METHOD_EXACT) {
+        snprintf(plan->reason, sizeof(plan->reason), "exact: asked for; it finds all");
+    } else if (options->method != DM_METHOD_AUTO) {
+        explain_fixed(plan, options);
+    } else if (options->recall >= 1.0) {
+        snprintf(plan->reason, sizeof(plan->reason), "exact: all of the nearest are asked for");
+    } else if (used <= DM_PLAN_FEW) {
+        snprintf(plan->reason, sizeof(plan->reason), "exact: %u rows are no more than the %d that only a scan pays for", used,
+                 (int)DM_PLAN_FEW);
+    } else {
+        explain_choice(plan, options);
+    }
+}

@@ -91,8 +91,10 @@ int32_t dm_index_create(const dm_rows *rows, const dm_index_options *options, dm
 
 void dm_index_empty(dm_index *index, dm_memory *account) {
     dm_exact_destroy(index->exact, account);
+    dm_lists_destroy(index->lists, account);
     dm_graph_destroy(index->graph, account);
     index->exact = NULL;
+    index->lists = NULL;
     index->graph = NULL;
 }
 
@@ -109,6 +111,17 @@ const dm_plan *dm_index_plan(const dm_index *index) {
 
 /* --- scratch ------------------------------------------------------------------------------------------------------ */
 
+static int32_t make_scratch(dm_index *index, dm_index_scratch *made, dm_memory *account, char *error, size_t error_size) {
+    switch (index->plan.method) {
+    case DM_METHOD_GRAPH:
+        return dm_graph_scratch_create(index->graph, account, &made->graph, error, error_size);
+    case DM_METHOD_LISTS:
+        return dm_lists_scratch_create(index->lists, account, &made->lists, error, error_size);
+    default:
+        return dm_exact_scratch_create(index->exact, account, &made->exact, error, error_size);
+    }
+}
+
 int32_t dm_index_scratch_create(dm_index *index, dm_memory *account, dm_index_scratch **scratch, char *error,
                                 size_t error_size) {
     *scratch = NULL;
@@ -117,10 +130,7 @@ int32_t dm_index_scratch_create(dm_index *index, dm_memory *account, dm_index_sc
         snprintf(error, error_size, "no memory for the scratch of an index of %u rows", index->rows.count);
         return DM_ERROR_MEMORY;
     }
-    made->index = index;
-    int32_t status = index->plan.method == DM_METHOD_GRAPH
-                         ? dm_graph_scratch_create(index->graph, account, &made->graph, error, error_size)
-                         : dm_exact_scratch_create(index->exact, account, &made->exact, error, error_size);
+    int32_t status = make_scratch(index, made, account, error, error_size);
     if (status != DM_OK) {
         dm_memory_free(account, made);
         return status;
@@ -132,6 +142,7 @@ int32_t dm_index_scratch_create(dm_index *index, dm_memory *account, dm_index_sc
 void dm_index_scratch_destroy(dm_index_scratch *scratch, dm_memory *account) {
     if (scratch != NULL) {
         dm_exact_scratch_destroy(scratch->exact, account);
+        dm_lists_scratch_destroy(scratch->lists, account);
         dm_graph_scratch_destroy(scratch->graph, account);
         dm_memory_free(account, scratch);
     }
@@ -139,22 +150,33 @@ void dm_index_scratch_destroy(dm_index_scratch *scratch, dm_memory *account) {
 
 /* --- searching ---------------------------------------------------------------------------------------------------- */
 
-uint32_t dm_index_search_at(const dm_index *index, dm_index_scratch *scratch, const float *query, uint32_t k,
-                            uint32_t effort, dm_neighbour *neighbours) {
+static inline uint32_t search(const dm_index *index, dm_index_scratch *scratch, const float *query, uint32_t k,
+                              uint32_t effort, dm_neighbour *neighbours) {
     uint32_t found = 0;
-    if (index->plan.method == DM_METHOD_GRAPH) {
+    if (index->graph != NULL) {
         found = dm_graph_search(index->graph, scratch->graph, query, k, effort, neighbours);
         scratch->compared = dm_graph_compared(scratch->graph);
+        scratch->rescored = dm_graph_rescored(scratch->graph);
+    } else if (index->lists != NULL) {
+        found = dm_lists_search(index->lists, scratch->lists, query, k, effort, neighbours);
+        scratch->compared = dm_lists_compared(scratch->lists) + dm_lists_count(index->lists); /* and the centres */
+        scratch->rescored = dm_lists_rescored(scratch->lists);
     } else if (index->used > 0) {
         found = dm_exact_search(index->exact, scratch->exact, query, k, neighbours);
         scratch->compared = index->rows.count;
+        scratch->rescored = dm_exact_rescored(scratch->exact);
     }
     return found;
 }
 
 uint32_t dm_index_search(const dm_index *index, dm_index_scratch *scratch, const float *query, uint32_t k,
                          dm_neighbour *neighbours) {
-    return dm_index_search_at(index, scratch, query, k, index->plan.effort, neighbours);
+    return search(index, scratch, query, k, index->plan.effort, neighbours);
+}
+
+uint32_t dm_index_search_at(const dm_index *index, dm_index_scratch *scratch, const float *query, uint32_t k,
+                            uint32_t effort, dm_neighbour *neighbours) {
+    return search(index, scratch, query, k, effort, neighbours);
 }
 
 uint32_t dm_index_compared(const dm_index_scratch *scratch) {
@@ -162,13 +184,13 @@ uint32_t dm_index_compared(const dm_index_scratch *scratch) {
 }
 
 uint32_t dm_index_rescored(const dm_index_scratch *scratch) {
-    return scratch->graph != NULL ? dm_graph_rescored(scratch->graph) : dm_exact_rescored(scratch->exact);
+    return scratch->rescored;
 }
 
 /* --- changing ----------------------------------------------------------------------------------------------------- */
 
 int dm_index_can_change(const dm_index *index) {
-    return index->plan.method == DM_METHOD_GRAPH;
+    return index->graph != NULL;
 }
 
 static int32_t refuse_change(char *error, size_t error_size) {

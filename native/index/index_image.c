@@ -33,7 +33,9 @@ static const char MAGIC[8] = {'d', 'm', 'i', 'n', 'd', 'e', 'x', '\n'};
 enum { VERSION = 1 };
 
 size_t dm_index_image_size(const dm_index *index) {
-    return sizeof(header) + (index->graph != NULL ? dm_graph_image_size(index->graph) : 0);
+    return sizeof(header) + (index->graph != NULL   ? dm_graph_image_size(index->graph)
+                             : index->lists != NULL ? dm_lists_image_size(index->lists)
+                                                    : 0);
 }
 
 static uint32_t checksum(const header *head, const uint8_t *rest, size_t rest_size) {
@@ -67,6 +69,8 @@ void dm_index_write_image(dm_index *index, dm_index_scratch *scratch, void *byte
     if (index->graph != NULL) {
         dm_graph_write_image(index->graph, scratch->graph, rest);
         head.used = dm_graph_size(index->graph);
+    } else if (index->lists != NULL) {
+        dm_lists_write_image(index->lists, rest);
     }
     head.crc = checksum(&head, rest, head.size - sizeof(head));
     memcpy(bytes, &head, sizeof(head));
@@ -91,7 +95,8 @@ static int32_t check(const header *head, const dm_rows *rows, const uint8_t *res
         return corrupt(error, error_size, "it is of rows of another dimension or number");
     }
     if (head->method < DM_METHOD_EXACT || head->method > DM_METHOD_GRAPH || memchr(head->reason, 0, sizeof(head->reason)) == NULL ||
-        (head->method == DM_METHOD_GRAPH && (head->effort < 1 || head->effort > DM_GRAPH_EF_MAX))) {
+        (head->method != DM_METHOD_EXACT && head->effort < 1) ||
+        (head->method == DM_METHOD_GRAPH && head->effort > DM_GRAPH_EF_MAX)) {
         return corrupt(error, error_size, "its plan is none that is made");
     }
     return DM_OK;
@@ -118,8 +123,13 @@ static int32_t read_method(dm_index *index, const uint8_t *rest, size_t size, si
     case DM_METHOD_EXACT:
         return size == 0 ? dm_index_make_exact(index, &index->rows, placement, account, error, error_size)
                          : corrupt(error, error_size, "an exact index has no more than a header");
-    default:
-        return corrupt(error, error_size, "its plan is none that is made");
+    default: {
+        const int32_t status =
+            dm_lists_from_image(&index->rows, rest, size, index->isa, placement, account, &index->lists, error, error_size);
+        return status != DM_OK || index->plan.effort <= dm_lists_count(index->lists)
+                   ? status
+                   : corrupt(error, error_size, "it visits more lists than there are");
+    }
     }
 }
 

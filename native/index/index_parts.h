@@ -7,6 +7,7 @@
 #include "index/exact.h"
 #include "index/graph.h"
 #include "index/index.h"
+#include "index/lists.h"
 #include "parallel/team.h"
 
 /* One of the three, by plan.method. */
@@ -16,14 +17,16 @@ struct dm_index {
     dm_isa isa;
     dm_plan plan;
     dm_exact *exact;
+    dm_lists *lists;
     dm_graph *graph;
 };
 
 struct dm_index_scratch {
-    const dm_index *index;
     dm_exact_scratch *exact;
+    dm_lists_scratch *lists;
     dm_graph_scratch *graph;
-    uint32_t compared;
+    uint32_t compared; /* of the last search */
+    uint32_t rescored;
 };
 
 /* index.c: the best variants up to that instruction set; the exact one scans codes. */

@@ -12,6 +12,7 @@ static const double CACHE = 16.0 * 1024 * 1024; /* bytes of an index that count 
 static const double SCAN_BEYOND = 4.0;
 static const double GATHER = 2.0; /* a code row here, the next one anywhere */
 static const double GATHER_BEYOND = 4.0;
+static const double SCAN_LISTS = 1.5; /* lists here and there */
 static const double FLOATS = 2.0; /* a row rescored */
 static const double SEARCH = 60000.0; /* making the query ready, choosing */
 
@@ -25,28 +26,42 @@ static double weigh(double index_bytes, double cached, double beyond) {
     return cached * share + beyond * (1.0 - share);
 }
 
-static double cost_of_rescoring(uint32_t dim, double rescored) {
-    return rescored * (double)dim * sizeof(float) * FLOATS;
-}
-
-double dm_cost_of_exact(uint32_t rows, uint32_t dim, double rescored) {
+static double cost_of_exact(uint32_t rows, uint32_t dim) {
     const double bytes = (double)rows * (row_of_codes(dim) + 2.0 * sizeof(float)); /* and the bound written */
-    return SEARCH + bytes * weigh(bytes, 1.0, SCAN_BEYOND) + cost_of_rescoring(dim, rescored);
+    return bytes * weigh(bytes, 1.0, SCAN_BEYOND);
 }
 
-double dm_cost_of_graph(uint32_t rows, uint32_t dim, const dm_measured *measured) {
+static double cost_of_graph(uint32_t rows, uint32_t dim, const dm_measured *measured) {
     const double links = DM_GRAPH_M0 * sizeof(uint32_t);
     const double bytes = measured->compared * row_of_codes(dim) + measured->effort * links;
-    return SEARCH + bytes * weigh((double)rows * (row_of_codes(dim) + links), GATHER, GATHER_BEYOND) +
-           cost_of_rescoring(dim, measured->rescored);
+    return bytes * weigh((double)rows * (row_of_codes(dim) + links), GATHER, GATHER_BEYOND);
 }
 
-/* A scan looks at all rows; a walk is as long as the logarithm of their number. */
-dm_measured dm_cost_extrapolate(dm_method method, const dm_measured *measured, uint32_t sample, uint32_t rows) {
-    dm_measured grown = *measured;
-    if (method == DM_METHOD_GRAPH) {
-        grown.compared *= log((double)rows) / log((double)sample);
+/* The basis that the query is projected on is read as a whole. The centres are among the codes compared. */
+static double cost_of_lists(const dm_lists *lists, uint32_t rows, uint32_t dim, const dm_measured *measured) {
+    const double code = (double)dm_lists_code_bytes(lists);
+    const double basis = (double)dm_lists_dims(lists) * (double)dim * sizeof(float);
+    return basis + measured->compared * code * weigh((double)rows * code, SCAN_LISTS, SCAN_BEYOND);
+}
+
+double dm_plan_cost(const dm_planning *planning, const dm_index *index, uint32_t rows, const dm_measured *measured) {
+    const uint32_t dim = planning->rows->dim;
+    const double rescoring = measured->rescored * dim * sizeof(float) * FLOATS;
+    if (!dm_planning_reaches(planning, measured)) {
+        return (double)NAN;
     }
+    return SEARCH + rescoring +
+           (index->plan.method == DM_METHOD_GRAPH   ? cost_of_graph(rows, dim, measured)
+            : index->plan.method == DM_METHOD_LISTS ? cost_of_lists(index->lists, rows, dim, measured)
+                                                    : cost_of_exact(rows, dim));
+}
+
+/* As a power of the number of rows, as it grew from the quarter to the whole of the sample: near 0 where rows have structure, near 1
+ * where a search has to look at a share of them. */
+dm_measured dm_plan_extrapolate(const dm_measured *quarter, const dm_measured *measured, uint32_t sample, uint32_t rows) {
+    dm_measured grown = *measured;
+    const double power = log(measured->compared / quarter->compared) / log(4.0);
+    grown.compared *= pow((double)rows / (double)sample, fmin(fmax(power, 0.0), 1.0));
     return grown;
 }
 

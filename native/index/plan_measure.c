@@ -12,8 +12,7 @@
 enum {
     HELD_MIN = 50,
     HELD_MAX = 500,
-    HELD_SHARE = 20,    /* one row in twenty */
-    SAMPLE_MAX = 10000, /* see plan.c */
+    HELD_SHARE = 20, /* one row in twenty */
     QUERIES_PER_TASK = 8
 };
 
@@ -27,7 +26,7 @@ static uint64_t next_random(uint64_t *state) {
     return mixed ^ (mixed >> 31);
 }
 
-/* Lists the rows in use and shuffles as many as are drawn to the front (Knuth, volume 2, 3.4.2, algorithm P). */
+/* The rows in use, shuffled (Knuth, volume 2, 3.4.2, algorithm P). */
 static void draw(dm_planning *planning) {
     uint64_t random = planning->options->seed;
     uint32_t listed = 0;
@@ -36,7 +35,7 @@ static void draw(dm_planning *planning) {
             planning->order[listed++] = row;
         }
     }
-    for (uint32_t i = 0; i < planning->held + planning->sample; i++) {
+    for (uint32_t i = 0; i < listed; i++) {
         const uint32_t other = i + (uint32_t)(next_random(&random) % (listed - i)); /* bias below 2^-36 */
         const uint32_t kept = planning->order[i];
         planning->order[i] = planning->order[other];
@@ -50,7 +49,7 @@ int dm_planning_open(dm_planning *planning) {
     uint32_t held = used / HELD_SHARE;
     held = held < HELD_MIN ? HELD_MIN : held > HELD_MAX ? HELD_MAX : held;
     planning->held = used >= 2 * held && used - held >= planning->options->k ? held : 0;
-    planning->sample = used - planning->held < SAMPLE_MAX ? used - planning->held : SAMPLE_MAX;
+    planning->others = used - planning->held;
     planning->order = dm_memory_allocate(account, used * sizeof(uint32_t), DM_CACHE_LINE, 0);
     planning->mask = dm_memory_allocate(account, planning->rows->count * sizeof(uint32_t), DM_CACHE_LINE, 0);
     planning->kth = dm_memory_allocate(account, HELD_MAX * sizeof(double), DM_CACHE_LINE, 0);
@@ -171,11 +170,11 @@ static int32_t open_asking(asking *work, dm_index *trial, char *error, size_t er
     return status;
 }
 
-int32_t dm_planning_find_truth(dm_planning *planning, const dm_rows *rows, dm_measured *measured, char *error,
-                               size_t error_size) {
-    dm_index trial = {.rows = *rows, .used = dm_index_count_used(rows), .isa = planning->options->isa};
+int32_t dm_planning_find_truth(dm_planning *planning, uint32_t count, dm_measured *measured, char *error, size_t error_size) {
+    const dm_rows rows = dm_planning_rows(planning, planning->held, planning->held + count);
+    dm_index trial = {.rows = rows, .used = count, .isa = planning->options->isa};
     asking work = {.planning = planning, .is_truth = 1};
-    int32_t status = dm_index_make_exact(&trial, rows, 0, planning->account, error, error_size);
+    int32_t status = dm_index_make_exact(&trial, &rows, 0, planning->account, error, error_size);
     if (status == DM_OK) {
         status = open_asking(&work, &trial, error, error_size);
     }

@@ -296,6 +296,7 @@ static const dm_metric metrics[METRIC_COUNT] = {
 CALLBACKS(auto, DM_METHOD_AUTO, DM_ISA_BASELINE)
 CALLBACKS(auto_avx2, DM_METHOD_AUTO, DM_ISA_AVX2)
 CALLBACKS(exact, DM_METHOD_EXACT, DM_ISA_BASELINE)
+CALLBACKS(lists, DM_METHOD_LISTS, DM_ISA_BASELINE)
 CALLBACKS(graph, DM_METHOD_GRAPH, DM_ISA_BASELINE)
 
 /* Tolerance 0: the same rows in the same order on every machine. */
@@ -315,16 +316,18 @@ CALLBACKS(graph, DM_METHOD_GRAPH, DM_ISA_BASELINE)
 static const dm_kernel dual_auto = KERNEL(DUAL, "auto", prepare_auto, setup_dual_auto, NULL);
 static const dm_kernel dual_auto_avx2 = KERNEL(DUAL, "auto_avx2", prepare_auto_avx2, setup_dual_auto_avx2, dm_isa_supported_avx2);
 static const dm_kernel dual_exact = KERNEL(DUAL, "exact", prepare_exact, setup_dual_exact, NULL);
+static const dm_kernel dual_lists = KERNEL(DUAL, "lists", prepare_lists, setup_dual_lists, NULL);
 static const dm_kernel dual_graph = KERNEL(DUAL, "graph", prepare_graph, setup_dual_graph, NULL);
 static const dm_kernel single_auto = KERNEL(SINGLE, "auto", prepare_auto, setup_single_auto, NULL);
 static const dm_kernel single_auto_avx2 =
     KERNEL(SINGLE, "auto_avx2", prepare_auto_avx2, setup_single_auto_avx2, dm_isa_supported_avx2);
 static const dm_kernel single_exact = KERNEL(SINGLE, "exact", prepare_exact, setup_single_exact, NULL);
+static const dm_kernel single_lists = KERNEL(SINGLE, "lists", prepare_lists, setup_single_lists, NULL);
 static const dm_kernel single_graph = KERNEL(SINGLE, "graph", prepare_graph, setup_single_graph, NULL);
 
 const dm_kernel *const dm_concept_lookup_at_recall_kernels[] = {
-    &dual_auto,   &dual_auto_avx2,   &dual_exact,   &dual_graph,
-    &single_auto, &single_auto_avx2, &single_exact, &single_graph,
+    &dual_auto,   &dual_auto_avx2,   &dual_exact,   &dual_lists,   &dual_graph,
+    &single_auto, &single_auto_avx2, &single_exact, &single_lists, &single_graph,
 };
 const size_t dm_concept_lookup_at_recall_kernel_count =
     sizeof(dm_concept_lookup_at_recall_kernels) / sizeof(dm_concept_lookup_at_recall_kernels[0]);

@@ -4,7 +4,7 @@
  * 2. Some rows are held out (plan_measure.c). Lists and a graph index a sample of the others, first a quarter of it, and the
  *    smallest effort that reaches the recall is looked for. What a search then looks at, and how that grew with the sample,
  *    is carried forward to all rows; a scan's cost is known without trying (plan_cost.c).
- * 3. Methods that are expected to cost less than the best so far, the scan to begin with, index all rows but those held
+ * 3. Methods that are expected to cost less than the best so far, three quarters of the scan to begin with, index all rows but those held
  *    out, the cheapest first, and are measured again. The cheapest then takes in the rows held out: a graph links them,
  *    lists are made anew, as many and of the same dimensions.
  *
@@ -17,6 +17,9 @@
 #include "index/plan_parts.h"
 #include "store/store.h"
 #include "store/poison.h"
+
+/* What finds some is taken if it costs at most so much of what the scan costs, which finds all. */
+static const double WORTH = 0.75;
 
 enum { SAMPLE = 2500, SAMPLE_PER_K = 50, LINKED_ALONE = 10000, STEPS_MAX = 4 };
 
@@ -193,7 +196,7 @@ static int32_t expect(dm_planning *planning, candidate *tried, dm_measured *exac
     return status;
 }
 
-/* The candidate that costs less than `least`, or NULL. */
+/* The cheapest that costs less than that, or NULL. */
 static candidate *cheapest(candidate *tried, double least) {
     candidate *best = NULL;
     for (int i = 0; i < TRIED; i++) {
@@ -205,13 +208,14 @@ static candidate *cheapest(candidate *tried, double least) {
     return best;
 }
 
-/* Indexes all others by whatever is expected to cost less than the best; *best is the cheapest then, NULL for the scan. */
-static int32_t confirm(dm_planning *planning, candidate *tried, double exact_cost, candidate **best, char *error,
+/* Indexes all others by whatever is expected to cost less than the best, and than `most`; *best is the cheapest then, or NULL:
+ * none does. */
+static int32_t confirm(dm_planning *planning, candidate *tried, double most, candidate **best, char *error,
                        size_t error_size) {
     dm_measured exact;
     int32_t status = DM_OK;
-    for (*best = cheapest(tried, exact_cost); *best != NULL && (*best)->size < planning->others && status == DM_OK;
-         *best = cheapest(tried, exact_cost)) {
+    for (*best = cheapest(tried, most); *best != NULL && (*best)->size < planning->others && status == DM_OK;
+         *best = cheapest(tried, most)) {
         if (tried[0].size < planning->others && tried[1].size < planning->others) {
             status = dm_planning_find_truth(planning, planning->others, &exact, error, error_size);
         }
@@ -239,7 +243,7 @@ static int32_t choose(dm_planning *planning, dm_index *index, char *error, size_
         const dm_index scan = {.plan = {.method = DM_METHOD_EXACT}};
         exact.recall_low = 1.0;
         costs[DM_METHOD_EXACT] = dm_plan_cost(planning, &scan, planning->used, &exact);
-        status = confirm(planning, tried, costs[DM_METHOD_EXACT], &best, error, error_size);
+        status = confirm(planning, tried, WORTH * costs[DM_METHOD_EXACT], &best, error, error_size);
         costs[DM_METHOD_LISTS] = tried[0].cost;
         costs[DM_METHOD_GRAPH] = tried[1].cost;
     }

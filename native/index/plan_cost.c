@@ -1,33 +1,39 @@
-/* plan_cost.c: what a search costs, counted. */
+/* plan_cost.c: what a search costs, counted: nothing here asks the machine, so a plan is the same everywhere.
+ *
+ * The unit is one byte of 8-bit codes that an exact scan reads from the cache, all that is done with it included; other
+ * reads are that many of it. Measured with AVX-512 on a Zen 4, as slopes over sizes and efforts of this library's own
+ * searches among 1,000 to 20,000 real rows of 768 dimensions, in one process by turns, the fastest of six (the explanation is
+ * docs/explanation/lookup.md). The unit was 0.0139 ns there. What matters are the ratios, and of them only how the three methods
+ * compare: which is cheapest changes little when a constant is wrong by a half. */
 #include <math.h>
 #include <stdio.h>
 
 #include "index/plan_parts.h"
 #include "simd/codes.h"
+#include "simd/panels.h"
 #include "store/poison.h"
 
-/* The unit is one byte of 8-bit codes that a scan reads from the cache. The other weights are times of this library's own
- * searches relative to that. */
-static const double CACHE = 16.0 * 1024 * 1024; /* bytes of an index that count as cached */
-static const double SCAN_BEYOND = 4.0;
-static const double GATHER = 2.0; /* a code row here, the next one anywhere */
-static const double GATHER_BEYOND = 4.0;
-static const double SCAN_LISTS = 1.5; /* lists here and there */
-static const double FLOATS = 2.0; /* a row rescored */
-static const double SEARCH = 60000.0; /* making the query ready, choosing */
+static const double CACHE = 16.0 * 1024 * 1024; /* bytes of one array that count as cached: half of a usual last level */
+static const double SEARCH = 72000.0;           /* a search, whatever it reads: norm and codes of the query */
+static const double SCAN_BEYOND = 5.0;          /* a byte scanned that is not cached */
+static const double GATHER = 3.5;               /* a byte of the codes of one row here, the next one anywhere */
+static const double GATHER_BEYOND = 9.0;
+static const double LISTED = 150.0; /* a row of a list, besides its code: finding the best again among few */
+static const double FLOATS = 3.0;   /* a byte of a row that is rescored, in double */
+static const double FLOATS_BEYOND = 12.0;
 
 static double row_of_codes(uint32_t dim) {
     return (double)dm_code_stride(dim) + sizeof(float);
 }
 
-/* Part of the index lies in the cache, the rest does not. */
-static double weigh(double index_bytes, double cached, double beyond) {
-    const double share = index_bytes > CACHE ? CACHE / index_bytes : 1.0;
+/* As much of an array lies in the cache as goes there. */
+static double weigh(double array_bytes, double cached, double beyond) {
+    const double share = array_bytes > CACHE ? CACHE / array_bytes : 1.0;
     return cached * share + beyond * (1.0 - share);
 }
 
 static double cost_of_exact(uint32_t rows, uint32_t dim) {
-    const double bytes = (double)rows * (row_of_codes(dim) + 2.0 * sizeof(float)); /* and the bound written */
+    const double bytes = (double)rows * row_of_codes(dim);
     return bytes * weigh(bytes, 1.0, SCAN_BEYOND);
 }
 
@@ -37,16 +43,19 @@ static double cost_of_graph(uint32_t rows, uint32_t dim, const dm_measured *meas
     return bytes * weigh((double)rows * (row_of_codes(dim) + links), GATHER, GATHER_BEYOND);
 }
 
-/* The basis that the query is projected on is read as a whole. The centres are among the codes compared. */
+/* The basis that the query is projected on is read as a whole. The centres are among the codes compared. The last panel of
+ * a list is scanned as if it were full. */
 static double cost_of_lists(const dm_lists *lists, uint32_t rows, uint32_t dim, const dm_measured *measured) {
     const double code = (double)dm_lists_code_bytes(lists);
     const double basis = (double)dm_lists_dims(lists) * (double)dim * sizeof(float);
-    return basis + measured->compared * code * weigh((double)rows * code, SCAN_LISTS, SCAN_BEYOND);
+    const double scanned = measured->compared + measured->effort * 0.5 * DM_PANEL_ROWS;
+    return basis + measured->compared * LISTED + scanned * code * weigh((double)rows * code, 1.0, SCAN_BEYOND);
 }
 
 double dm_plan_cost(const dm_planning *planning, const dm_index *index, uint32_t rows, const dm_measured *measured) {
     const uint32_t dim = planning->rows->dim;
-    const double rescoring = measured->rescored * dim * sizeof(float) * FLOATS;
+    const double row = (double)dim * sizeof(float);
+    const double rescoring = measured->rescored * row * weigh((double)rows * row, FLOATS, FLOATS_BEYOND);
     if (!dm_planning_reaches(planning, measured)) {
         return (double)NAN;
     }

@@ -191,6 +191,32 @@ static void check_round_trip(dm_similarity by, int in_place) {
     graph_case_free(&made);
 }
 
+/* An image taken while a search sleeps that may still know a removed row: in the image the row is free. */
+static void test_beside_search(void) {
+    test_random random = {56};
+    graph_case made = make_case(100, 24, DM_SIMILARITY_COSINE, &random);
+    dm_graph_scratch *other = NULL;
+    char error[200] = "";
+    size_t size = 0;
+    int32_t status = dm_graph_scratch_create(made.graph, &made.account, &other, error, sizeof(error));
+    CHECK_STATUS(status, DM_OK, error);
+    REQUIRE(other != NULL);
+    atomic_store(&other->passage, atomic_load(&made.graph->epoch));
+    CHECK_STATUS(dm_graph_remove(made.graph, made.scratch, 7, error, sizeof(error)), DM_OK, error);
+    CHECK_EQUAL(dm_graph_is_free(made.graph, made.scratch, 7), 0);
+    made.slots[7] = DM_SLOT_NONE;
+    uint8_t *image = graph_case_image(&made, &size);
+    dm_graph_scratch_destroy(other, &made.account);
+    graph_case_close(&made);
+    REQUIRE(load(&made, image, size, 1) == DM_OK);
+    open_scratch(&made);
+    CHECK(dm_graph_is_free(made.graph, made.scratch, 7));
+    graph_case_check(&made);
+    graph_case_close(&made);
+    free(image);
+    graph_case_free(&made);
+}
+
 /* The file may go while the graph lives. */
 static void test_file_removed(void) {
     test_random random = {52};
@@ -287,6 +313,17 @@ static uint32_t stranger_of(const graph_case *made, uint32_t from) {
     return row;
 }
 
+/* A row whose parent has a parent. */
+static uint32_t grandchild_of(const graph_case *made) {
+    uint32_t row = 0;
+    while (row < made->capacity && (dm_graph_parent(made->graph, row) == DM_LINK_NONE ||
+                                    dm_graph_parent(made->graph, dm_graph_parent(made->graph, row)) == DM_LINK_NONE)) {
+        row++;
+    }
+    REQUIRE(row < made->capacity);
+    return row;
+}
+
 static void check_lies(dm_similarity by) {
     test_random random = {54};
     graph_case made = make_case(90, 20, by, &random);
@@ -295,6 +332,8 @@ static void check_lies(dm_similarity by) {
     const uint32_t parent = dm_graph_parent(made.graph, child);
     const size_t up = link_place(&made, at, child, parent);
     const size_t down = link_place(&made, at, parent, child);
+    const uint32_t low = grandchild_of(&made);
+    const uint32_t middle = dm_graph_parent(made.graph, low);
     const uint32_t strangers[] = {stranger_of(&made, child), stranger_of(&made, parent)};
     size_t size = 0;
     uint8_t *image = graph_case_image(&made, &size);
@@ -329,6 +368,7 @@ static void check_lies(dm_similarity by) {
     check_lie32(&made, image, size, at.parents + 4 * child, 45);
     check_lie32(&made, image, size, at.parents + 4 * child, child);
     check_lie32(&made, image, size, at.parents + 4 * child, DM_LINK_NONE); /* two roots */
+    check_lie32(&made, image, size, at.parents + 4 * middle, low); /* each the other's parent, with links both ways */
     check_lie32(&made, image, size, up, strangers[0]);
     check_lie32(&made, image, size, down, strangers[1]);
     check_lie32(&made, image, size, at.scales, bits_of(NAN));
@@ -420,6 +460,7 @@ int main(void) {
         check_damage((dm_similarity)by);
         check_lies((dm_similarity)by);
     }
+    test_beside_search();
     test_file_removed();
     test_chance();
     test_no_file();

@@ -37,8 +37,8 @@ static void test_levels(void) {
 
 /* --- choosing ----------------------------------------------------------------------------------------------------- */
 
-/* The cosine that two codes stand for, the second as weights of 7 bits. */
-static double cosine_of_codes(const graph_case *made, uint32_t row, uint32_t base) {
+/* The cosine, or inner product, that two codes stand for, the second as weights of 7 bits. */
+static double similarity_of_codes(const graph_case *made, uint32_t row, uint32_t base) {
     const dm_gathered *from = &made->graph->gathered;
     int64_t dot = 0;
     for (size_t i = 0; i < from->stride; i++) {
@@ -58,15 +58,15 @@ static uint32_t choose_by_force(const graph_case *made, uint32_t node, const uin
     for (uint32_t turn = 0; turn < count && size < most; turn++) {
         uint32_t best = UINT32_MAX;
         for (uint32_t i = 0; i < count; i++) {
-            if (!taken[i] && (best == UINT32_MAX ||
-                              cosine_of_codes(made, rows[i], node) > cosine_of_codes(made, rows[best], node))) {
+            if (!taken[i] && (best == UINT32_MAX || similarity_of_codes(made, rows[i], node) >
+                                                        similarity_of_codes(made, rows[best], node))) {
                 best = i;
             }
         }
         taken[best] = 1;
         int is_kept = 1;
         for (uint32_t j = 0; j < size; j++) {
-            is_kept &= cosine_of_codes(made, rows[best], kept[j]) < cosine_of_codes(made, rows[best], node);
+            is_kept &= similarity_of_codes(made, rows[best], kept[j]) < similarity_of_codes(made, rows[best], node);
         }
         if (is_kept) {
             kept[size++] = rows[best];
@@ -75,11 +75,15 @@ static uint32_t choose_by_force(const graph_case *made, uint32_t node, const uin
     return size;
 }
 
-static void test_choosing(void) {
+static void test_choosing(dm_similarity by) {
     graph_case made = graph_case_make(600, 48);
     test_random random = {11};
+    made.by = by;
     uint32_t least = UINT32_MAX;
     graph_case_fill(&made, &random, 6, 3);
+    if (by == DM_SIMILARITY_INNER_PRODUCT) {
+        graph_case_vary(&made, &random, 0.7);
+    }
     graph_case_open(&made, dm_graph_best(), 4);
     graph_case_build(&made, NULL);
     for (uint32_t trial = 0; trial < 200; trial++) {
@@ -384,7 +388,8 @@ int main(void) {
     }
     CHECK(dm_graph_find("none") == NULL);
     test_levels();
-    test_choosing();
+    test_choosing(DM_SIMILARITY_COSINE);
+    test_choosing(DM_SIMILARITY_INNER_PRODUCT);
     test_new_list();
     test_recall();
     test_descent();

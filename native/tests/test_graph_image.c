@@ -191,6 +191,32 @@ static void check_round_trip(dm_similarity by, int in_place) {
     graph_case_free(&made);
 }
 
+/* An image taken while a search sleeps that may still know a removed row: in the image the row is free. */
+static void test_beside_search(void) {
+    test_random random = {56};
+    graph_case made = make_case(100, 24, DM_SIMILARITY_COSINE, &random);
+    dm_graph_scratch *other = NULL;
+    char error[200] = "";
+    size_t size = 0;
+    int32_t status = dm_graph_scratch_create(made.graph, &made.account, &other, error, sizeof(error));
+    CHECK_STATUS(status, DM_OK, error);
+    REQUIRE(other != NULL);
+    atomic_store(&other->passage, atomic_load(&made.graph->epoch));
+    CHECK_STATUS(dm_graph_remove(made.graph, made.scratch, 7, error, sizeof(error)), DM_OK, error);
+    CHECK_EQUAL(dm_graph_is_free(made.graph, made.scratch, 7), 0);
+    made.slots[7] = DM_SLOT_NONE;
+    uint8_t *image = graph_case_image(&made, &size);
+    dm_graph_scratch_destroy(other, &made.account);
+    graph_case_close(&made);
+    REQUIRE(load(&made, image, size, 1) == DM_OK);
+    open_scratch(&made);
+    CHECK(dm_graph_is_free(made.graph, made.scratch, 7));
+    graph_case_check(&made);
+    graph_case_close(&made);
+    free(image);
+    graph_case_free(&made);
+}
+
 /* The file may go while the graph lives. */
 static void test_file_removed(void) {
     test_random random = {52};
@@ -265,11 +291,50 @@ static uint32_t bits_of(float value) {
     return bits;
 }
 
+/* Where the link of level 0 from one row to another lies. */
+static size_t link_place(const graph_case *made, places at, uint32_t from, uint32_t to) {
+    uint32_t rows[DM_GRAPH_M0];
+    const uint32_t count = dm_graph_list(made->graph, from, 0, rows);
+    uint32_t i = 0;
+    while (i < count && rows[i] != to) {
+        i++;
+    }
+    REQUIRE(i < count);
+    return at.links + from * at.step + 4 * i;
+}
+
+/* A row of the graph that `from` has no link to. */
+static uint32_t stranger_of(const graph_case *made, uint32_t from) {
+    uint32_t row = 0;
+    while (row == from || made->slots[row] == DM_SLOT_NONE || graph_case_has_link(made, from, row)) {
+        row++;
+    }
+    REQUIRE(row < made->capacity);
+    return row;
+}
+
+/* A row whose parent has a parent. */
+static uint32_t grandchild_of(const graph_case *made) {
+    uint32_t row = 0;
+    while (row < made->capacity && (dm_graph_parent(made->graph, row) == DM_LINK_NONE ||
+                                    dm_graph_parent(made->graph, dm_graph_parent(made->graph, row)) == DM_LINK_NONE)) {
+        row++;
+    }
+    REQUIRE(row < made->capacity);
+    return row;
+}
+
 static void check_lies(dm_similarity by) {
     test_random random = {54};
     graph_case made = make_case(90, 20, by, &random);
     const places at = places_of(&made, 3);
-    const uint32_t parent = dm_graph_parent(made.graph, 1) == DM_LINK_NONE ? 2 : 1; /* a row that has one */
+    const uint32_t child = dm_graph_parent(made.graph, 1) == DM_LINK_NONE ? 2 : 1; /* a row that has a parent */
+    const uint32_t parent = dm_graph_parent(made.graph, child);
+    const size_t up = link_place(&made, at, child, parent);
+    const size_t down = link_place(&made, at, parent, child);
+    const uint32_t low = grandchild_of(&made);
+    const uint32_t middle = dm_graph_parent(made.graph, low);
+    const uint32_t strangers[] = {stranger_of(&made, child), stranger_of(&made, parent)};
     size_t size = 0;
     uint8_t *image = graph_case_image(&made, &size);
     graph_case_close(&made);
@@ -299,10 +364,13 @@ static void check_lies(dm_similarity by) {
     }
     check_lie32(&made, image, size, at.links + 45 * at.step, 1); /* a row that is not there has links */
     check_lie32(&made, image, size, at.upper, 90);
-    check_lie32(&made, image, size, at.parents + 4 * parent, 90);
-    check_lie32(&made, image, size, at.parents + 4 * parent, 45);
-    check_lie32(&made, image, size, at.parents + 4 * parent, parent);
-    check_lie32(&made, image, size, at.parents + 4 * parent, DM_LINK_NONE); /* two roots */
+    check_lie32(&made, image, size, at.parents + 4 * child, 90);
+    check_lie32(&made, image, size, at.parents + 4 * child, 45);
+    check_lie32(&made, image, size, at.parents + 4 * child, child);
+    check_lie32(&made, image, size, at.parents + 4 * child, DM_LINK_NONE); /* two roots */
+    check_lie32(&made, image, size, at.parents + 4 * middle, low); /* each the other's parent, with links both ways */
+    check_lie32(&made, image, size, up, strangers[0]);
+    check_lie32(&made, image, size, down, strangers[1]);
     check_lie32(&made, image, size, at.scales, bits_of(NAN));
     check_lie32(&made, image, size, at.scales, bits_of(INFINITY));
     check_lie32(&made, image, size, at.scales, bits_of(-0.5f));
@@ -392,6 +460,7 @@ int main(void) {
         check_damage((dm_similarity)by);
         check_lies((dm_similarity)by);
     }
+    test_beside_search();
     test_file_removed();
     test_chance();
     test_no_file();

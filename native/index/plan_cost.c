@@ -13,34 +13,43 @@
 #include "simd/panels.h"
 #include "store/poison.h"
 
-static const double CACHE = 16.0 * 1024 * 1024; /* bytes of one array that count as cached: half of a usual last level */
+static const double NEAR = 2.0 * 1024 * 1024;   /* bytes of one array that count as in a core's own cache */
+static const double CACHE = 16.0 * 1024 * 1024; /* and in the last level */
 static const double SEARCH = 72000.0;           /* a search, whatever it reads: norm and codes of the query */
-static const double SCAN_BEYOND = 5.0;          /* a byte scanned that is not cached */
-static const double GATHER = 3.5;               /* a byte of the codes of one row here, the next one anywhere */
-static const double GATHER_BEYOND = 9.0;
 static const double LISTED = 150.0; /* a row of a list, besides its code: finding the best again among few */
-static const double FLOATS = 3.0;   /* a byte of a row that is rescored, in double */
-static const double FLOATS_BEYOND = 12.0;
+static const double HOP = 13000.0;  /* a step of a walk, of which ef are made: its links, keeping candidates in order */
+
+/* Of a byte, by where it lies. */
+typedef struct weights {
+    double near;
+    double cached;
+    double beyond;
+} weights;
+
+static const weights SCAN = {1.0, 1.0, 5.0};
+static const weights GATHER = {1.5, 2.7, 9.0}; /* the codes of one row here, the next one anywhere */
+static const weights FLOATS = {3.0, 3.0, 12.0}; /* a row that is rescored, in double */
 
 static double row_of_codes(uint32_t dim) {
     return (double)dm_code_stride(dim) + sizeof(float);
 }
 
-/* As much of an array lies in the cache as goes there. */
-static double weigh(double array_bytes, double cached, double beyond) {
-    const double share = array_bytes > CACHE ? CACHE / array_bytes : 1.0;
-    return cached * share + beyond * (1.0 - share);
+/* Every level holds as much of the array as goes there. */
+static double weigh(double array_bytes, weights of) {
+    const double near = fmin(array_bytes, NEAR);
+    const double cached = fmin(array_bytes, CACHE);
+    return array_bytes > 0.0 ? (near * of.near + (cached - near) * of.cached + (array_bytes - cached) * of.beyond) / array_bytes
+                             : of.near;
 }
 
 static double cost_of_exact(uint32_t rows, uint32_t dim) {
     const double bytes = (double)rows * row_of_codes(dim);
-    return bytes * weigh(bytes, 1.0, SCAN_BEYOND);
+    return bytes * weigh(bytes, SCAN);
 }
 
 static double cost_of_graph(uint32_t rows, uint32_t dim, const dm_measured *measured) {
-    const double links = DM_GRAPH_M0 * sizeof(uint32_t);
-    const double bytes = measured->compared * row_of_codes(dim) + measured->effort * links;
-    return bytes * weigh((double)rows * (row_of_codes(dim) + links), GATHER, GATHER_BEYOND);
+    const double node = row_of_codes(dim) + DM_GRAPH_M0 * sizeof(uint32_t);
+    return measured->effort * HOP + measured->compared * row_of_codes(dim) * weigh((double)rows * node, GATHER);
 }
 
 /* The basis that the query is projected on is read as a whole. The centres are among the codes compared. The last panel of
@@ -49,13 +58,13 @@ static double cost_of_lists(const dm_lists *lists, uint32_t rows, uint32_t dim, 
     const double code = (double)dm_lists_code_bytes(lists);
     const double basis = (double)dm_lists_dims(lists) * (double)dim * sizeof(float);
     const double scanned = measured->compared + measured->effort * 0.5 * DM_PANEL_ROWS;
-    return basis + measured->compared * LISTED + scanned * code * weigh((double)rows * code, 1.0, SCAN_BEYOND);
+    return basis + measured->compared * LISTED + scanned * code * weigh((double)rows * code, SCAN);
 }
 
 double dm_plan_cost(const dm_planning *planning, const dm_index *index, uint32_t rows, const dm_measured *measured) {
     const uint32_t dim = planning->rows->dim;
     const double row = (double)dim * sizeof(float);
-    const double rescoring = measured->rescored * row * weigh((double)rows * row, FLOATS, FLOATS_BEYOND);
+    const double rescoring = measured->rescored * row * weigh((double)rows * row, FLOATS);
     if (!dm_planning_reaches(planning, measured)) {
         return (double)NAN;
     }

@@ -219,7 +219,7 @@ static void test_all(void) {
 
 /* A method that is asked for is taken, and its effort is measured; more recall takes more effort. */
 static void test_fixed(void) {
-    graph_case made = clustered(1500 / SCALE, 64, 12);
+    graph_case made = clustered(1500 / SCALE, 64, 24);
     const dm_method methods[] = {DM_METHOD_EXACT, DM_METHOD_LISTS, DM_METHOD_GRAPH};
     const double recalls[] = {0.0, 0.6, 0.9, 0.98};
     for (size_t m = 0; m < 3; m++) {
@@ -234,7 +234,7 @@ static void test_fixed(void) {
             CHECK(plan->effort >= before && (m == 0) == (plan->effort == 0));
             CHECK(r > 0 || m == 0 || plan->effort == (m == 1 ? 1 : 10)); /* nothing asked: the least there is */
             CHECK(r < 3 || m == 0 || plan->effort > (m == 1 ? 1 : 10));
-            check_recall(&made, index, 12, recalls[r]);
+            check_recall(&made, index, 24, recalls[r]);
             before = plan->effort;
             close_index(index, NULL, &account);
         }

@@ -93,6 +93,10 @@ static int32_t check_header(const header *head, const dm_rows *rows, size_t size
     if (head->size != size) {
         return corrupt(error, error_size, "it is cut off, or longer than it says");
     }
+    const size_t least = dm_code_stride(head->dim) + DM_GRAPH_M0 * sizeof(dm_link); /* of a row */
+    if (head->capacity > size / least) { /* before memory is claimed for so many */
+        return corrupt(error, error_size, "it has not the size of such a graph");
+    }
     if (head->dim != rows->dim || head->live > head->capacity) {
         return corrupt(error, error_size, "it is of rows of another dimension or number");
     }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <numeric>
 #include <stdexcept>
 
@@ -151,13 +150,10 @@ effort tune(index &built, const float *values, const split &divided, std::size_t
     const trial held_out(values, divided, dim, k);
     const std::vector<std::uint32_t> widths = ladder(built.least_width(k), std::max(built.least_width(k), built.most_width()));
     std::vector<effort> reached;
-    double best_low = 0.0;
     for (const std::uint32_t k_factor : built.k_factors()) {
         const auto falls_short = [&](std::uint32_t width, double wanted) {
             built.set_effort({width, k_factor});
-            const double low = held_out.low(built);
-            best_low = std::max(best_low, low);
-            return low < wanted;
+            return held_out.low(built) < wanted;
         };
         const auto first = std::lower_bound(widths.begin(), widths.end(), recall, falls_short);
         if (first != widths.end()) {
@@ -165,10 +161,7 @@ effort tune(index &built, const float *values, const split &divided, std::size_t
         }
     }
     if (reached.empty()) {
-        char sentence[160];
-        std::snprintf(sentence, sizeof(sentence), "no effort up to %u reaches recall %g (the most is surely %.4f); ask for less",
-                      widths.back(), recall, best_low);
-        throw std::invalid_argument(sentence);
+        return {widths.back(), built.k_factors().back()};
     }
     return reached.size() == 1 ? reached[0] : quickest(built, held_out, reached);
 }

@@ -27,8 +27,9 @@ struct split {
 
 split hold_out(std::uint32_t rows);
 
-/* values: rows of unit length, dim floats each, in the order of the split; the index holds the first `kept` of them. Throws
- * std::invalid_argument with a sentence when no effort reaches the recall. */
+/* values: rows of unit length, dim floats each, in the order of the split; the index holds the first `kept` of them. Where no
+ * effort reaches the recall it is the most there is: the recall that was found stands in the report. Throws
+ * std::invalid_argument with a sentence when there are too few rows. */
 effort tune(index &built, const float *values, const split &divided, std::size_t dim, std::uint32_t k, double recall);
 
 } // namespace peer

@@ -161,11 +161,11 @@ static void test_recall(void) {
         lists_case_open(&made, 0, 0, NULL);
         lists_case_check(&made);
         CHECK_EQUAL(dm_lists_dims(made.lists), cases[c].dims);
-        const double few = recall_of(&made, &random, cases[c].inner, 30, cases[c].blur, 8);
+        const double few = recall_of(&made, &random, cases[c].inner, 30, cases[c].blur, 3);
         const double compared = dm_lists_compared(made.scratch);
         const double usual = recall_of(&made, &random, cases[c].inner, 30, cases[c].blur, 30);
         const double whole = recall_of(&made, &random, cases[c].inner, 30, cases[c].blur, dm_lists_count(made.lists));
-        printf("recall at 10, %u x %u clustered, %u dimensions: 8 lists %.4f (%.0f rows compared), 30 %.4f, all %.4f\n",
+        printf("recall at 10, %u x %u clustered, %u dimensions: 3 lists %.4f (%.0f rows compared), 30 %.4f, all %.4f\n",
                made.count, made.dim, dm_lists_dims(made.lists), few, compared, usual, whole);
         CHECK(few >= 0.85 && usual >= 0.99 && whole == 1.0);
         CHECK(compared < 0.2 * made.count);

@@ -118,7 +118,7 @@ static inline void lists_case_close(lists_case *made) {
     made->lists = NULL;
 }
 
-/* --- truth ---------------------------------------------------------------------------------------------------------- */
+/* --- truth -------------------------------------------------------------------------------------------------------- */
 
 static inline double lists_case_cosine(const lists_case *made, const float *query, uint32_t row) {
     double ab = 0.0;

@@ -4,7 +4,7 @@
 #include "tests/lists_case.h"
 #include "tests/variants.h"
 
-/* --- all lists visited ---------------------------------------------------------------------------------------------- */
+/* --- all lists visited -------------------------------------------------------------------------------------------- */
 
 /* With every list visited, what is found is what the exact index finds, to the bit. */
 static void check_against_exact(lists_case *made, test_random *random, uint32_t queries) {
@@ -52,7 +52,7 @@ static void test_all_lists(void) {
     }
 }
 
-/* --- projection ----------------------------------------------------------------------------------------------------- */
+/* --- projection --------------------------------------------------------------------------------------------------- */
 
 /* As many dimensions as the rows have, of those on offer; none where noise fills them all. */
 static void test_measured_dims(void) {
@@ -135,7 +135,7 @@ static void test_asked_dims(void) {
     lists_case_free(&made);
 }
 
-/* --- recall --------------------------------------------------------------------------------------------------------- */
+/* --- recall ------------------------------------------------------------------------------------------------------- */
 
 static double recall_of(const lists_case *made, test_random *random, uint32_t inner, uint32_t clusters, double blur,
                         uint32_t visits) {
@@ -268,7 +268,7 @@ static void test_noise(void) {
     }
 }
 
-/* --- the same from everywhere ----------------------------------------------------------------------------------------- */
+/* --- the same from everywhere ------------------------------------------------------------------------------------- */
 
 static uint8_t *take_image(const lists_case *made, size_t *size) {
     *size = dm_lists_image_size(made->lists);
@@ -325,7 +325,7 @@ static void test_variants(void) {
     }
 }
 
-/* --- images --------------------------------------------------------------------------------------------------------- */
+/* --- images ------------------------------------------------------------------------------------------------------- */
 
 static int32_t load_image(lists_case *made, const void *image, size_t size) {
     char error[300] = "";
@@ -453,7 +453,7 @@ static void test_images(void) {
     lists_case_free(&made);
 }
 
-/* --- edges ---------------------------------------------------------------------------------------------------------- */
+/* --- edges -------------------------------------------------------------------------------------------------------- */
 
 static void test_few_rows(void) {
     const uint32_t dims[] = {1, 3, 17, 64, 65, 768};

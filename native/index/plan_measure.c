@@ -12,7 +12,7 @@
 enum {
     HELD_MIN = 50,
     HELD_MAX = 500,
-    HELD_SHARE = 20, /* one row in twenty */
+    HELD_SHARE = 5, /* one row in five */
     QUERIES_PER_TASK = 8
 };
 

@@ -122,7 +122,7 @@ effort quickest(index &built, const trial &held_out, const std::vector<effort> &
 } // namespace
 
 split hold_out(std::uint32_t rows) {
-    const std::uint32_t held = std::min(500u, std::max(50u, rows / 20));
+    const std::uint32_t held = std::min(500u, std::max(50u, rows / 5));
     if (rows <= held) {
         throw std::invalid_argument("an index is tuned with at least 50 rows held out; give more data");
     }

@@ -1,7 +1,7 @@
 /* tune.h: the effort of an index for a wanted recall, chosen by one rule for every peer, so that all are compared at the same recall and
  * none was tuned by hand:
  *
- * 1. held = min(500, max(50, rows / 20)) rows, drawn by splitmix64 from seed 1, are left out of the index at first.
+ * 1. held = min(500, max(50, rows / 5)) rows, drawn by splitmix64 from seed 1, are left out of the index at first.
  * 2. They are the queries of the tuning; their true neighbours among the other rows are found by scan. A row found counts when its cosine
  *    reaches the k-th best one's, within 1e-6, as dualmem's own recall counts.
  * 3. Widths stand on a ladder from the least to the most in steps of 15 %. Chosen is the first whose recall, as far as the held-out rows

@@ -1,5 +1,5 @@
-/* test_index.c: the planner and the common index: what it chooses for which rows, that it keeps its word, that the same rows
- * get the same plan everywhere, and that images come back whole or not at all. */
+/* test_index.c: the planner and the common index: what it chooses for which rows, that it keeps its word, that the
+ * same rows get the same plan everywhere, and that images come back whole or not at all. */
 #include "index/index.h"
 
 #include "index/plan_parts.h"
@@ -76,7 +76,8 @@ static uint32_t used_of(const graph_case *made) {
 }
 
 /* How many of the answers are right, by brute force; checks the rest of what is promised. */
-static uint32_t hits_of(const graph_case *made, dm_index *index, dm_index_scratch *scratch, const float *query, uint32_t k) {
+static uint32_t hits_of(const graph_case *made, dm_index *index, dm_index_scratch *scratch, const float *query,
+                        uint32_t k) {
     dm_neighbour *found = test_guard_allocate(k * sizeof(*found), TEST_GUARD_AFTER);
     const uint32_t count = dm_index_search(index, scratch, query, k, found);
     const uint32_t used = used_of(made);
@@ -329,7 +330,8 @@ static void test_refusals(void) {
 /* --- how it is measured ------------------------------------------------------------------------------------------- */
 
 /* Of the graph with that effort: the lower bound that the plan is chosen by, by brute force. */
-static double low_by_force(const graph_case *made, const dm_planning *planning, dm_index *trial, dm_index_scratch *scratch,
+static double low_by_force(const graph_case *made, const dm_planning *planning, dm_index *trial,
+                           dm_index_scratch *scratch,
                            uint32_t ef) {
     double sum = 0.0;
     double squares = 0.0;
@@ -377,7 +379,8 @@ static void test_measuring(void) {
     dm_index trial = {.rows = others, .used = planning.others, .isa = options.isa, .plan = {.method = DM_METHOD_GRAPH}};
     const dm_graph_options graph_options = {
         .capacity = made.capacity, .ef_construction = DM_GRAPH_EF_CONSTRUCTION, .seed = 1};
-    CHECK_STATUS(dm_graph_create(dm_graph_best(), &others, &graph_options, &account, &trial.graph, error, 300), DM_OK, error);
+    CHECK_STATUS(dm_graph_create(dm_graph_best(), &others, &graph_options, &account, &trial.graph, error, 300), DM_OK,
+                 error);
     CHECK_STATUS(dm_graph_build(trial.graph, &others, NULL, &account, error, 300), DM_OK, error);
     dm_index_scratch *scratch = scratch_of(&trial, &account);
     uint32_t *slots = malloc(made.capacity * sizeof(uint32_t));
@@ -436,7 +439,8 @@ static void test_costs(void) {
     const double cached = 16.0 * 1024.0 * 1024.0;
     CHECK_NEAR(dm_plan_cost(&planning, &exact, 1000000, &measured),
                72e3 + cached + (772e6 - cached) * 5.0 + 30720.0 * (12.0 - 9.0 * cached / 3072e6), 1e-12);
-    CHECK_NEAR(dm_plan_cost(&planning, &graph, 1000, &measured), 72e3 + 260e3 + 300.0 * 772.0 * 1.5 + 30720.0 * 3.0, 1e-12);
+    CHECK_NEAR(dm_plan_cost(&planning, &graph, 1000, &measured), 72e3 + 260e3 + 300.0 * 772.0 * 1.5 + 30720.0 * 3.0,
+               1e-12);
     CHECK(dm_plan_cost(&planning, &graph, 1000, &measured) < dm_plan_cost(&planning, &graph, 4000, &measured));
     measured.recall_low = 0.8999;
     CHECK(isnan(dm_plan_cost(&planning, &graph, 1000, &measured)));
@@ -546,7 +550,8 @@ static void test_images(void) {
         dm_index *index = create(&made, &options, NULL, &account);
         uint8_t *image = image_of(index, &size);
         dm_index *read = NULL;
-        CHECK_STATUS(dm_index_from_image(&rows, image, size, DM_ISA_BASELINE, 64, &other_account, &read, error, 300), DM_OK,
+        CHECK_STATUS(dm_index_from_image(&rows, image, size, DM_ISA_BASELINE, 64, &other_account, &read, error, 300),
+                     DM_OK,
                      error);
         REQUIRE(read != NULL);
         uint8_t *again = image_of(read, &again_size);

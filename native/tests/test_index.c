@@ -1,5 +1,5 @@
-/* test_index.c: the planner and the common index: what it chooses for which rows, that it keeps its word, that the same rows
- * get the same plan everywhere, and that images come back whole or not at all. */
+/* test_index.c: the planner and the common index: what it chooses for which rows, that it keeps its word, that the
+ * same rows get the same plan everywhere, and that images come back whole or not at all. */
 #include "index/index.h"
 
 #include "index/plan_parts.h"
@@ -77,7 +77,8 @@ static uint32_t used_of(const graph_case *made) {
 }
 
 /* How many of the answers are right, by brute force; checks the rest of what is promised. */
-static uint32_t hits_of(const graph_case *made, dm_index *index, dm_index_scratch *scratch, const float *query, uint32_t k) {
+static uint32_t hits_of(const graph_case *made, dm_index *index, dm_index_scratch *scratch, const float *query,
+                        uint32_t k) {
     dm_neighbour *found = test_guard_allocate(k * sizeof(*found), TEST_GUARD_AFTER);
     const uint32_t count = dm_index_search(index, scratch, query, k, found);
     const uint32_t used = used_of(made);
@@ -128,7 +129,7 @@ static void check_recall(const graph_case *made, dm_index *index, uint32_t inner
 
 static void check_plan(const dm_index *index, double asked, uint32_t rows) {
     const dm_plan *plan = dm_index_plan(index);
-    const uint32_t held = rows / 20 < 50 ? 50 : rows / 20 > 500 ? 500 : rows / 20;
+    const uint32_t held = rows / 5 < 50 ? 50 : rows / 5 > 500 ? 500 : rows / 5;
     CHECK_EQUAL(plan->held_out, held);
     CHECK(plan->method >= DM_METHOD_EXACT && plan->method <= DM_METHOD_GRAPH);
     if (plan->method == DM_METHOD_EXACT) {
@@ -188,7 +189,7 @@ static void test_few(void) {
         dm_memory account = {0};
         const dm_index_options options = options_of(&made, DM_METHOD_AUTO, 0.95);
         dm_index *index = create(&made, &options, NULL, &account);
-        CHECK_EQUAL(dm_index_plan(index)->held_out, i == 3 ? 50 : 0);
+        CHECK_EQUAL(dm_index_plan(index)->held_out, i == 3 ? 100 : 0);
         CHECK(i == 3 || dm_index_plan(index)->method == DM_METHOD_EXACT);
         check_recall(&made, index, 6, i == 3 ? 0.95 : sizes[i] < 10 ? 0.1 * sizes[i] : 1.0);
         close_index(index, NULL, &account);
@@ -363,7 +364,8 @@ static void test_refusals(void) {
 /* --- how it is measured ------------------------------------------------------------------------------------------- */
 
 /* Of the graph with that effort: the lower bound that the plan is chosen by, by brute force. */
-static double low_by_force(const graph_case *made, const dm_planning *planning, dm_index *trial, dm_index_scratch *scratch,
+static double low_by_force(const graph_case *made, const dm_planning *planning, dm_index *trial,
+                           dm_index_scratch *scratch,
                            uint32_t ef) {
     double sum = 0.0;
     double squares = 0.0;
@@ -394,7 +396,7 @@ static void test_measuring(void) {
     dm_planning planning = {
         .rows = &rows, .options = &options, .account = &account, .used = used_of(&made)};
     REQUIRE(dm_planning_open(&planning));
-    CHECK_EQUAL(planning.held, made.capacity / 20 > 50 ? used_of(&made) / 20 : 50);
+    CHECK_EQUAL(planning.held, made.capacity / 5 > 50 ? (used_of(&made) / 5 > 500 ? 500 : used_of(&made) / 5) : 50);
     CHECK_EQUAL(planning.held + planning.others, used_of(&made));
     uint8_t *met = calloc(made.capacity, 1);
     REQUIRE(met != NULL);
@@ -411,7 +413,8 @@ static void test_measuring(void) {
     dm_index trial = {.rows = others, .used = planning.others, .isa = options.isa, .plan = {.method = DM_METHOD_GRAPH}};
     const dm_graph_options graph_options = {
         .capacity = made.capacity, .ef_construction = DM_GRAPH_EF_CONSTRUCTION, .seed = 1};
-    CHECK_STATUS(dm_graph_create(dm_graph_best(), &others, &graph_options, &account, &trial.graph, error, 300), DM_OK, error);
+    CHECK_STATUS(dm_graph_create(dm_graph_best(), &others, &graph_options, &account, &trial.graph, error, 300), DM_OK,
+                 error);
     CHECK_STATUS(dm_graph_build(trial.graph, &others, NULL, &account, error, 300), DM_OK, error);
     dm_index_scratch *scratch = scratch_of(&trial, &account);
     uint32_t *slots = malloc(made.capacity * sizeof(uint32_t));
@@ -470,7 +473,8 @@ static void test_costs(void) {
     const double cached = 16.0 * 1024.0 * 1024.0;
     CHECK_NEAR(dm_plan_cost(&planning, &exact, 1000000, &measured),
                72e3 + cached + (772e6 - cached) * 5.0 + 30720.0 * (12.0 - 9.0 * cached / 3072e6), 1e-12);
-    CHECK_NEAR(dm_plan_cost(&planning, &graph, 1000, &measured), 72e3 + 260e3 + 300.0 * 772.0 * 1.5 + 30720.0 * 3.0, 1e-12);
+    CHECK_NEAR(dm_plan_cost(&planning, &graph, 1000, &measured), 72e3 + 260e3 + 300.0 * 772.0 * 1.5 + 30720.0 * 3.0,
+               1e-12);
     CHECK(dm_plan_cost(&planning, &graph, 1000, &measured) < dm_plan_cost(&planning, &graph, 4000, &measured));
     measured.recall_low = 0.8999;
     CHECK(isnan(dm_plan_cost(&planning, &graph, 1000, &measured)));
@@ -580,7 +584,8 @@ static void test_images(void) {
         dm_index *index = create(&made, &options, NULL, &account);
         uint8_t *image = image_of(index, &size);
         dm_index *read = NULL;
-        CHECK_STATUS(dm_index_from_image(&rows, image, size, DM_ISA_BASELINE, 64, &other_account, &read, error, 300), DM_OK,
+        CHECK_STATUS(dm_index_from_image(&rows, image, size, DM_ISA_BASELINE, 64, &other_account, &read, error, 300),
+                     DM_OK,
                      error);
         REQUIRE(read != NULL);
         uint8_t *again = image_of(read, &again_size);

@@ -1,5 +1,6 @@
-/* test_index_kernels.c: the kernels `concept_lookup_at_recall` and `concept_lookup_at_recall_single` through the kernel table:
- * recall against brute force, both stores alike, from a prepared file as from none, and what the metrics say. */
+/* test_index_kernels.c: the kernels `concept_lookup_at_recall` and `concept_lookup_at_recall_single` through the
+ * kernel table: recall against brute force, both stores alike, from a prepared file as from none, and what the
+ * metrics say. */
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>

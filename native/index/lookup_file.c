@@ -27,13 +27,12 @@ typedef struct side_header {
     uint32_t row_capacity; /* 0: the lookup is not for this type */
     uint32_t size;         /* nodes */
     uint32_t rows;         /* slots in the file: of rows below */
-    uint32_t planned;
+    uint32_t zero;
     uint32_t nodes_crc;  /* of slots and ids, in the order of slots */
     uint32_t values_crc; /* of embeddings, likewise */
     uint32_t slots_crc;  /* of the slots by row */
     uint32_t image_crc;
-    int32_t method;      /* chosen */
-    uint32_t zero;
+    dm_lookup_choice choice; /* not always its plan: that of an exact index tells why it was chosen */
 } side_header;
 
 typedef struct header {
@@ -54,7 +53,7 @@ typedef struct header {
     uint32_t crc; /* CRC-32C of the header before it */
 } header;
 
-_Static_assert(sizeof(side_header) == 64 && sizeof(header) == 200, "no padding");
+_Static_assert(sizeof(dm_lookup_choice) == 328 && sizeof(side_header) == 384 && sizeof(header) == 840, "no padding");
 
 static const unsigned char MAGIC[8] = {0x89, 'D', 'M', 'L', '\r', '\n', 0x1A, '\n'}; /* as a snapshot's */
 
@@ -167,8 +166,7 @@ static int32_t describe(saver *state, int i, char *error, size_t error_size) {
     to->row_capacity = side->table->row_capacity;
     to->size = atomic_load_explicit(&side->size, memory_order_relaxed);
     to->rows = dm_lookup_rows(side, side->edition->slots).count;
-    to->planned = side->edition->choice.planned;
-    to->method = side->edition->choice.method;
+    to->choice = side->edition->choice;
     to->values_crc = crc_of_values(&state->checksum, side->table, state->rows[i]);
     to->slots_crc = crc_of(&state->checksum, 0, side->edition->slots, to->rows * sizeof(uint32_t));
     return write_image(state, i, error, error_size);
@@ -305,14 +303,19 @@ static int32_t map_file(loader *state) {
     return state->bytes != NULL ? DM_OK : fail_to_read(state, "map");
 }
 
+static int is_sane_side(const side_header *side, uint64_t file_size) {
+    const dm_lookup_choice *choice = &side->choice;
+    const int is_used = side->row_capacity > 0;
+    return side->rows <= side->row_capacity && side->size <= side->rows && (side->size == 0) == (side->image_size == 0) &&
+           (side->size == 0) == (side->rows == 0) && side->image_size <= file_size && side->zero == 0 &&
+           choice->method >= (is_used ? DM_LOOKUP_EXACT : 0) && choice->method <= DM_LOOKUP_GRAPH &&
+           memchr(choice->reason, 0, sizeof(choice->reason)) != NULL;
+}
+
 static int has_sane_counts(const header *head) {
-    int is_sane = head->single_type <= 1 && head->types >= 1 && head->types <= DM_LOOKUP_BOTH && head->method >= DM_LOOKUP_AUTO &&
-                  head->method <= DM_LOOKUP_GRAPH && head->reserved == 0 && head->zero == 0;
+    int is_sane = head->single_type <= 1 && head->types >= 1 && head->types <= DM_LOOKUP_BOTH && head->reserved == 0 && head->zero == 0;
     for (int i = 0; i < DM_LOOKUP_SIDES; i++) {
-        const side_header *side = &head->sides[i];
-        is_sane &= side->rows <= side->row_capacity && side->size <= side->rows && (side->size == 0) == (side->image_size == 0) &&
-                   (side->size == 0) == (side->rows == 0) && side->image_size <= head->file_size && side->zero == 0 &&
-                   side->method >= DM_LOOKUP_EXACT - (side->row_capacity == 0) && side->method <= DM_LOOKUP_GRAPH;
+        is_sane &= is_sane_side(&head->sides[i], head->file_size);
     }
     return is_sane;
 }
@@ -404,22 +407,30 @@ static int has_these_rows(const side_header *from, const uint32_t *file_slots, c
 }
 
 /* Where rows have other numbers the image is of no use, but the method that was chosen is. */
-static int32_t index_side(loader *state, int i, const dm_edition *edition, dm_index **index) {
+static int32_t index_side(loader *state, int i) {
     dm_lookup *lookup = state->lookup;
     const dm_lookup_side *side = &lookup->sides[i];
     const side_header *from = &state->head.sides[i];
+    dm_edition *edition = side->edition;
     const dm_rows rows = dm_lookup_rows(side, edition->slots);
     if (has_these_rows(from, (const uint32_t *)(const void *)(state->bytes + from->slots_at), &rows)) {
-        return dm_index_from_image(&rows, state->bytes + from->image_at, from->image_size, lookup->isa, 0, &lookup->memory, index,
-                                   state->error, state->error_size);
+        edition->choice = from->choice;
+        return dm_index_from_image(&rows, state->bytes + from->image_at, from->image_size, lookup->isa, 0, &lookup->memory,
+                                   &edition->index, state->error, state->error_size);
     }
-    const dm_index_options options = {.method = (dm_method)from->method,
+    const dm_index_options options = {.method = (dm_method)from->choice.method,
                                       .recall = lookup->options.recall,
                                       .k = lookup->options.k,
                                       .capacity = side->table->row_capacity,
                                       .seed = lookup->options.seed,
                                       .isa = lookup->isa};
-    return dm_index_create(&rows, &options, state->team, &lookup->memory, index, state->error, state->error_size);
+    int32_t status = dm_index_create(&rows, &options, state->team, &lookup->memory, &edition->index, state->error, state->error_size);
+    if (status == DM_OK && from->choice.method == DM_LOOKUP_EXACT) {
+        edition->choice = from->choice;
+    } else if (status == DM_OK) {
+        dm_edition_note_plan(edition, from->choice.planned);
+    }
+    return status;
 }
 
 /* Holds the rows of one type, compares them with the file, and makes their edition. */
@@ -443,14 +454,7 @@ static int32_t load_side(loader *state, int i) {
     }
     atomic_store_explicit(&side->size, size, memory_order_relaxed);
     atomic_store_explicit(&side->changes, changes, memory_order_relaxed);
-    if (size == 0) {
-        return DM_OK;
-    }
-    int32_t status = index_side(state, i, side->edition, &side->edition->index);
-    if (status == DM_OK) {
-        dm_edition_note_plan(side->edition, from->planned);
-    }
-    return status;
+    return size == 0 ? DM_OK : index_side(state, i);
 }
 
 static int32_t load(loader *state) {

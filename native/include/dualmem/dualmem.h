@@ -688,7 +688,8 @@ DM_API int32_t dm_lookup_save(dm_lookup *lookup, const char *path, char *error, 
  * is measured or built again, except the codes of an exact scan. The team, or NULL, divides that. The file
  * is mapped while it is read, and must not be changed in place meanwhile. On failure *lookup is NULL.
  * DM_ERROR_IO: the file cannot be read. DM_ERROR_CORRUPT: it is not such a file, or damaged. DM_ERROR_UNSUPPORTED: of another version or
- * byte order. DM_ERROR_ARGUMENT: it is of another store, or of another state of this one. DM_ERROR_MEMORY. */
+ * byte order. DM_ERROR_ARGUMENT: it is of another store, or of another state of this one. DM_ERROR_MEMORY. Damage is found; whether a file
+ * was made with bad intent is not: load your own. */
 DM_API int32_t dm_lookup_load(dm_store *store, const char *path, dm_team *team, dm_lookup **lookup, char *error, size_t error_size);
 
 /* --- spreading activation ------------------------------------------------------------------------------------------------ */

@@ -39,7 +39,8 @@ uint32_t dm_index_count_used(const dm_rows *rows) {
 int32_t dm_index_make_exact(dm_index *index, const dm_rows *rows, size_t placement, dm_memory *account, char *error,
                             size_t error_size) {
     index->plan.method = DM_METHOD_EXACT;
-    return dm_exact_create(dm_index_exact_variant(index->isa), rows, placement, account, &index->exact, error, error_size);
+    return dm_exact_create(dm_index_exact_variant(index->isa), rows, placement, account, &index->exact, error,
+                           error_size);
 }
 
 static int32_t check_options(const dm_rows *rows, const dm_index_options *options, char *error, size_t error_size) {
@@ -58,7 +59,8 @@ static int32_t check_options(const dm_rows *rows, const dm_index_options *option
         return DM_ERROR_ARGUMENT;
     }
     if (options->capacity < rows->count || options->capacity < 1 || options->capacity > DM_CAPACITY_MAX) {
-        snprintf(error, error_size, "the capacity is %u; want %u, which are there, to %d", options->capacity, rows->count,
+        snprintf(error, error_size, "the capacity is %u; want %u, which are there, to %d", options->capacity,
+                 rows->count,
                  (int)DM_CAPACITY_MAX);
         return DM_ERROR_ARGUMENT;
     }
@@ -111,7 +113,8 @@ const dm_plan *dm_index_plan(const dm_index *index) {
 
 /* --- scratch ------------------------------------------------------------------------------------------------------ */
 
-static int32_t make_scratch(dm_index *index, dm_index_scratch *made, dm_memory *account, char *error, size_t error_size) {
+static int32_t make_scratch(dm_index *index, dm_index_scratch *made, dm_memory *account, char *error,
+                            size_t error_size) {
     switch (index->plan.method) {
     case DM_METHOD_GRAPH:
         return dm_graph_scratch_create(index->graph, account, &made->graph, error, error_size);

@@ -94,7 +94,8 @@ static int32_t check(const header *head, const dm_rows *rows, const uint8_t *res
     if (head->dim != rows->dim || head->used != dm_index_count_used(rows)) {
         return corrupt(error, error_size, "it is of rows of another dimension or number");
     }
-    if (head->method < DM_METHOD_EXACT || head->method > DM_METHOD_GRAPH || memchr(head->reason, 0, sizeof(head->reason)) == NULL ||
+    if (head->method < DM_METHOD_EXACT || head->method > DM_METHOD_GRAPH || memchr(head->reason, 0,
+                                                                                   sizeof(head->reason)) == NULL ||
         (head->method != DM_METHOD_EXACT && head->effort < 1) ||
         (head->method == DM_METHOD_GRAPH && head->effort > DM_GRAPH_EF_MAX)) {
         return corrupt(error, error_size, "its plan is none that is made");
@@ -125,7 +126,8 @@ static int32_t read_method(dm_index *index, const uint8_t *rest, size_t size, si
                          : corrupt(error, error_size, "an exact index has no more than a header");
     default: {
         const int32_t status =
-            dm_lists_from_image(&index->rows, rest, size, index->isa, placement, account, &index->lists, error, error_size);
+            dm_lists_from_image(&index->rows, rest, size, index->isa, placement, account, &index->lists, error,
+                                error_size);
         return status != DM_OK || index->plan.effort <= dm_lists_count(index->lists)
                    ? status
                    : corrupt(error, error_size, "it visits more lists than there are");

@@ -19,7 +19,7 @@ const dm_lists_variant dm_lists_variants[] = {
 };
 const size_t dm_lists_variant_count = sizeof(dm_lists_variants) / sizeof(dm_lists_variants[0]);
 
-/* --- the index ----------------------------------------------------------------------------------------------------- */
+/* --- the index ---------------------------------------------------------------------------------------------------- */
 
 dm_lists *dm_lists_begin(const dm_rows *rows, dm_isa isa, dm_memory *account) {
     dm_lists *made = dm_memory_allocate(account, sizeof(*made), DM_CACHE_LINE, 0);
@@ -96,7 +96,7 @@ size_t dm_lists_code_bytes(const dm_lists *lists) {
     return lists->words * DM_PANEL_WORD + sizeof(float);
 }
 
-/* --- scratch ------------------------------------------------------------------------------------------------------- */
+/* --- scratch ------------------------------------------------------------------------------------------------------ */
 
 static int allocate_scratch(const dm_lists *lists, dm_lists_scratch *scratch, dm_memory *account) {
     const uint32_t dim = lists->rows.dim;

@@ -12,7 +12,7 @@ enum {
     PAIRS = 1024          /* that the noise is measured on */
 };
 
-/* --- memory -------------------------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 /* What finding the basis needs. */
 static int open_benches(dm_lists_build *build) {
@@ -76,7 +76,7 @@ static void close_build(dm_lists_build *build) {
     dm_memory_free(account, build->points);
 }
 
-/* --- inner forms of many rows -------------------------------------------------------------------------------------- */
+/* --- inner forms of many rows ------------------------------------------------------------------------------------- */
 
 /* The inner forms of up to DM_LISTS_BLOCK rows, to bench->inner_at. */
 static void take_block(const dm_lists *lists, dm_lists_bench *bench, const uint32_t *rows, uint32_t count) {
@@ -122,7 +122,7 @@ static int draw_points(dm_lists_build *build) {
     return 1;
 }
 
-/* --- lists --------------------------------------------------------------------------------------------------------- */
+/* --- lists -------------------------------------------------------------------------------------------------------- */
 
 static void assign_block(void *context, uint32_t task, uint32_t member) {
     dm_lists_build *build = context;
@@ -188,7 +188,7 @@ static int fill_lists(dm_lists_build *build) {
     return 1;
 }
 
-/* --- noise --------------------------------------------------------------------------------------------------------- */
+/* --- noise -------------------------------------------------------------------------------------------------------- */
 
 /* The list that holds this place among members. */
 static uint32_t list_at(const dm_lists *lists, uint32_t place) {
@@ -239,7 +239,7 @@ static double measure_noise(const dm_lists_build *build) {
     return sqrt(squares / pairs);
 }
 
-/* --- making -------------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------------------------------- */
 
 static int list_rows(dm_lists_build *build) {
     const dm_rows *rows = &build->lists->rows;
@@ -253,7 +253,7 @@ static int list_rows(dm_lists_build *build) {
     return build->rows != NULL;
 }
 
-/* Twice the square root of their number: four times gave the same recall in the same time, and takes more memory, because
+/* Twice the square root of their number: four times was no faster at the same recall, and takes more memory, because
  * every list ends in a panel that is not full (docs/explanation/lookup.md). */
 static uint32_t usual_list_count(uint32_t used) {
     const uint32_t usual = (uint32_t)(2.0 * sqrt((double)used));

@@ -88,7 +88,7 @@ void dm_lists_write_image(const dm_lists *lists, void *bytes) {
     memcpy(bytes, &head, sizeof(head));
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static int32_t corrupt(char *error, size_t error_size, const char *what) {
     snprintf(error, error_size, "the image of the lists is damaged: %s; make it anew", what);

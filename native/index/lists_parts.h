@@ -79,7 +79,7 @@ int dm_lists_allocate_panels(dm_lists *lists, size_t placement, dm_memory *accou
 /* lists.c: the head with the variants that `isa` allows, or NULL: no memory. */
 dm_lists *dm_lists_begin(const dm_rows *rows, dm_isa isa, dm_memory *account);
 
-/* --- building ------------------------------------------------------------------------------------------------------ */
+/* --- building ----------------------------------------------------------------------------------------------------- */
 
 enum { DM_LISTS_BLOCK = 16 }; /* rows that are projected and compared together */
 

@@ -49,7 +49,7 @@ static void free_matrix(matrix *made, dm_memory *account) {
     dm_memory_free(account, made->at);
 }
 
-/* --- inner forms --------------------------------------------------------------------------------------------------- */
+/* --- inner forms -------------------------------------------------------------------------------------------------- */
 
 void dm_lists_unit(const dm_lists *lists, dm_query *work, uint32_t row, float *unit) {
     const dm_rows *rows = &lists->rows;
@@ -67,7 +67,7 @@ void dm_lists_project(const dm_lists *lists, const float *unit, float *inner) {
     memset(inner + lists->dims, 0, (dm_padded_dim(lists->dims) - lists->dims) * sizeof(float));
 }
 
-/* --- products ------------------------------------------------------------------------------------------------------ */
+/* --- products ----------------------------------------------------------------------------------------------------- */
 
 typedef struct product {
     const dm_gram_variant *gram;
@@ -115,7 +115,7 @@ static void make_orthonormal(const dm_gram_variant *gram, matrix *basis, float *
     }
 }
 
-/* --- sample -------------------------------------------------------------------------------------------------------- */
+/* --- sample ------------------------------------------------------------------------------------------------------- */
 
 typedef struct sample {
     const dm_lists_build *build;
@@ -153,7 +153,7 @@ static int draw_sample(const dm_lists_build *build, sample *drawn) {
     return 1;
 }
 
-/* --- the basis ----------------------------------------------------------------------------------------------------- */
+/* --- the basis ---------------------------------------------------------------------------------------------------- */
 
 /* kept[d]: the share of the squared norm that the first d vectors of the basis keep. 0: no memory. */
 static int measure(const dm_lists_build *build, const sample *drawn, const matrix *basis, double *kept) {

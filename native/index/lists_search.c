@@ -13,7 +13,7 @@
 /* An estimate is the product of two vectors of norm 1, or little more by rounding. */
 #define LEAST (-2.0f)
 
-/* --- keys ---------------------------------------------------------------------------------------------------------- */
+/* --- keys --------------------------------------------------------------------------------------------------------- */
 
 static inline dm_lists_key make_key(float estimate, uint32_t what) {
     uint32_t bits;
@@ -90,7 +90,7 @@ static void select_best(dm_lists_key *keys, uint32_t size, uint32_t k) {
     }
 }
 
-/* --- choosing ------------------------------------------------------------------------------------------------------ */
+/* --- choosing ----------------------------------------------------------------------------------------------------- */
 
 /* A number that at least k of the first `count` estimates reach, and few more if count is large; LEAST if there are not
  * so many or k is too large for the peaks. */
@@ -131,7 +131,7 @@ static void choose_lists(const dm_lists *lists, dm_lists_scratch *scratch, const
     }
 }
 
-/* --- scanning ------------------------------------------------------------------------------------------------------ */
+/* --- scanning ----------------------------------------------------------------------------------------------------- */
 
 enum { ASKED_LINES = 24 }; /* of the next list, asked for while one is scanned */
 
@@ -174,7 +174,7 @@ static void make_keys(const dm_lists *lists, dm_lists_scratch *scratch, uint32_t
     }
 }
 
-/* --- rescoring ----------------------------------------------------------------------------------------------------- */
+/* --- rescoring ---------------------------------------------------------------------------------------------------- */
 
 /* How far a cosine may lie above its estimate for the row still to be rescored: four standard deviations. The rounding
  * error of the query's code is uniform over a step, step / sqrt(12) a component, and the row, of norm 1, weighs the

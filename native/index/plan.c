@@ -1,16 +1,16 @@
 /* plan.c: which method, and with what effort?
  *
  * 1. A recall of 1, or few rows: the exact scan, at once.
- * 2. Some rows are held out (plan_measure.c). Lists and a graph index a sample of the others, first a quarter of it, and the
- *    smallest effort that reaches the recall is looked for. What a search then looks at, and how that grew with the sample,
- *    is carried forward to all rows; a scan's cost is known without trying (plan_cost.c).
- * 3. Methods that are expected to cost less than the best so far, three quarters of the scan to begin with, index all rows but those held
- *    out, the cheapest first, and are measured again. The cheapest then takes in the rows held out: a graph links them,
- *    lists are made anew, as many and of the same dimensions.
+ * 2. Some rows are held out (plan_measure.c). Lists and a graph index a sample of the others, first a quarter of it,
+ *    and the smallest effort that reaches the recall is looked for. What a search then looks at, and how that grew
+ *    with the sample, is carried forward to all rows; a scan's cost is known without trying (plan_cost.c).
+ * 3. Methods that are expected to cost less than the best so far, three quarters of the scan to begin with, index all
+ *    rows but those held out, the cheapest first, and are measured again. The cheapest then takes in the rows held
+ *    out: a graph links them, lists are made anew, as many and of the same dimensions.
  *
- * A graph grows from its sample, so nothing is built twice where the graph is chosen; where it is not, a graph of a few
- * thousand rows was built in vain. Up to LINKED_ALONE rows are linked by one thread, so that up to there the plan is the
- * same for any team. Beyond, the team takes part; the graph, and with it its effort, is then that of the day. */
+ * A graph grows from its sample, so nothing is built twice where the graph is chosen; where it is not, a graph of a
+ * few thousand rows was built in vain. Up to LINKED_ALONE rows are linked by one thread, so that up to there the plan
+ * is the same for any team. Beyond, the team takes part; the graph, and with it its effort, is then that of the day. */
 #include <math.h>
 #include <string.h>
 
@@ -39,8 +39,8 @@ static uint32_t sample_of(const dm_planning *planning) {
 
 /* --- building ----------------------------------------------------------------------------------------------------- */
 
-/* The sizes that a graph has on its way to all others, whatever is measured at which of them: so the graph does not depend
- * on that. Returns how many. */
+/* The sizes that a graph has on its way to all others, whatever is measured at which of them: so the graph does not
+ * depend on that. Returns how many. */
 static uint32_t list_steps(const dm_planning *planning, uint32_t *sizes) {
     const uint32_t sample = sample_of(planning);
     uint32_t count = 0;
@@ -55,7 +55,8 @@ static uint32_t list_steps(const dm_planning *planning, uint32_t *sizes) {
     return count;
 }
 
-static int32_t grow_graph(const dm_planning *planning, candidate *tried, uint32_t size, char *error, size_t error_size) {
+static int32_t grow_graph(const dm_planning *planning, candidate *tried, uint32_t size, char *error,
+                          size_t error_size) {
     uint32_t sizes[STEPS_MAX];
     const uint32_t steps = list_steps(planning, sizes);
     int32_t status = DM_OK;
@@ -92,7 +93,8 @@ static int32_t open_candidate(const dm_planning *planning, dm_method method, can
     *tried = (candidate){.index = {.rows = *planning->rows, .used = planning->used, .isa = planning->options->isa}};
     tried->index.plan.method = method;
     return method != DM_METHOD_GRAPH ? DM_OK
-                                     : dm_graph_create(dm_index_graph_variant(tried->index.isa), planning->rows, &options,
+                                     : dm_graph_create(dm_index_graph_variant(tried->index.isa), planning->rows,
+                                                       &options,
                                                        planning->account, &tried->index.graph, error, error_size);
 }
 
@@ -125,7 +127,8 @@ static int32_t take_exact(const dm_planning *planning, dm_index *index, char *er
     index->plan.effort = 0;
     index->plan.recall = 1.0;
     index->plan.recall_low = 1.0;
-    return dm_index_make_exact(index, planning->rows, planning->options->placement, planning->account, error, error_size);
+    return dm_index_make_exact(index, planning->rows, planning->options->placement, planning->account, error,
+                               error_size);
 }
 
 /* What was tried becomes the index. */
@@ -157,9 +160,9 @@ static int32_t measure(dm_planning *planning, candidate *tried, uint32_t size, c
         return status;
     }
     const int is_graph = tried->index.plan.method == DM_METHOD_GRAPH;
-    return dm_planning_find_effort(planning, &tried->index, is_graph ? planning->options->k : 1,
-                                   is_graph ? DM_GRAPH_EF_MAX : dm_lists_count(tried->index.lists), &tried->found, error,
-                                   error_size);
+    const uint32_t first = is_graph ? planning->options->k : 1;
+    const uint32_t last = is_graph ? DM_GRAPH_EF_MAX : dm_lists_count(tried->index.lists);
+    return dm_planning_find_effort(planning, &tried->index, first, last, &tried->found, error, error_size);
 }
 
 enum { TRIED = 2 };
@@ -208,8 +211,8 @@ static candidate *cheapest(candidate *tried, double least) {
     return best;
 }
 
-/* Indexes all others by whatever is expected to cost less than the best, and than `most`; *best is the cheapest then, or NULL:
- * none does. */
+/* Indexes all others by whatever is expected to cost less than the best, and than `most`; *best is the cheapest then,
+ * or NULL: none does. */
 static int32_t confirm(dm_planning *planning, candidate *tried, double most, candidate **best, char *error,
                        size_t error_size) {
     dm_measured exact;
@@ -293,13 +296,15 @@ static int32_t make_fixed(dm_planning *planning, dm_index *index, char *error, s
 
 int32_t dm_plan_make(dm_index *index, const dm_index_options *options, dm_team *team, dm_memory *account, char *error,
                      size_t error_size) {
-    dm_planning planning = {.rows = &index->rows, .options = options, .team = team, .account = account, .used = index->used};
+    dm_planning planning = {.rows = &index->rows, .options = options, .team = team, .account = account,
+                            .used = index->used};
     int32_t status = DM_OK;
     for (int method = 0; method < DM_METHOD_COUNT; method++) {
         index->plan.costs[method] = (double)NAN;
     }
     if (!dm_planning_open(&planning)) {
-        status = dm_fail(DM_ERROR_MEMORY, error, error_size, "no memory to plan an index of %u rows", index->rows.count);
+        status = dm_fail(DM_ERROR_MEMORY, error, error_size, "no memory to plan an index of %u rows",
+                         index->rows.count);
     } else if (options->method == DM_METHOD_EXACT ||
                (options->method == DM_METHOD_AUTO && (options->recall >= 1.0 || planning.used <= DM_PLAN_FEW))) {
         status = take_exact(&planning, index, error, error_size);

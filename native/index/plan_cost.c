@@ -1,10 +1,10 @@
 /* plan_cost.c: what a search costs, counted: nothing here asks the machine, so a plan is the same everywhere.
  *
- * The unit is one byte of 8-bit codes that an exact scan reads from the cache, all that is done with it included; other
- * reads are that many of it. Measured with AVX-512 on a Zen 4, as slopes over sizes and efforts of this library's own
- * searches among 1,000 to 20,000 real rows of 768 dimensions, in one process by turns, the fastest of six (the explanation is
- * docs/explanation/lookup.md). The unit was 0.0139 ns there. What matters are the ratios, and of them only how the three methods
- * compare: which is cheapest changes little when a constant is wrong by a half. */
+ * The unit is one byte of 8-bit codes that an exact scan reads from the cache, all that is done with it included;
+ * other reads are that many of it. Measured with AVX-512 on a Zen 4, as slopes over sizes and efforts of this
+ * library's own searches among 1,000 to 20,000 real rows of 768 dimensions (beyond the cache: 100,000 clustered ones),
+ * in one process by turns, the fastest of six (docs/explanation/lookup.md). The unit was 0.0139 ns there. Only ratios
+ * matter, and they decide only between methods whose costs are far apart or equally good. */
 #include <math.h>
 #include <stdio.h>
 
@@ -38,8 +38,8 @@ static double row_of_codes(uint32_t dim) {
 static double weigh(double array_bytes, weights of) {
     const double near = fmin(array_bytes, NEAR);
     const double cached = fmin(array_bytes, CACHE);
-    return array_bytes > 0.0 ? (near * of.near + (cached - near) * of.cached + (array_bytes - cached) * of.beyond) / array_bytes
-                             : of.near;
+    const double sum = near * of.near + (cached - near) * of.cached + (array_bytes - cached) * of.beyond;
+    return array_bytes > 0.0 ? sum / array_bytes : of.near;
 }
 
 static double cost_of_exact(uint32_t rows, uint32_t dim) {
@@ -52,8 +52,8 @@ static double cost_of_graph(uint32_t rows, uint32_t dim, const dm_measured *meas
     return measured->effort * HOP + measured->compared * row_of_codes(dim) * weigh((double)rows * node, GATHER);
 }
 
-/* The basis that the query is projected on is read as a whole. The centres are among the codes compared. The last panel of
- * a list is scanned as if it were full. */
+/* The basis that the query is projected on is read as a whole. The centres are among the codes compared. The last
+ * panel of a list is scanned as if it were full. */
 static double cost_of_lists(const dm_lists *lists, uint32_t rows, uint32_t dim, const dm_measured *measured) {
     const double code = (double)dm_lists_code_bytes(lists);
     const double basis = (double)dm_lists_dims(lists) * (double)dim * sizeof(float);
@@ -74,9 +74,10 @@ double dm_plan_cost(const dm_planning *planning, const dm_index *index, uint32_t
                                                     : cost_of_exact(rows, dim));
 }
 
-/* As a power of the number of rows, as it grew from the quarter to the whole of the sample: near 0 where rows have structure, near 1
- * where a search has to look at a share of them. */
-dm_measured dm_plan_extrapolate(const dm_measured *quarter, const dm_measured *measured, uint32_t sample, uint32_t rows) {
+/* As a power of the number of rows, as it grew from the quarter to the whole of the sample: near 0 where rows have
+ * structure, near 1 where a search has to look at a share of them. */
+dm_measured dm_plan_extrapolate(const dm_measured *quarter, const dm_measured *measured, uint32_t sample,
+                                uint32_t rows) {
     dm_measured grown = *measured;
     const double power = log(measured->compared / quarter->compared) / log(4.0);
     grown.compared *= pow((double)rows / (double)sample, fmin(fmax(power, 0.0), 1.0));
@@ -111,7 +112,8 @@ static void explain_choice(dm_plan *plan, const dm_index_options *options) {
                  plan->method == DM_METHOD_GRAPH ? "ef" : "visits", plan->effort, 100.0 * plan->recall,
                  100.0 * plan->recall_low);
     }
-    snprintf(plan->reason, sizeof(plan->reason), "%s: %s of the %u nearest of %u rows held out at the cost of scanning %.2f MB; %s, %s",
+    snprintf(plan->reason, sizeof(plan->reason),
+             "%s: %s of the %u nearest of %u rows held out at the cost of scanning %.2f MB; %s, %s",
              names[plan->method], found, options->k, plan->held_out, plan->costs[plan->method] / 1e6, first, second);
 }
 
@@ -119,12 +121,14 @@ static void explain_fixed(dm_plan *plan, const dm_index_options *options) {
     const char *name = plan->method == DM_METHOD_GRAPH ? "graph" : "lists";
     const char *effort = plan->method == DM_METHOD_GRAPH ? "ef" : "visits";
     if (plan->held_out == 0) {
-        snprintf(plan->reason, sizeof(plan->reason), "%s: asked for; too few rows to measure the recall, so %s is %u", name,
+        snprintf(plan->reason, sizeof(plan->reason), "%s: asked for; too few rows to measure the recall, so %s is %u",
+                 name,
                  effort, plan->effort);
         return;
     }
     snprintf(plan->reason, sizeof(plan->reason),
-             "%s: asked for; at %s %u it finds %.1f %% (at least %.1f %%) of the %u nearest of %u rows held out%s", name,
+             "%s: asked for; at %s %u it finds %.1f %% (at least %.1f %%) of the %u nearest of %u rows held out%s",
+             name,
              effort, plan->effort, 100.0 * plan->recall, 100.0 * plan->recall_low, options->k, plan->held_out,
              plan->recall_low >= options->recall ? "" : ", less than asked for");
 }
@@ -137,7 +141,8 @@ void dm_plan_explain(dm_plan *plan, const dm_index_options *options, uint32_t us
     } else if (options->recall >= 1.0) {
         snprintf(plan->reason, sizeof(plan->reason), "exact: all of the nearest are asked for");
     } else if (used <= DM_PLAN_FEW) {
-        snprintf(plan->reason, sizeof(plan->reason), "exact: %u rows are no more than the %d that only a scan pays for", used,
+        snprintf(plan->reason, sizeof(plan->reason),
+                 "exact: %u rows are no more than the %d that only a scan pays for", used,
                  (int)DM_PLAN_FEW);
     } else {
         explain_choice(plan, options);

@@ -161,7 +161,8 @@ static int32_t open_asking(asking *work, dm_index *trial, char *error, size_t er
     const uint32_t members = dm_team_size(work->planning->team);
     work->trial = trial;
     work->scratches = dm_memory_allocate(account, members * sizeof(*work->scratches), DM_CACHE_LINE, 0);
-    int32_t status = work->scratches == NULL ? dm_fail(DM_ERROR_MEMORY, error, error_size, "no memory for %u threads to plan",
+    int32_t status = work->scratches == NULL ? dm_fail(DM_ERROR_MEMORY, error, error_size,
+                                                       "no memory for %u threads to plan",
                                                        members)
                                              : DM_OK;
     for (uint32_t m = 0; m < members && status == DM_OK; m++) {
@@ -170,7 +171,8 @@ static int32_t open_asking(asking *work, dm_index *trial, char *error, size_t er
     return status;
 }
 
-int32_t dm_planning_find_truth(dm_planning *planning, uint32_t count, dm_measured *measured, char *error, size_t error_size) {
+int32_t dm_planning_find_truth(dm_planning *planning, uint32_t count, dm_measured *measured, char *error,
+                               size_t error_size) {
     const dm_rows rows = dm_planning_rows(planning, planning->held, planning->held + count);
     dm_index trial = {.rows = rows, .used = count, .isa = planning->options->isa};
     asking work = {.planning = planning, .is_truth = 1};
@@ -199,9 +201,10 @@ static uint32_t next_effort(uint32_t effort, uint32_t last) {
 
 enum { RUNGS = 200 }; /* from 1 up by 15 %, at least 1, 2^32 is reached sooner */
 
-/* In leaps that double, then by halves. Recall grows with the effort, except by chance; so where chance decides, the rung
- * found is one that reaches the recall and the one below does not. */
-int32_t dm_planning_find_effort(dm_planning *planning, dm_index *trial, uint32_t first, uint32_t last, dm_measured *measured,
+/* In leaps that double, then by halves. Recall grows with the effort, except by chance; so where chance decides, the
+ * rung found is one that reaches the recall and the one below does not. */
+int32_t dm_planning_find_effort(dm_planning *planning, dm_index *trial, uint32_t first, uint32_t last,
+                                dm_measured *measured,
                                 char *error, size_t error_size) {
     asking work = {.planning = planning};
     uint32_t rungs[RUNGS] = {first};

@@ -1,9 +1,9 @@
-/* concept_lookup_at_recall.c: the kernels `concept_lookup_at_recall` (dual store) and `concept_lookup_at_recall_single`
- * (its single-type twin).
+/* concept_lookup_at_recall.c: the kernels `concept_lookup_at_recall` (dual store) and
+ * `concept_lookup_at_recall_single` (its single-type twin).
  *
- * One operation as in concept_lookup.c, by an index that is told what share of the nearest it shall find and chooses how.
- * What is asked for is the parameter, so methods, sizes and data can be compared at equal worth. The index is planned and
- * built once per build and case (`prepare`), and what that took is kept beside it. */
+ * One operation as in concept_lookup.c, by an index that is told what share of the nearest it shall find and chooses
+ * how. What is asked for is the parameter, so methods, sizes and data can be compared at equal worth. The index is
+ * planned and built once per build and case (`prepare`), and what that took is kept beside it. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,7 +82,8 @@ static int32_t build(dm_state *state, const dm_case *work, choice chosen, char *
                                       .placement = work->placement,
                                       .isa = isa_of(chosen)};
     const double begin = seconds_now();
-    int32_t status = dm_index_create(&state->stored.rows, &options, NULL, &state->memory, &state->index, error, error_size);
+    int32_t status = dm_index_create(&state->stored.rows, &options, NULL, &state->memory, &state->index, error,
+                                     error_size);
     state->build_seconds = seconds_now() - begin;
     return status;
 }
@@ -106,7 +107,8 @@ static int32_t fill(dm_state *state, const dm_case *work, choice chosen, char *e
     int32_t status = dm_lookup_concepts(work, work->parameters[PARAMETER_CONCEPTS],
                                         (uint32_t)work->parameters[PARAMETER_K], &concepts, error, error_size);
     if (status == DM_OK) {
-        status = dm_stored_case_create(work, concepts, chosen.kind, &state->material, &state->stored, error, error_size);
+        status = dm_stored_case_create(work, concepts, chosen.kind, &state->material, &state->stored, error,
+                                       error_size);
     }
     if (status == DM_OK) {
         status = work->prepared == NULL ? build(state, work, chosen, error, error_size)
@@ -263,7 +265,8 @@ static const dm_metric metrics[METRIC_COUNT] = {
                            "nodes in the store: the concepts and as many episodes"},
     [METRIC_BYTES] = {sizeof(dm_metric), "bytes_per_operation", "B", DM_BETTER_LOWER, DM_SCOPE_CASE,
                       "query, codes compared and rows rescored"},
-    [METRIC_MEMORY] = {sizeof(dm_metric), "memory_bytes", "B", DM_BETTER_LOWER, DM_SCOPE_CASE, "store, index and scratch"},
+    [METRIC_MEMORY] = {sizeof(dm_metric), "memory_bytes", "B", DM_BETTER_LOWER, DM_SCOPE_CASE,
+                       "store, index and scratch"},
     [METRIC_INDEX] = {sizeof(dm_metric), "index_bytes_per_concept", "B", DM_BETTER_LOWER, DM_SCOPE_CASE,
                       "index and scratch, without the embeddings"},
     [METRIC_COMPARED] = {sizeof(dm_metric), "compared_per_operation", "count", DM_BETTER_LOWER, DM_SCOPE_CASE,
@@ -314,7 +317,8 @@ CALLBACKS(graph, DM_METHOD_GRAPH, DM_ISA_BASELINE)
 #define DUAL "concept_lookup_at_recall"
 #define SINGLE "concept_lookup_at_recall_single"
 static const dm_kernel dual_auto = KERNEL(DUAL, "auto", prepare_auto, setup_dual_auto, NULL);
-static const dm_kernel dual_auto_avx2 = KERNEL(DUAL, "auto_avx2", prepare_auto_avx2, setup_dual_auto_avx2, dm_isa_supported_avx2);
+static const dm_kernel dual_auto_avx2 = KERNEL(DUAL, "auto_avx2", prepare_auto_avx2, setup_dual_auto_avx2,
+                                               dm_isa_supported_avx2);
 static const dm_kernel dual_exact = KERNEL(DUAL, "exact", prepare_exact, setup_dual_exact, NULL);
 static const dm_kernel dual_lists = KERNEL(DUAL, "lists", prepare_lists, setup_dual_lists, NULL);
 static const dm_kernel dual_graph = KERNEL(DUAL, "graph", prepare_graph, setup_dual_graph, NULL);

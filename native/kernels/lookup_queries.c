@@ -9,7 +9,8 @@
 
 #include "store/poison.h"
 
-int32_t dm_lookup_queries_create(const dm_case *work, uint32_t k, dm_memory *account, dm_lookup_queries *queries, char *error,
+int32_t dm_lookup_queries_create(const dm_case *work, uint32_t k, dm_memory *account, dm_lookup_queries *queries,
+                                 char *error,
                                  size_t error_size) {
     const size_t count = (size_t)work->queries.rows;
     queries->values = work->queries;
@@ -18,7 +19,8 @@ int32_t dm_lookup_queries_create(const dm_case *work, uint32_t k, dm_memory *acc
     queries->compared = dm_memory_allocate(account, count * sizeof(uint32_t), DM_CACHE_LINE, 0);
     queries->rescored = dm_memory_allocate(account, count * sizeof(uint32_t), DM_CACHE_LINE, 0);
     queries->neighbours = dm_memory_allocate(account, count * k * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    if (queries->order == NULL || queries->compared == NULL || queries->rescored == NULL || queries->neighbours == NULL) {
+    if (queries->order == NULL || queries->compared == NULL || queries->rescored == NULL ||
+        queries->neighbours == NULL) {
         snprintf(error, error_size, "no memory for the results of %zu queries; use fewer", count);
         return DM_ERROR_MEMORY;
     }
@@ -53,7 +55,8 @@ int32_t dm_lookup_queries_read(const dm_lookup_queries *queries, double *values,
     return DM_OK;
 }
 
-int32_t dm_lookup_concepts(const dm_case *work, double asked, uint32_t k, uint64_t *concepts, char *error, size_t error_size) {
+int32_t dm_lookup_concepts(const dm_case *work, double asked, uint32_t k, uint64_t *concepts, char *error,
+                           size_t error_size) {
     *concepts = asked == 0.0 ? work->data.rows : (uint64_t)asked;
     if (*concepts < k) {
         snprintf(error, error_size, "k is %u and there are %llu concepts; lower k or give more data", k,
@@ -74,7 +77,8 @@ int32_t dm_lookup_write_file(const char *path, const void *bytes, size_t size, c
         written += (size_t)part;
     }
     if (file < 0 || (close(file) != 0) | (written < size)) {
-        snprintf(error, error_size, "%s: cannot write %zu bytes there; make room or choose another cache folder", path, size);
+        snprintf(error, error_size, "%s: cannot write %zu bytes there; make room or choose another cache folder", path,
+                 size);
         return DM_ERROR_IO;
     }
     return DM_OK;

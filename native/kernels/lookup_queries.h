@@ -1,5 +1,5 @@
-/* lookup_queries.h: what the kernels of concept lookup have in common: queries that take turns in a shuffled order, each once
- * per pass, and what was found for each of them. */
+/* lookup_queries.h: what the kernels of concept lookup have in common: queries that take turns in a shuffled order,
+ * each once per pass, and what was found for each of them. */
 #ifndef DUALMEM_KERNELS_LOOKUP_QUERIES_H
 #define DUALMEM_KERNELS_LOOKUP_QUERIES_H
 
@@ -21,8 +21,10 @@ typedef struct dm_lookup_queries {
 /* FNV-1a, a row number at a time. */
 #define DM_LOOKUP_CHECKSUM UINT64_C(0xcbf29ce484222325)
 
-/* `account` is charged. DM_ERROR_MEMORY; what is there then is for dm_lookup_queries_destroy, which takes a zeroed one too. */
-int32_t dm_lookup_queries_create(const dm_case *work, uint32_t k, dm_memory *account, dm_lookup_queries *queries, char *error,
+/* `account` is charged. DM_ERROR_MEMORY; what is there then is for dm_lookup_queries_destroy, which takes a zeroed
+ * one too. */
+int32_t dm_lookup_queries_create(const dm_case *work, uint32_t k, dm_memory *account, dm_lookup_queries *queries,
+                                 char *error,
                                  size_t error_size);
 void dm_lookup_queries_destroy(dm_lookup_queries *queries, dm_memory *account);
 
@@ -54,7 +56,8 @@ double dm_lookup_queries_mean(const dm_lookup_queries *queries, const uint32_t *
 int32_t dm_lookup_queries_read(const dm_lookup_queries *queries, double *values, size_t count, size_t *needed);
 
 /* How many concepts a case asks for: parameter `concepts`, of which 0 means all. DM_ERROR_ARGUMENT: fewer than k. */
-int32_t dm_lookup_concepts(const dm_case *work, double asked, uint32_t k, uint64_t *concepts, char *error, size_t error_size);
+int32_t dm_lookup_concepts(const dm_case *work, double asked, uint32_t k, uint64_t *concepts, char *error,
+                           size_t error_size);
 
 /* Writes a new file. DM_ERROR_IO. */
 int32_t dm_lookup_write_file(const char *path, const void *bytes, size_t size, char *error, size_t error_size);

@@ -118,19 +118,19 @@ static inline void lists_case_close(lists_case *made) {
     made->lists = NULL;
 }
 
-/* --- truth ---------------------------------------------------------------------------------------------------------- */
+/* --- truth -------------------------------------------------------------------------------------------------------- */
 
 static inline double lists_case_cosine(const lists_case *made, const float *query, uint32_t row) {
-    long double ab = 0.0L;
-    long double aa = 0.0L;
-    long double bb = 0.0L;
+    double ab = 0.0;
+    double aa = 0.0;
+    double bb = 0.0;
     const float *values = lists_case_row(made, row);
     for (uint32_t i = 0; i < made->dim; i++) {
-        ab += (long double)query[i] * (long double)values[i];
-        aa += (long double)query[i] * (long double)query[i];
-        bb += (long double)values[i] * (long double)values[i];
+        ab += (double)query[i] * (double)values[i];
+        aa += (double)query[i] * (double)query[i];
+        bb += (double)values[i] * (double)values[i];
     }
-    return aa < (long double)FLT_MIN || bb < (long double)FLT_MIN ? 0.0 : (double)(ab / sqrtl(aa * bb));
+    return aa < (double)FLT_MIN || bb < (double)FLT_MIN ? 0.0 : ab / sqrt(aa * bb);
 }
 
 /* The best k cosines of rows in use, falling. Returns how many there are. */

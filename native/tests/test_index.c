@@ -1,5 +1,5 @@
-/* test_index.c: the planner and the common index: what it chooses for which rows, that it keeps its word, that the same rows
- * get the same plan everywhere, and that images come back whole or not at all. */
+/* test_index.c: the planner and the common index: what it chooses for which rows, that it keeps its word, that the
+ * same rows get the same plan everywhere, and that images come back whole or not at all. */
 #include "index/index.h"
 
 #include "index/plan_parts.h"
@@ -76,7 +76,8 @@ static uint32_t used_of(const graph_case *made) {
 }
 
 /* How many of the answers are right, by brute force; checks the rest of what is promised. */
-static uint32_t hits_of(const graph_case *made, dm_index *index, dm_index_scratch *scratch, const float *query, uint32_t k) {
+static uint32_t hits_of(const graph_case *made, dm_index *index, dm_index_scratch *scratch, const float *query,
+                        uint32_t k) {
     dm_neighbour *found = test_guard_allocate(k * sizeof(*found), TEST_GUARD_AFTER);
     const uint32_t count = dm_index_search(index, scratch, query, k, found);
     const uint32_t used = used_of(made);
@@ -144,6 +145,19 @@ static void check_plan(const dm_index *index, double asked, uint32_t rows) {
     CHECK((plan->list_count > 0) == (plan->method == DM_METHOD_LISTS));
 }
 
+/* Who asks for the method that is chosen gets the same: what was tried on the way leaves no trace. */
+static void check_fixed_alike(const graph_case *made, const dm_index_options *options, const dm_plan *chosen) {
+    dm_memory account = {0};
+    dm_index_options fixed = *options;
+    fixed.method = chosen->method;
+    dm_index *index = create(made, &fixed, NULL, &account);
+    const dm_plan *plan = dm_index_plan(index);
+    CHECK(plan->effort == chosen->effort && plan->dims == chosen->dims && plan->list_count == chosen->list_count);
+    CHECK(plan->recall == chosen->recall && plan->recall_low == chosen->recall_low);
+    CHECK(plan->method == DM_METHOD_EXACT || plan->costs[plan->method] == chosen->costs[plan->method]);
+    close_index(index, NULL, &account);
+}
+
 static void choose_case(graph_case made, uint32_t inner, double recall, int approximate) {
     dm_memory account = {0};
     const dm_index_options options = options_of(&made, DM_METHOD_AUTO, recall);
@@ -152,6 +166,7 @@ static void choose_case(graph_case made, uint32_t inner, double recall, int appr
     check_plan(index, recall, made.capacity);
     CHECK_EQUAL(dm_index_plan(index)->method != DM_METHOD_EXACT, approximate);
     check_recall(&made, index, inner, recall);
+    check_fixed_alike(&made, &options, dm_index_plan(index));
     close_index(index, NULL, &account);
     graph_case_free(&made);
 }
@@ -192,7 +207,7 @@ static void test_all(void) {
     dm_index *index = create(&made, &options, NULL, &account);
     dm_index_scratch *scratch = scratch_of(index, &account);
     CHECK_EQUAL(dm_index_plan(index)->method, DM_METHOD_EXACT);
-    CHECK(dm_index_plan(index)->recall == 1.0);
+    CHECK(dm_index_plan(index)->recall == 1.0 && dm_index_plan(index)->held_out == 0); /* nothing was tried */
     dm_exact *exact = NULL;
     dm_exact_scratch *work = NULL;
     CHECK_STATUS(dm_exact_create(&dm_exact_variants[0], &rows, 0, &account, &exact, error, 300), DM_OK, error);
@@ -282,6 +297,7 @@ static void test_odd_rows(void) {
     dm_index_scratch *scratch = scratch_of(index, &account);
     dm_neighbour found[10];
     CHECK_EQUAL(dm_index_search(index, scratch, graph_case_row(&none, 0), 10, found), 0);
+    CHECK_EQUAL(dm_index_compared(scratch), 0);
     close_index(index, scratch, &account);
     graph_case_free(&none);
 }
@@ -314,7 +330,8 @@ static void test_refusals(void) {
 /* --- how it is measured ------------------------------------------------------------------------------------------- */
 
 /* Of the graph with that effort: the lower bound that the plan is chosen by, by brute force. */
-static double low_by_force(const graph_case *made, const dm_planning *planning, dm_index *trial, dm_index_scratch *scratch,
+static double low_by_force(const graph_case *made, const dm_planning *planning, dm_index *trial,
+                           dm_index_scratch *scratch,
                            uint32_t ef) {
     double sum = 0.0;
     double squares = 0.0;
@@ -362,7 +379,8 @@ static void test_measuring(void) {
     dm_index trial = {.rows = others, .used = planning.others, .isa = options.isa, .plan = {.method = DM_METHOD_GRAPH}};
     const dm_graph_options graph_options = {
         .capacity = made.capacity, .ef_construction = DM_GRAPH_EF_CONSTRUCTION, .seed = 1};
-    CHECK_STATUS(dm_graph_create(dm_graph_best(), &others, &graph_options, &account, &trial.graph, error, 300), DM_OK, error);
+    CHECK_STATUS(dm_graph_create(dm_graph_best(), &others, &graph_options, &account, &trial.graph, error, 300), DM_OK,
+                 error);
     CHECK_STATUS(dm_graph_build(trial.graph, &others, NULL, &account, error, 300), DM_OK, error);
     dm_index_scratch *scratch = scratch_of(&trial, &account);
     uint32_t *slots = malloc(made.capacity * sizeof(uint32_t));
@@ -407,6 +425,25 @@ static void test_extrapolating(void) {
     CHECK_NEAR(dm_plan_extrapolate(&quarter, &half, 1000, 1000).compared, 200.0, 1e-12);
     CHECK_NEAR(dm_plan_extrapolate(&quarter, &equal, 1000, 100000).compared, 90.0, 1e-12);
     CHECK_NEAR(dm_plan_extrapolate(&quarter, &beyond, 1000, 2000).compared, 1800.0, 1e-12);
+}
+
+/* 1,000 rows of 768 dimensions lie in the nearest cache, and a million, of which 16 MiB count as cached, does not. */
+static void test_costs(void) {
+    const dm_rows rows = {.dim = 768};
+    const dm_index_options options = {.recall = 0.9};
+    const dm_planning planning = {.rows = &rows, .options = &options};
+    dm_measured measured = {.effort = 20, .recall = 0.95, .recall_low = 0.9, .compared = 300.0, .rescored = 10.0};
+    const dm_index exact = {.plan = {.method = DM_METHOD_EXACT}};
+    const dm_index graph = {.plan = {.method = DM_METHOD_GRAPH}};
+    CHECK_NEAR(dm_plan_cost(&planning, &exact, 500, &measured), 72e3 + 500.0 * 772.0 + 30720.0 * 3.0, 1e-12);
+    const double cached = 16.0 * 1024.0 * 1024.0;
+    CHECK_NEAR(dm_plan_cost(&planning, &exact, 1000000, &measured),
+               72e3 + cached + (772e6 - cached) * 5.0 + 30720.0 * (12.0 - 9.0 * cached / 3072e6), 1e-12);
+    CHECK_NEAR(dm_plan_cost(&planning, &graph, 1000, &measured), 72e3 + 260e3 + 300.0 * 772.0 * 1.5 + 30720.0 * 3.0,
+               1e-12);
+    CHECK(dm_plan_cost(&planning, &graph, 1000, &measured) < dm_plan_cost(&planning, &graph, 4000, &measured));
+    measured.recall_low = 0.8999;
+    CHECK(isnan(dm_plan_cost(&planning, &graph, 1000, &measured)));
 }
 
 /* --- the same everywhere ------------------------------------------------------------------------------------------ */
@@ -513,7 +550,8 @@ static void test_images(void) {
         dm_index *index = create(&made, &options, NULL, &account);
         uint8_t *image = image_of(index, &size);
         dm_index *read = NULL;
-        CHECK_STATUS(dm_index_from_image(&rows, image, size, DM_ISA_BASELINE, 64, &other_account, &read, error, 300), DM_OK,
+        CHECK_STATUS(dm_index_from_image(&rows, image, size, DM_ISA_BASELINE, 64, &other_account, &read, error, 300),
+                     DM_OK,
                      error);
         REQUIRE(read != NULL);
         uint8_t *again = image_of(read, &again_size);
@@ -588,6 +626,7 @@ int main(void) {
     test_refusals();
     test_measuring();
     test_extrapolating();
+    test_costs();
     test_same_everywhere();
     test_images();
     test_changes();

@@ -1,5 +1,6 @@
-/* test_index_kernels.c: the kernels `concept_lookup_at_recall` and `concept_lookup_at_recall_single` through the kernel table:
- * recall against brute force, both stores alike, from a prepared file as from none, and what the metrics say. */
+/* test_index_kernels.c: the kernels `concept_lookup_at_recall` and `concept_lookup_at_recall_single` through the
+ * kernel table: recall against brute force, both stores alike, from a prepared file as from none, and what the
+ * metrics say. */
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
@@ -185,10 +186,15 @@ static void check_prepared(const dm_kernel *kernel, const char *path) {
     memcpy(&seconds, bytes + 8, sizeof(seconds));
     CHECK(value_of(kernel, values, "build_seconds") == seconds);
     dm_state *state = NULL;
-    for (size_t cut = 1; cut <= 2; cut++) {
-        work.prepared_size = cut == 1 ? size - 1 : 63;
+    const size_t parts[] = {size - 1, 64, 63, 7};
+    for (size_t i = 0; i < 4; i++) {
+        uint8_t *part = test_guard_allocate(parts[i], TEST_GUARD_AFTER);
+        memcpy(part, bytes, parts[i]);
+        work.prepared = part;
+        work.prepared_size = parts[i];
         CHECK_STATUS(kernel->setup(&work, &state, error, sizeof(error)), DM_ERROR_CORRUPT, error);
         CHECK(state == NULL);
+        test_guard_free(part);
     }
     const double fewer[] = {K, 560, 0.9};
     work = make_case(fewer); /* not the case that it was prepared for */

@@ -4,7 +4,7 @@
 #include "tests/lists_case.h"
 #include "tests/variants.h"
 
-/* --- all lists visited ---------------------------------------------------------------------------------------------- */
+/* --- all lists visited -------------------------------------------------------------------------------------------- */
 
 /* With every list visited, what is found is what the exact index finds, to the bit. */
 static void check_against_exact(lists_case *made, test_random *random, uint32_t queries) {
@@ -52,7 +52,7 @@ static void test_all_lists(void) {
     }
 }
 
-/* --- projection ----------------------------------------------------------------------------------------------------- */
+/* --- projection --------------------------------------------------------------------------------------------------- */
 
 /* As many dimensions as the rows have, of those on offer; none where noise fills them all. */
 static void test_measured_dims(void) {
@@ -135,7 +135,7 @@ static void test_asked_dims(void) {
     lists_case_free(&made);
 }
 
-/* --- recall --------------------------------------------------------------------------------------------------------- */
+/* --- recall ------------------------------------------------------------------------------------------------------- */
 
 static double recall_of(const lists_case *made, test_random *random, uint32_t inner, uint32_t clusters, double blur,
                         uint32_t visits) {
@@ -161,13 +161,13 @@ static void test_recall(void) {
         lists_case_open(&made, 0, 0, NULL);
         lists_case_check(&made);
         CHECK_EQUAL(dm_lists_dims(made.lists), cases[c].dims);
-        const double few = recall_of(&made, &random, cases[c].inner, 30, cases[c].blur, 8);
+        const double few = recall_of(&made, &random, cases[c].inner, 30, cases[c].blur, 3);
         const double compared = dm_lists_compared(made.scratch);
         const double usual = recall_of(&made, &random, cases[c].inner, 30, cases[c].blur, 30);
         const double whole = recall_of(&made, &random, cases[c].inner, 30, cases[c].blur, dm_lists_count(made.lists));
-        printf("recall at 10, %u x %u clustered, %u dimensions: 8 lists %.4f (%.0f rows compared), 30 %.4f, all %.4f\n",
+        printf("recall at 10, %u x %u clustered, %u dimensions: 3 lists %.4f (%.0f rows compared), 30 %.4f, all %.4f\n",
                made.count, made.dim, dm_lists_dims(made.lists), few, compared, usual, whole);
-        CHECK(few >= 0.85 && usual >= 0.99 && whole == 1.0);
+        CHECK(few >= 0.92 && usual >= 0.99 && whole == 1.0);
         CHECK(compared < 0.2 * made.count);
         lists_case_close(&made);
         lists_case_free(&made);
@@ -258,12 +258,17 @@ static void test_noise(void) {
         const double deviation = sqrt(squares / 990.0);
         CHECK(made.lists->noise > 0.8 * deviation && made.lists->noise < 1.25 * deviation);
         CHECK(dims == 0 ? deviation < 0.003 : deviation > 0.01);
+        uint32_t hits = 0; /* and the search reckons with it */
+        for (uint32_t row = 0; row < 1000; row += 20) {
+            hits += lists_case_hits(&made, lists_case_row(&made, row), 10, 10);
+        }
+        CHECK(hits >= 499);
         lists_case_close(&made);
         lists_case_free(&made);
     }
 }
 
-/* --- the same from everywhere ----------------------------------------------------------------------------------------- */
+/* --- the same from everywhere ------------------------------------------------------------------------------------- */
 
 static uint8_t *take_image(const lists_case *made, size_t *size) {
     *size = dm_lists_image_size(made->lists);
@@ -320,7 +325,7 @@ static void test_variants(void) {
     }
 }
 
-/* --- images --------------------------------------------------------------------------------------------------------- */
+/* --- images ------------------------------------------------------------------------------------------------------- */
 
 static int32_t load_image(lists_case *made, const void *image, size_t size) {
     char error[300] = "";
@@ -448,7 +453,7 @@ static void test_images(void) {
     lists_case_free(&made);
 }
 
-/* --- edges ---------------------------------------------------------------------------------------------------------- */
+/* --- edges -------------------------------------------------------------------------------------------------------- */
 
 static void test_few_rows(void) {
     const uint32_t dims[] = {1, 3, 17, 64, 65, 768};

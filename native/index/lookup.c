@@ -78,7 +78,8 @@ static int32_t fill(dm_lookup *lookup, int of_concepts, char *error, size_t erro
                           .slots = lookup->slots,
                           .count = lookup->row_count,
                           .dim = table->dim};
-    return dm_exact_create(best_with_codes(), &rows, 0, &lookup->memory, &lookup->index, error, error_size);
+    return dm_exact_create(best_with_codes(), &rows, DM_SIMILARITY_COSINE, 0, &lookup->memory, &lookup->index, error,
+                           error_size);
 }
 
 int32_t dm_lookup_create(dm_store *store, dm_lookup **lookup, char *error, size_t error_size) {
@@ -181,7 +182,7 @@ static void search_one(const batch *work, dm_exact_scratch *scratch, size_t quer
     uint32_t count = lookup->size == 0 ? 0 : dm_exact_search(lookup->index, scratch, values, work->k, found);
     for (uint32_t i = 0; i < work->k; i++) {
         slots[i] = i < count ? lookup->slots[found[i].row] : DM_SLOT_NONE;
-        cosines[i] = i < count ? found[i].cosine : 0.0;
+        cosines[i] = i < count ? found[i].similarity : 0.0;
     }
 }
 

@@ -27,11 +27,9 @@ typedef struct side_header {
     uint32_t row_capacity; /* 0: the lookup is not for this type */
     uint32_t size;         /* nodes */
     uint32_t rows;         /* slots in the file: of rows below */
-    uint32_t zero;
-    uint32_t nodes_crc;  /* of slots and ids, in the order of slots */
-    uint32_t values_crc; /* of embeddings, likewise */
-    uint32_t slots_crc;  /* of the slots by row */
-    uint32_t image_crc;
+    uint32_t nodes_crc;    /* of slots and ids, in the order of slots */
+    uint32_t values_crc;   /* of embeddings, likewise */
+    uint32_t slots_crc;    /* of the slots by row; an image has its own */
     dm_lookup_choice choice; /* not always its plan: that of an exact index tells why it was chosen */
 } side_header;
 
@@ -53,7 +51,7 @@ typedef struct header {
     uint32_t crc; /* CRC-32C of the header before it */
 } header;
 
-_Static_assert(sizeof(dm_lookup_choice) == 328 && sizeof(side_header) == 384 && sizeof(header) == 840, "no padding");
+_Static_assert(sizeof(dm_lookup_choice) == 328 && sizeof(side_header) == 376 && sizeof(header) == 824, "no padding");
 
 static const unsigned char MAGIC[8] = {0x89, 'D', 'M', 'L', '\r', '\n', 0x1A, '\n'}; /* as a snapshot's */
 
@@ -147,7 +145,6 @@ static int32_t write_image(saver *state, int i, char *error, size_t error_size) 
     state->images[i] = dm_memory_allocate(&lookup->memory, to->image_size, DM_CACHE_LINE, 0);
     if (state->images[i] != NULL) {
         dm_index_write_image(edition->index, scratch, state->images[i]);
-        to->image_crc = crc_of(&state->checksum, 0, state->images[i], to->image_size);
     }
     dm_edition_give(lookup, edition, scratch);
     return state->images[i] != NULL ? DM_OK : no_memory(error, error_size);
@@ -307,7 +304,7 @@ static int is_sane_side(const side_header *side, uint64_t file_size) {
     const dm_lookup_choice *choice = &side->choice;
     const int is_used = side->row_capacity > 0;
     return side->rows <= side->row_capacity && side->size <= side->rows && (side->size == 0) == (side->image_size == 0) &&
-           (side->size == 0) == (side->rows == 0) && side->image_size <= file_size && side->zero == 0 &&
+           (side->size == 0) == (side->rows == 0) && side->image_size <= file_size &&
            choice->method >= (is_used ? DM_LOOKUP_EXACT : 0) && choice->method <= DM_LOOKUP_GRAPH &&
            memchr(choice->reason, 0, sizeof(choice->reason)) != NULL;
 }
@@ -362,10 +359,9 @@ static int32_t check_sections(const loader *state) {
         const side_header *side = &state->head.sides[i];
         const uint64_t slots_size = side->rows * sizeof(uint32_t);
         if (crc_of(&state->checksum, 0, state->bytes + side->slots_at, slots_size) != side->slots_crc ||
-            crc_of(&state->checksum, 0, state->bytes + side->image_at, side->image_size) != side->image_crc ||
             !is_zero(state->bytes + end, side->slots_at - end) ||
             !is_zero(state->bytes + side->slots_at + slots_size, side->image_at - side->slots_at - slots_size)) {
-            return refuse(state, i == 0 ? "the index of concepts or nodes is damaged" : "the index of episodes is damaged");
+            return refuse(state, i == 0 ? "the rows of concepts or nodes are damaged" : "the rows of episodes are damaged");
         }
         end = side->image_at + side->image_size;
     }
@@ -415,8 +411,9 @@ static int32_t index_side(loader *state, int i) {
     const dm_rows rows = dm_lookup_rows(side, edition->slots);
     if (has_these_rows(from, (const uint32_t *)(const void *)(state->bytes + from->slots_at), &rows)) {
         edition->choice = from->choice;
-        return dm_index_from_image(&rows, state->bytes + from->image_at, from->image_size, lookup->isa, 0, &lookup->memory,
-                                   &edition->index, state->error, state->error_size);
+        int32_t status = dm_index_from_image(&rows, state->bytes + from->image_at, from->image_size, lookup->isa, 0, &lookup->memory,
+                                             &edition->index, state->error, state->error_size);
+        return status == DM_ERROR_CORRUPT ? refuse(state, "an index in it is damaged") : status;
     }
     const dm_index_options options = {.method = (dm_method)from->choice.method,
                                       .recall = lookup->options.recall,

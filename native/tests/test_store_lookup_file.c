@@ -110,6 +110,32 @@ static void test_round_trip(int32_t method, int single, int churn) {
     follow_free(made);
 }
 
+/* As many rows as before, each with another node. */
+static void test_exchanged_rows(int32_t method) {
+    follow_case *made = follow_make(700, 0, 0, 39);
+    follow_add(made, 0, 700);
+    for (uint32_t index = 0; index < 700; index += 2) {
+        float values[FOLLOW_DIM];
+        follow_remove(made, 0, index);
+        follow_draw(&made->random, values);
+        CHECK_STATUS(follow_replace(made, 0, index + 1, values), DM_OK, ""); /* takes its row */
+        follow_add(made, 0, 1);                                              /* the slot that was removed, the row that was replaced */
+    }
+    CHECK(dm_store_concept_rows(made->store).count == 700 && dm_store_concept_rows(made->store).slots[0] == dm_concept_slot(1));
+    dm_lookup *lookup = follow_lookup(made, method, DM_LOOKUP_CONCEPTS, 0.95);
+    save(lookup);
+    dm_lookup_destroy(lookup);
+    CHECK_STATUS(dm_store_save(made->store, snapshot, error, sizeof(error)), DM_OK, error);
+    dm_store_destroy(made->store);
+    REQUIRE(CHECK_STATUS(dm_store_load(snapshot, NULL, &made->store, error, sizeof(error)), DM_OK, error));
+    CHECK(dm_store_concept_rows(made->store).slots[0] == dm_concept_slot(0));
+    dm_lookup *again = load(made->store);
+    CHECK_EQUAL(dm_lookup_plan(again, DM_LOOKUP_CONCEPTS).method, method);
+    CHECK(follow_recall(made, again, DM_LOOKUP_CONCEPTS, 38) >= (method == DM_LOOKUP_EXACT ? 1.0 : 0.93));
+    dm_lookup_destroy(again);
+    follow_free(made);
+}
+
 static void test_empty(void) {
     follow_case *made = follow_make(40, 0, 0, 44);
     dm_lookup *lookup = follow_lookup(made, DM_LOOKUP_GRAPH, DM_LOOKUP_BOTH, 0.9);
@@ -230,6 +256,9 @@ int main(void) {
             test_round_trip(methods[i], kind & 1, kind >> 1);
         }
         test_damage(methods[i]);
+        if (methods[i] != DM_LOOKUP_AUTO) {
+            test_exchanged_rows(methods[i]);
+        }
     }
     test_empty();
     test_other_stores();

@@ -236,7 +236,54 @@ static void test_failure(int32_t method) {
     (void)method;
     test_skip("a refresh without memory", "the sanitizer needs memory of its own");
 }
+static void test_failure_of_one_type(int32_t method) {
+    test_failure(method);
+}
 #else
+/* Memory for one type and none for the other: nothing has happened to either, and nothing is left behind. */
+static void test_failure_of_one_type(int32_t method) {
+    enum { ROWS = 700000, CONCEPTS = 64 };
+    const dm_store_options options = {
+        .size = sizeof(options), .dim = 1, .concept_capacity = CONCEPTS, .episode_capacity = ROWS};
+    dm_store *store = NULL;
+    dm_lookup *lookup = NULL;
+    struct rlimit limit;
+    uint32_t slot = 0;
+    const float values[] = {1.0f, -1.0f};
+    REQUIRE(CHECK_STATUS(dm_store_create(&options, &store, error, sizeof(error)), DM_OK, error));
+    CHECK_STATUS(dm_store_add_episode(store, (dm_id){1, 0}, &values[0], &slot, error, sizeof(error)), DM_OK, error);
+    CHECK_STATUS(dm_store_add_concept(store, (dm_id){2, 0}, &values[0], &slot, error, sizeof(error)), DM_OK, error);
+    dm_lookup_options wanted = dm_lookup_defaults();
+    wanted.method = method;
+    wanted.types = DM_LOOKUP_BOTH;
+    REQUIRE(CHECK_STATUS(dm_lookup_create_with(store, &wanted, NULL, &lookup, error, sizeof(error)), DM_OK, error));
+    double cosine = 0.0;
+    uint32_t found = DM_SLOT_NONE;
+    CHECK_STATUS(dm_lookup_search(lookup, values, 1, 1, 1, NULL, &found, &cosine, error, sizeof(error)), DM_OK, error);
+    const uint64_t memory = dm_lookup_memory(lookup); /* with what a search works in */
+    CHECK_STATUS(dm_store_update_embedding(store, 0, &values[1], error, sizeof(error)), DM_OK, error);
+    for (uint32_t round = 0; round < 2 * CONCEPTS; round++) { /* a reference that stays costs a row for each */
+        if (dm_store_update_embedding(store, slot, &values[1], error, sizeof(error)) != DM_OK) {
+            CHECK(round >= 3); /* the lookup's own rows */
+        }
+        REQUIRE(getrlimit(RLIMIT_AS, &limit) == 0);
+        const struct rlimit small = {1 << 20, limit.rlim_max};
+        REQUIRE(setrlimit(RLIMIT_AS, &small) == 0);
+        int32_t status = dm_lookup_refresh(lookup, NULL, error, sizeof(error));
+        REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
+        CHECK_STATUS(status, DM_ERROR_MEMORY, error);
+        CHECK_STATUS(dm_lookup_search(lookup, values, 1, 1, 1, NULL, &found, &cosine, error, sizeof(error)), DM_OK, error);
+        CHECK(found == slot && cosine == 1.0 && !dm_lookup_is_current(lookup));
+    }
+    CHECK_EQUAL(dm_lookup_memory(lookup), memory);
+    refresh(lookup, NULL);
+    for (uint32_t round = 0; round < 4 * CONCEPTS; round++) {
+        CHECK_STATUS(dm_store_update_embedding(store, slot, &values[1], error, sizeof(error)), DM_OK, error);
+    }
+    dm_lookup_destroy(lookup);
+    dm_store_destroy(store);
+}
+
 /* No memory for a refresh: the lookup is as it was, and the next refresh does all that there is to do. */
 static void test_failure(int32_t method) {
     enum { ROWS = 700000 }; /* the map of rows has a mapping of its own, which the limit refuses */
@@ -283,6 +330,7 @@ int main(void) {
         test_growth(methods[i]);
         test_rows_are_let_go(methods[i]);
         test_failure(methods[i]);
+        test_failure_of_one_type(methods[i]);
     }
     test_half_exchanged();
     return test_report();

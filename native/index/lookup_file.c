@@ -54,7 +54,8 @@ uint32_t dm_lookup_file_crc_of_values(const dm_checksum *checksum, const dm_rows
     uint32_t crc = 0;
     for (uint32_t index = 0; index < table->capacity; index++) {
         if (rows[index] != DM_ROW_NONE) {
-            crc = dm_lookup_file_crc(checksum, crc, table->values + rows[index] * table->stride, table->dim * sizeof(float));
+            crc = dm_lookup_file_crc(checksum, crc, table->values + rows[index] * table->stride,
+                                     table->dim * sizeof(float));
         }
     }
     return crc;

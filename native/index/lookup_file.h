@@ -2,9 +2,10 @@
  *
  *   header | for each type: slots by row, image of the index
  *
- * The file does not hold the embeddings; what it says is true of a store with the same ones only. So it has checksums of ids
- * and embeddings in the order of slots, which a snapshot keeps. It does not keep the numbers of rows: a store that was loaded
- * has its rows in the order of slots, whatever they were before. Where these are the rows of the image it is used as it is. */
+ * The file does not hold the embeddings; what it says is true of a store with the same ones only. So it has checksums
+ * of ids and embeddings in the order of slots, which a snapshot keeps. It does not keep the numbers of rows: a store
+ * that was loaded has its rows in the order of slots, whatever they were before. Where these are the rows of the image
+ * it is used as it is. */
 #ifndef DUALMEM_INDEX_LOOKUP_FILE_H
 #define DUALMEM_INDEX_LOOKUP_FILE_H
 
@@ -16,13 +17,13 @@ enum { DM_LOOKUP_FILE_VERSION = 1, DM_LOOKUP_FILE_BYTE_ORDER = 0x01020304 };
 typedef struct dm_lookup_file_side {
     uint64_t slots_at;
     uint64_t image_at;
-    uint64_t image_size; /* 0: no nodes */
-    uint32_t row_capacity; /* 0: the lookup is not for this type */
-    uint32_t size;         /* nodes */
-    uint32_t rows;         /* slots in the file: of rows below */
-    uint32_t nodes_crc;    /* of slots and ids, in the order of slots */
-    uint32_t values_crc;   /* of embeddings, likewise */
-    uint32_t slots_crc;    /* of the slots by row; an image has its own */
+    uint64_t image_size;     /* 0: no nodes */
+    uint32_t row_capacity;   /* 0: the lookup is not for this type */
+    uint32_t size;           /* nodes */
+    uint32_t rows;           /* slots in the file: of rows below */
+    uint32_t nodes_crc;      /* of slots and ids, in the order of slots */
+    uint32_t values_crc;     /* of embeddings, likewise */
+    uint32_t slots_crc;      /* of the slots by row; an image has its own */
     dm_lookup_choice choice; /* not always its plan: that of an exact index tells why it was chosen */
 } dm_lookup_file_side;
 

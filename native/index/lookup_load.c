@@ -1,5 +1,5 @@
-/* lookup_load.c: a lookup from a file: is the file whole, is it of this store, and do its rows still have their numbers? See
- * lookup_file.h. */
+/* lookup_load.c: a lookup from a file: is the file whole, is it of this store, and do its rows still have their
+ * numbers? See lookup_file.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -33,7 +33,8 @@ static int32_t fail_to_read(const loader *state, const char *what) {
 }
 
 static int32_t refuse(const loader *state, const char *what) {
-    return dm_fail(DM_ERROR_CORRUPT, state->error, state->error_size, "%s: %s; make the lookup anew and save it", state->path, what);
+    return dm_fail(DM_ERROR_CORRUPT, state->error, state->error_size, "%s: %s; make the lookup anew and save it",
+                   state->path, what);
 }
 
 static int32_t no_memory(const loader *state) {
@@ -42,7 +43,8 @@ static int32_t no_memory(const loader *state) {
 
 static int32_t refuse_store(const loader *state, const char *what) {
     return dm_fail(DM_ERROR_ARGUMENT, state->error, state->error_size,
-                   "%s: saved of another store, or of this one in another state (%s); make the lookup anew", state->path, what);
+                   "%s: saved of another store, or of this one in another state (%s); make the lookup anew",
+                   state->path, what);
 }
 
 static int32_t map_file(loader *state) {
@@ -68,14 +70,15 @@ static int32_t map_file(loader *state) {
 static int is_sane_side(const dm_lookup_file_side *side, uint64_t file_size) {
     const dm_lookup_choice *choice = &side->choice;
     const int is_used = side->row_capacity > 0;
-    return side->rows <= side->row_capacity && side->size <= side->rows && (side->size == 0) == (side->image_size == 0) &&
-           (side->size == 0) == (side->rows == 0) && side->image_size <= file_size &&
-           choice->method >= (is_used ? DM_LOOKUP_EXACT : 0) && choice->method <= DM_LOOKUP_GRAPH &&
-           memchr(choice->reason, 0, sizeof(choice->reason)) != NULL;
+    return side->rows <= side->row_capacity && side->size <= side->rows &&
+           (side->size == 0) == (side->image_size == 0) && (side->size == 0) == (side->rows == 0) &&
+           side->image_size <= file_size && choice->method >= (is_used ? DM_LOOKUP_EXACT : 0) &&
+           choice->method <= DM_LOOKUP_GRAPH && memchr(choice->reason, 0, sizeof(choice->reason)) != NULL;
 }
 
 static int has_sane_counts(const dm_lookup_file_header *head) {
-    int is_sane = head->single_type <= 1 && head->types >= 1 && head->types <= DM_LOOKUP_BOTH && head->reserved == 0 && head->zero == 0;
+    int is_sane = head->single_type <= 1 && head->types >= 1 && head->types <= DM_LOOKUP_BOTH && head->reserved == 0 &&
+                  head->zero == 0;
     for (int i = 0; i < DM_LOOKUP_SIDES; i++) {
         is_sane &= is_sane_side(&head->sides[i], head->file_size);
     }
@@ -96,7 +99,8 @@ static int32_t check_header(loader *state) {
     }
     if (head->version != DM_LOOKUP_FILE_VERSION) {
         return dm_fail(DM_ERROR_UNSUPPORTED, state->error, state->error_size,
-                       "%s: format version %u, this library reads %d; make the lookup anew", state->path, head->version, DM_LOOKUP_FILE_VERSION);
+                       "%s: format version %u, this library reads %d; make the lookup anew", state->path, head->version,
+                       DM_LOOKUP_FILE_VERSION);
     }
     if (dm_lookup_file_crc(&state->checksum, 0, head, offsetof(dm_lookup_file_header, crc)) != head->crc) {
         return refuse(state, "the header is damaged (its checksum differs)");
@@ -109,7 +113,8 @@ static int32_t check_header(loader *state) {
     if (memcmp(&expected, head, sizeof(expected)) != 0) {
         return refuse(state, "the header contradicts itself (places of sections)");
     }
-    return state->size == head->file_size ? DM_OK : refuse(state, state->size < head->file_size ? "cut off" : "too long");
+    return state->size == head->file_size ? DM_OK
+                                          : refuse(state, state->size < head->file_size ? "cut off" : "too long");
 }
 
 static int is_zero(const unsigned char *bytes, uint64_t size) {
@@ -128,14 +133,15 @@ static int32_t check_sections(const loader *state) {
         if (dm_lookup_file_crc(&state->checksum, 0, state->bytes + side->slots_at, slots_size) != side->slots_crc ||
             !is_zero(state->bytes + end, side->slots_at - end) ||
             !is_zero(state->bytes + side->slots_at + slots_size, side->image_at - side->slots_at - slots_size)) {
-            return refuse(state, i == 0 ? "the rows of concepts or nodes are damaged" : "the rows of episodes are damaged");
+            return refuse(state,
+                          i == 0 ? "the rows of concepts or nodes are damaged" : "the rows of episodes are damaged");
         }
         end = side->image_at + side->image_size;
     }
     return is_zero(state->bytes + end, state->size - end) ? DM_OK : refuse(state, "damaged at its end");
 }
 
-/* --- is it this store's? -------------------------------------------------------------------------------------------- */
+/* --- is it this store's? ------------------------------------------------------------------------------------------ */
 
 static int32_t check_store(const loader *state) {
     const dm_lookup_file_header *head = &state->head;
@@ -153,8 +159,8 @@ static int32_t check_store(const loader *state) {
 }
 
 /* The checksum of ids, if the rows held are all there are now. */
-static int has_these_nodes(const loader *state, const dm_lookup_side *side, const dm_lookup_file_side *from, const uint32_t *rows,
-                           uint32_t changes) {
+static int has_these_nodes(const loader *state, const dm_lookup_side *side, const dm_lookup_file_side *from,
+                           const uint32_t *rows, uint32_t changes) {
     (void)pthread_mutex_lock(&state->store->lock);
     const int is_same = changes == atomic_load_explicit(&side->table->changes, memory_order_acquire) &&
                         dm_lookup_file_crc_of_nodes(&state->checksum, side->table, rows) == from->nodes_crc;
@@ -178,8 +184,8 @@ static int32_t index_side(loader *state, int i) {
     const dm_rows rows = dm_lookup_rows(side, edition->slots);
     if (has_these_rows(from, (const uint32_t *)(const void *)(state->bytes + from->slots_at), &rows)) {
         edition->choice = from->choice;
-        int32_t status = dm_index_from_image(&rows, state->bytes + from->image_at, from->image_size, lookup->isa, 0, &lookup->memory,
-                                             &edition->index, state->error, state->error_size);
+        int32_t status = dm_index_from_image(&rows, state->bytes + from->image_at, from->image_size, lookup->isa, 0,
+                                             &lookup->memory, &edition->index, state->error, state->error_size);
         return status == DM_ERROR_CORRUPT ? refuse(state, "an index in it is damaged") : status;
     }
     const dm_index_options options = {.method = (dm_method)from->choice.method,
@@ -188,7 +194,8 @@ static int32_t index_side(loader *state, int i) {
                                       .capacity = side->table->row_capacity,
                                       .seed = lookup->options.seed,
                                       .isa = lookup->isa};
-    int32_t status = dm_index_create(&rows, &options, state->team, &lookup->memory, &edition->index, state->error, state->error_size);
+    int32_t status = dm_index_create(&rows, &options, state->team, &lookup->memory, &edition->index, state->error,
+                                     state->error_size);
     if (status == DM_OK && from->choice.method == DM_LOOKUP_EXACT) {
         edition->choice = from->choice;
     } else if (status == DM_OK) {
@@ -248,8 +255,10 @@ static int32_t load(loader *state) {
     return status;
 }
 
-int32_t dm_lookup_load(dm_store *store, const char *path, dm_team *team, dm_lookup **lookup, char *error, size_t error_size) {
-    loader state = {.path = path, .descriptor = -1, .store = store, .team = team, .error = error, .error_size = error_size};
+int32_t dm_lookup_load(dm_store *store, const char *path, dm_team *team, dm_lookup **lookup, char *error,
+                       size_t error_size) {
+    loader state = {
+        .path = path, .descriptor = -1, .store = store, .team = team, .error = error, .error_size = error_size};
     *lookup = NULL;
     dm_checksum_begin(&state.checksum);
     int32_t status = load(&state);

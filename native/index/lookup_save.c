@@ -66,7 +66,8 @@ static int32_t describe_nodes(saver *state, char *error, size_t error_size) {
     const int is_current = dm_lookup_is_current(lookup);
     for (int i = 0; i < DM_LOOKUP_SIDES && is_current; i++) {
         if (state->rows[i] != NULL) {
-            state->head.sides[i].nodes_crc = dm_lookup_file_crc_of_nodes(&state->checksum, lookup->sides[i].table, state->rows[i]);
+            state->head.sides[i].nodes_crc =
+                dm_lookup_file_crc_of_nodes(&state->checksum, lookup->sides[i].table, state->rows[i]);
         }
     }
     (void)pthread_mutex_unlock(&lookup->store->lock);
@@ -90,7 +91,8 @@ static void put(saver *state) {
     for (int i = 0; i < DM_LOOKUP_SIDES; i++) {
         const dm_lookup_file_side *side = &head->sides[i];
         if (side->rows > 0) {
-            dm_whole_file_write(&state->file, state->lookup->sides[i].edition->slots, side->rows * sizeof(uint32_t), side->slots_at);
+            dm_whole_file_write(&state->file, state->lookup->sides[i].edition->slots, side->rows * sizeof(uint32_t),
+                                side->slots_at);
             dm_whole_file_write(&state->file, state->images[i], side->image_size, side->image_at);
         }
     }

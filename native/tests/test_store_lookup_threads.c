@@ -1,12 +1,23 @@
-/* test_store_lookup_threads.c: four threads search while one adds, replaces and removes nodes, one refreshes and one saves. Made for the
- * thread sanitizer as much as for its own checks: every result must be a node with exactly the cosine of an embedding that it had. */
+/* test_store_lookup_threads.c: four threads search while one adds, replaces and removes nodes, one refreshes and one
+ * saves. Made for the thread sanitizer as much as for its own checks: every result must be a node with exactly the
+ * cosine of an embedding that it had. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "tests/follow_case.h"
 
-enum { STAYING = 100, HOT = 8, CONCEPTS = 400, EPISODES = 300, SEARCHERS = 4, SEARCHES = 600, BATCH = 4, CHANGES = 1200, K = 5 };
+enum {
+    STAYING = 100,
+    HOT = 8,
+    CONCEPTS = 400,
+    EPISODES = 300,
+    SEARCHERS = 4,
+    SEARCHES = 600,
+    BATCH = 4,
+    CHANGES = 1200,
+    K = 5
+};
 
 /* Every embedding that a slot ever had, one after the other; read when the threads have ended. */
 typedef struct past {
@@ -45,8 +56,8 @@ static void note(contest *shared, uint32_t slot, const float *values) {
     memcpy(to->values, values, sizeof(to->values));
 }
 
-/* The concepts behind those that stay are replaced most often, each by what is nearly the same: beside a search for it a graph may hold
- * both. */
+/* The concepts behind those that stay are replaced most often, each by what is nearly the same: beside a search for it
+ * a graph may hold both. */
 static void draw_hot(uint32_t number, test_random *random, float *values) {
     test_random base = {5000 + number};
     follow_draw(&base, values);
@@ -86,11 +97,13 @@ static void *search(void *argument) {
         for (uint32_t b = 1; b < BATCH; b++) {
             memcpy(queries[b], queries[0], sizeof(queries[0]));
         }
-        int32_t status = dm_lookup_search_types(shared->lookup, types, queries[0], FOLLOW_DIM, BATCH, K, NULL, slots[0], cosines[0],
-                                                error, sizeof(error));
+        int32_t status = dm_lookup_search_types(shared->lookup, types, queries[0], FOLLOW_DIM, BATCH, K, NULL, slots[0],
+                                                cosines[0], error, sizeof(error));
         CHECK_STATUS(status, DM_OK, error);
-        for (uint32_t b = 1; b < BATCH && shared->method != DM_LOOKUP_GRAPH; b++) { /* one state for all queries of a call */
-            CHECK(memcmp(slots[b], slots[0], sizeof(slots[0])) == 0 && memcmp(cosines[b], cosines[0], sizeof(cosines[0])) == 0);
+        for (uint32_t b = 1; b < BATCH && shared->method != DM_LOOKUP_GRAPH;
+             b++) { /* one state for all queries of a call */
+            CHECK(memcmp(slots[b], slots[0], sizeof(slots[0])) == 0 &&
+                  memcmp(cosines[b], cosines[0], sizeof(cosines[0])) == 0);
         }
         check_once(slots[0], BATCH);
         missed += i % 4 != 0 && slots[0][0] != dm_concept_slot(stays);
@@ -298,7 +311,8 @@ static void test_truth(int32_t method) {
         if (dm_lookup_is_current(lookup)) {
             uint32_t slots[1];
             double cosines[1];
-            int32_t status = dm_lookup_search(lookup, work.values, FOLLOW_DIM, 1, 1, NULL, slots, cosines, error, sizeof(error));
+            int32_t status =
+                dm_lookup_search(lookup, work.values, FOLLOW_DIM, 1, 1, NULL, slots, cosines, error, sizeof(error));
             CHECK_STATUS(status, DM_OK, error);
             CHECK(slots[0] == dm_concept_slot(5) && cosines[0] > 1.0 - 1e-12);
             shown++;

@@ -33,7 +33,8 @@ static int32_t check_options(const dm_lookup_options *options, char *error, size
     }
     if (options->method < DM_LOOKUP_AUTO || options->method > DM_LOOKUP_GRAPH || options->reserved != 0) {
         return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
-                       "method %d is none of DM_LOOKUP_AUTO, _EXACT, _LISTS, _GRAPH, or reserved is not 0", options->method);
+                       "method %d is none of DM_LOOKUP_AUTO, _EXACT, _LISTS, _GRAPH, or reserved is not 0",
+                       options->method);
     }
     if (options->types == 0 || (options->types & ~(uint32_t)DM_LOOKUP_BOTH) != 0) {
         return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
@@ -65,7 +66,8 @@ static void name_sides(dm_lookup *lookup) {
     }
 }
 
-int32_t dm_lookup_begin(dm_store *store, const dm_lookup_options *given, dm_lookup **lookup, char *error, size_t error_size) {
+int32_t dm_lookup_begin(dm_store *store, const dm_lookup_options *given, dm_lookup **lookup, char *error,
+                        size_t error_size) {
     *lookup = NULL;
     int32_t status = check_options(given, error, error_size);
     if (status != DM_OK) {
@@ -88,8 +90,8 @@ int32_t dm_lookup_begin(dm_store *store, const dm_lookup_options *given, dm_look
     return DM_OK;
 }
 
-int32_t dm_lookup_create_with(dm_store *store, const dm_lookup_options *options, dm_team *team, dm_lookup **lookup, char *error,
-                              size_t error_size) {
+int32_t dm_lookup_create_with(dm_store *store, const dm_lookup_options *options, dm_team *team, dm_lookup **lookup,
+                              char *error, size_t error_size) {
     dm_lookup *made = NULL;
     *lookup = NULL;
     int32_t status = dm_lookup_begin(store, options, &made, error, error_size);

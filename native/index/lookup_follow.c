@@ -1,8 +1,9 @@
 /* lookup_follow.c: from the rows of a store to editions, and from one state of the store to the next.
  *
- * A refresh has three parts. Preparing: the rows of now are held, and where an index is to be made anew it is made; this may
- * fail, and then nothing has happened. Changing: graphs take in the rows that came and mark those that went, new editions
- * take the place of old ones; this cannot fail. Letting go: when the searches have ended that began before. */
+ * A refresh has three parts. Preparing: the rows of now are held, and where an index is to be made anew it is made;
+ * this may fail, and then nothing has happened. Changing: graphs take in the rows that came and mark those that went,
+ * new editions take the place of old ones; this cannot fail. Letting go: when the searches have ended that began
+ * before. */
 #include <sched.h>
 #include <string.h>
 
@@ -113,19 +114,19 @@ void dm_edition_note_plan(dm_edition *edition, uint32_t planned) {
     memcpy(choice->reason, plan->reason, sizeof(choice->reason));
 }
 
-/* Indexes a new edition; nothing to do without rows. A method that was chosen for about as many rows is not chosen again: that
- * can take longer than all else. */
+/* Indexes a new edition; nothing to do without rows. A method that was chosen for about as many rows is not chosen
+ * again: that can take longer than all else. */
 static int32_t index_rows(dm_lookup *lookup, step *at, dm_team *team, char *error, size_t error_size) {
     const dm_lookup_side *side = at->side;
     dm_edition *edition = at->edition;
     const dm_edition *before = is_good_for(side->edition, at->size) ? side->edition : NULL;
-    const dm_index_options options = {
-        .method = (dm_method)(before != NULL ? before->choice.method : lookup->options.method),
-        .recall = lookup->options.recall,
-        .k = lookup->options.k,
-        .capacity = side->table->row_capacity,
-        .seed = lookup->options.seed,
-        .isa = lookup->isa};
+    const int32_t method = before != NULL ? before->choice.method : lookup->options.method;
+    const dm_index_options options = {.method = (dm_method)method,
+                                      .recall = lookup->options.recall,
+                                      .k = lookup->options.k,
+                                      .capacity = side->table->row_capacity,
+                                      .seed = lookup->options.seed,
+                                      .isa = lookup->isa};
     if (at->size == 0) {
         return DM_OK;
     }
@@ -148,7 +149,8 @@ static int32_t prepare(dm_lookup *lookup, step *at, dm_team *team, char *error, 
     at->changes = atomic_load_explicit(&side->table->changes, memory_order_acquire);
     at->size = dm_lookup_hold(lookup, side, &at->slots);
     if (at->slots == NULL) {
-        return dm_fail(DM_ERROR_MEMORY, error, error_size, "no memory for a lookup over %u rows", side->table->row_capacity);
+        return dm_fail(DM_ERROR_MEMORY, error, error_size, "no memory for a lookup over %u rows",
+                       side->table->row_capacity);
     }
     if (can_follow(side->edition, at->size)) {
         return dm_edition_take(lookup, side->edition, &at->scratch, error, error_size);
@@ -177,8 +179,8 @@ static void put_back(dm_lookup *lookup, step *at) {
 /* --- changing a graph --------------------------------------------------------------------------------------------- */
 
 /* A row that came is not in the graph: one that left it was let go of only when it was free there. So neither call can
- * fail. What comes goes in before what goes comes out, so that a node whose embedding was replaced is always there; a search
- * that finds it twice keeps the better one. */
+ * fail. What comes goes in before what goes comes out, so that a node whose embedding was replaced is always there; a
+ * search that finds it twice keeps the better one. */
 static void change_graph(step *at) {
     dm_edition *edition = at->side->edition;
     const uint32_t rows = at->side->table->row_capacity;
@@ -214,7 +216,8 @@ static void let_go(const step *at) {
 
 /* --- a refresh ---------------------------------------------------------------------------------------------------- */
 
-/* New editions take the places of the old ones, which end up in the steps; then waits for the searches that may have those. */
+/* New editions take the places of the old ones, which end up in the steps; then waits for the searches that may have
+ * those. */
 static void exchange(dm_lookup *lookup, step *steps, int count) {
     (void)pthread_mutex_lock(&lookup->lock);
     for (int i = 0; i < count; i++) {

@@ -12,7 +12,7 @@
 typedef struct part {
     dm_edition *edition;
     dm_index_scratch *scratches[DM_LOOKUP_SCRATCHES]; /* [member] */
-    int changes; /* while it is searched */
+    int changes;                                      /* while it is searched */
 } part;
 
 typedef struct batch {
@@ -36,13 +36,13 @@ static dm_index_scratch *take_idle(dm_edition *edition) {
     return edition->idle_count > 0 ? edition->idle[--edition->idle_count] : NULL;
 }
 
-int32_t dm_edition_take(dm_lookup *lookup, dm_edition *edition, dm_index_scratch **scratch, char *error, size_t error_size) {
+int32_t dm_edition_take(dm_lookup *lookup, dm_edition *edition, dm_index_scratch **scratch, char *error,
+                        size_t error_size) {
     (void)pthread_mutex_lock(&lookup->lock);
     *scratch = take_idle(edition);
     (void)pthread_mutex_unlock(&lookup->lock);
-    return *scratch != NULL
-               ? DM_OK
-               : dm_index_scratch_create(edition->index, &lookup->memory, scratch, error, error_size);
+    return *scratch != NULL ? DM_OK
+                            : dm_index_scratch_create(edition->index, &lookup->memory, scratch, error, error_size);
 }
 
 void dm_edition_give(dm_lookup *lookup, dm_edition *edition, dm_index_scratch *scratch) {
@@ -107,8 +107,8 @@ static int32_t equip(batch *work, uint32_t types, uint32_t members, char *error,
         part *of = &work->parts[i];
         for (uint32_t member = 0; member < members && status == DM_OK; member++) {
             if (of->scratches[member] == NULL) {
-                status = dm_index_scratch_create(of->edition->index, &work->lookup->memory, &of->scratches[member], error,
-                                                 error_size);
+                status = dm_index_scratch_create(of->edition->index, &work->lookup->memory, &of->scratches[member],
+                                                 error, error_size);
             }
         }
     }
@@ -120,9 +120,10 @@ static int32_t equip(batch *work, uint32_t types, uint32_t members, char *error,
 
 /* --- one query ---------------------------------------------------------------------------------------------------- */
 
-/* What was found, under the slots of the edition. A node whose embedding is being replaced in a graph has two rows there for a
- * while: the nearer one counts. */
-static uint32_t name_nodes(const part *of, const dm_neighbour *found, uint32_t count, uint32_t *slots, double *cosines) {
+/* What was found, under the slots of the edition. A node whose embedding is being replaced in a graph has two rows
+ * there for a while: the nearer one counts. */
+static uint32_t name_nodes(const part *of, const dm_neighbour *found, uint32_t count, uint32_t *slots,
+                           double *cosines) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t slot = of->edition->slots[found[i].row];
@@ -138,7 +139,8 @@ static uint32_t name_nodes(const part *of, const dm_neighbour *found, uint32_t c
     return kept;
 }
 
-static uint32_t search_part(const part *of, uint32_t member, const float *query, uint32_t k, uint32_t *slots, double *cosines) {
+static uint32_t search_part(const part *of, uint32_t member, const float *query, uint32_t k, uint32_t *slots,
+                            double *cosines) {
     dm_neighbour found[DM_EXACT_K_MAX];
     uint32_t count = dm_index_search(of->edition->index, of->scratches[member], query, k, found);
     return name_nodes(of, found, count, slots, cosines);
@@ -212,7 +214,8 @@ static int32_t check(const batch *work, uint32_t types, char *error, size_t erro
         return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "k %u is not in 1..%d", work->k, DM_LOOKUP_K_MAX);
     }
     if (types == 0 || (types & ~work->lookup->options.types) != 0) {
-        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "types %u are not among those that the lookup was made for, %u", types,
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
+                       "types %u are not among those that the lookup was made for, %u", types,
                        work->lookup->options.types);
     }
     if (work->count > 0 && work->stride < dim) {

@@ -56,8 +56,8 @@ void dm_whole_file_set_size(dm_whole_file *file, uint64_t size) {
     }
 }
 
-/* The name in the folder, too, is to survive a power cut. Not every file system can promise it, and the new file is in its place
- * already: so no failure. */
+/* The name in the folder, too, is to survive a power cut. Not every file system can promise it, and the new file is in
+ * its place already: so no failure. */
 static void flush_folder(char name[PATH_MAX]) {
     char *slash = strrchr(name, '/');
     if (slash == NULL) {

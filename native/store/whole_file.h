@@ -1,5 +1,5 @@
-/* whole_file.h: a file that is written whole or not at all: to a new file in the same folder (PATH.PID.N.tmp), flushed to the disk,
- * then renamed. Until then, and after a failure, an older file is as it was and no new one is left. */
+/* whole_file.h: a file that is written whole or not at all: to a new file in the same folder (PATH.PID.N.tmp), flushed
+ * to the disk, then renamed. Until then, and after a failure, an older file is as it was and no new one is left. */
 #ifndef DUALMEM_STORE_WHOLE_FILE_H
 #define DUALMEM_STORE_WHOLE_FILE_H
 

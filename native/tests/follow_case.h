@@ -1,4 +1,5 @@
-/* follow_case.h: what the tests of following share: a store of clustered vectors beside a model of it, and brute force. */
+/* follow_case.h: what the tests of following share: a store of clustered vectors beside a model of it, and brute force.
+ */
 #ifndef DUALMEM_TESTS_FOLLOW_CASE_H
 #define DUALMEM_TESTS_FOLLOW_CASE_H
 
@@ -115,7 +116,8 @@ static inline void follow_remove(follow_case *made, int type, uint32_t index) {
 
 static inline int32_t follow_replace(follow_case *made, int type, uint32_t index, const float *values) {
     char error[256] = "";
-    int32_t status = dm_store_update_embedding(made->store, follow_slot(made, type, index), values, error, sizeof(error));
+    int32_t status =
+        dm_store_update_embedding(made->store, follow_slot(made, type, index), values, error, sizeof(error));
     if (status == DM_OK) {
         memcpy(made->types[type].values[index], values, sizeof(made->types[type].values[index]));
     }
@@ -142,8 +144,8 @@ static inline int follow_larger_first(const void *left, const void *right) {
 
 enum { FOLLOW_K = 10, FOLLOW_QUERIES = 60 };
 
-/* Searches for queries of the kind, and checks that what is found lives, is found once, best first, with the cosine that it has.
- * Returns the share of the true nearest that is found. types: the mask that is searched. */
+/* Searches for queries of the kind, and checks that what is found lives, is found once, best first, with the cosine
+ * that it has. Returns the share of the true nearest that is found. types: the mask that is searched. */
 static inline double follow_recall(follow_case *made, dm_lookup *lookup, uint32_t types, uint64_t seed) {
     char error[256] = "";
     static double all[2 * FOLLOW_MOST];
@@ -165,7 +167,8 @@ static inline double follow_recall(follow_case *made, dm_lookup *lookup, uint32_
             }
         }
         qsort(all, count, sizeof(all[0]), follow_larger_first);
-        int32_t status = dm_lookup_search_types(lookup, types, query, FOLLOW_DIM, 1, FOLLOW_K, NULL, slots, cosines, error, 256);
+        int32_t status =
+            dm_lookup_search_types(lookup, types, query, FOLLOW_DIM, 1, FOLLOW_K, NULL, slots, cosines, error, 256);
         CHECK_STATUS(status, DM_OK, error);
         const uint32_t most = count < FOLLOW_K ? count : FOLLOW_K;
         wanted += most;

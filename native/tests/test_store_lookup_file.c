@@ -1,5 +1,6 @@
-/* test_store_lookup_file.c: dm_lookup_save and _load: beside the store that it was saved of, beside the same store after a snapshot, with
- * rows in the same order and in another; not beside any other store; every flipped byte and every truncation is refused. */
+/* test_store_lookup_file.c: dm_lookup_save and _load: beside the store that it was saved of, beside the same store
+ * after a snapshot, with rows in the same order and in another; not beside any other store; every flipped byte and
+ * every truncation is refused. */
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -57,18 +58,21 @@ static void check_same(follow_case *made, dm_lookup *a, dm_lookup *b, uint32_t t
         follow_draw(&made->random, query);
         (void)dm_lookup_search_types(a, types, query, FOLLOW_DIM, 1, FOLLOW_K, NULL, slots[0], cosines[0], NULL, 0);
         (void)dm_lookup_search_types(b, types, query, FOLLOW_DIM, 1, FOLLOW_K, NULL, slots[1], cosines[1], NULL, 0);
-        CHECK(memcmp(slots[0], slots[1], sizeof(slots[0])) == 0 && memcmp(cosines[0], cosines[1], sizeof(cosines[0])) == 0);
+        CHECK(memcmp(slots[0], slots[1], sizeof(slots[0])) == 0 &&
+              memcmp(cosines[0], cosines[1], sizeof(cosines[0])) == 0);
     }
 }
 
 static void check_choice(dm_lookup *a, dm_lookup *b, uint32_t type) {
     const dm_lookup_choice one = dm_lookup_plan(a, type);
     const dm_lookup_choice other = dm_lookup_plan(b, type);
-    CHECK(one.method == other.method && one.effort == other.effort && one.planned == other.planned && one.held_out == other.held_out);
+    CHECK(one.method == other.method && one.effort == other.effort && one.planned == other.planned &&
+          one.held_out == other.held_out);
     CHECK(strcmp(one.reason, other.reason) == 0 && memcmp(one.costs, other.costs, sizeof(one.costs)) == 0);
 }
 
-/* A store through its snapshot, the lookup beside it, and on from there. `churn`: rows are then not in the order of slots. */
+/* A store through its snapshot, the lookup beside it, and on from there. `churn`: rows are then not in the order of
+ * slots. */
 static void test_round_trip(int32_t method, int single, int churn) {
     follow_case *made = follow_make(single ? 0 : 1000, 1000, single, 40);
     follow_add(made, 0, 700);
@@ -110,6 +114,33 @@ static void test_round_trip(int32_t method, int single, int churn) {
     follow_free(made);
 }
 
+/* As many rows as before, each with another node. */
+static void test_exchanged_rows(int32_t method) {
+    follow_case *made = follow_make(700, 0, 0, 39);
+    follow_add(made, 0, 700);
+    for (uint32_t index = 0; index < 700; index += 2) {
+        float values[FOLLOW_DIM];
+        follow_remove(made, 0, index);
+        follow_draw(&made->random, values);
+        CHECK_STATUS(follow_replace(made, 0, index + 1, values), DM_OK, ""); /* takes its row */
+        follow_add(made, 0, 1); /* the slot that was removed, the row that was replaced */
+    }
+    CHECK(dm_store_concept_rows(made->store).count == 700 &&
+          dm_store_concept_rows(made->store).slots[0] == dm_concept_slot(1));
+    dm_lookup *lookup = follow_lookup(made, method, DM_LOOKUP_CONCEPTS, 0.95);
+    save(lookup);
+    dm_lookup_destroy(lookup);
+    CHECK_STATUS(dm_store_save(made->store, snapshot, error, sizeof(error)), DM_OK, error);
+    dm_store_destroy(made->store);
+    REQUIRE(CHECK_STATUS(dm_store_load(snapshot, NULL, &made->store, error, sizeof(error)), DM_OK, error));
+    CHECK(dm_store_concept_rows(made->store).slots[0] == dm_concept_slot(0));
+    dm_lookup *again = load(made->store);
+    CHECK_EQUAL(dm_lookup_plan(again, DM_LOOKUP_CONCEPTS).method, method);
+    CHECK(follow_recall(made, again, DM_LOOKUP_CONCEPTS, 38) >= (method == DM_LOOKUP_EXACT ? 1.0 : 0.93));
+    dm_lookup_destroy(again);
+    follow_free(made);
+}
+
 static void test_empty(void) {
     follow_case *made = follow_make(40, 0, 0, 44);
     dm_lookup *lookup = follow_lookup(made, DM_LOOKUP_GRAPH, DM_LOOKUP_BOTH, 0.9);
@@ -118,7 +149,8 @@ static void test_empty(void) {
     CHECK(dm_lookup_size(again) == 0 && dm_lookup_is_current(again));
     follow_add(made, 0, 5);
     CHECK_STATUS(dm_lookup_refresh(again, NULL, error, sizeof(error)), DM_OK, error);
-    CHECK_EQUAL(dm_lookup_plan(again, DM_LOOKUP_CONCEPTS).method, DM_LOOKUP_GRAPH); /* as asked for by the one that was saved */
+    CHECK_EQUAL(dm_lookup_plan(again, DM_LOOKUP_CONCEPTS).method,
+                DM_LOOKUP_GRAPH); /* as asked for by the one that was saved */
     CHECK(follow_recall(made, again, DM_LOOKUP_CONCEPTS, 45) == 1.0);
     dm_lookup_destroy(again);
     dm_lookup_destroy(lookup);
@@ -161,7 +193,8 @@ static void test_other_stores(void) {
         uint32_t concepts, episodes;
         int single;
         const char *why;
-    } others[] = {{200, 100, 0, "capacities"}, {100, 100, 1, "dim or kind"}, {100, 100, 0, "its nodes or their embeddings"}};
+    } others[] = {
+        {200, 100, 0, "capacities"}, {100, 100, 1, "dim or kind"}, {100, 100, 0, "its nodes or their embeddings"}};
     for (size_t i = 0; i < 3; i++) {
         follow_case *other = follow_make(others[i].concepts, others[i].episodes, others[i].single, 47);
         follow_add(other, 0, 60);
@@ -230,6 +263,9 @@ int main(void) {
             test_round_trip(methods[i], kind & 1, kind >> 1);
         }
         test_damage(methods[i]);
+        if (methods[i] != DM_LOOKUP_AUTO) {
+            test_exchanged_rows(methods[i]);
+        }
     }
     test_empty();
     test_other_stores();

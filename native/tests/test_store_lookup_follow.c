@@ -1,5 +1,5 @@
-/* test_store_lookup_follow.c: dm_lookup_create_with, _search_types, _refresh and _plan against brute force over a model of the store, by
- * every method, while nodes come, go and change between the calls. */
+/* test_store_lookup_follow.c: dm_lookup_create_with, _search_types, _refresh and _plan against brute force over a model
+ * of the store, by every method, while nodes come, go and change between the calls. */
 #include <sys/resource.h>
 
 #include "tests/follow_case.h"
@@ -26,7 +26,8 @@ static void test_refusals(void) {
     check_options(made->store, options, "options of 8 bytes, this library knows 40: set .size");
     options = dm_lookup_defaults();
     options.method = 4;
-    check_options(made->store, options, "method 4 is none of DM_LOOKUP_AUTO, _EXACT, _LISTS, _GRAPH, or reserved is not 0");
+    check_options(made->store, options,
+                  "method 4 is none of DM_LOOKUP_AUTO, _EXACT, _LISTS, _GRAPH, or reserved is not 0");
     options = dm_lookup_defaults();
     options.types = 4;
     check_options(made->store, options, "types 4 is none of DM_LOOKUP_CONCEPTS, _EPISODES and both");
@@ -49,8 +50,8 @@ static void test_refusals(void) {
     double cosine = 77.0;
     const uint32_t wrong[] = {0, DM_LOOKUP_EPISODES, DM_LOOKUP_BOTH, 8};
     for (size_t i = 0; i < 4; i++) {
-        int32_t status =
-            dm_lookup_search_types(lookup, wrong[i], made->types[0].values[0], FOLLOW_DIM, 1, 1, NULL, &slot, &cosine, error, 256);
+        int32_t status = dm_lookup_search_types(lookup, wrong[i], made->types[0].values[0], FOLLOW_DIM, 1, 1, NULL,
+                                                &slot, &cosine, error, 256);
         CHECK_STATUS(status, DM_ERROR_ARGUMENT, error);
         CHECK(slot == 77);
         CHECK(dm_lookup_plan(lookup, wrong[i]).method == 0 && dm_lookup_plan(lookup, wrong[i]).reason[0] != '\0');
@@ -80,8 +81,10 @@ static void test_types(int32_t method) {
             double cosines[2][FOLLOW_K];
             follow_draw(&made->random, query);
             (void)dm_lookup_search(one, query, FOLLOW_DIM, 1, FOLLOW_K, NULL, slots[0], cosines[0], NULL, 0);
-            (void)dm_lookup_search_types(both, types, query, FOLLOW_DIM, 1, FOLLOW_K, NULL, slots[1], cosines[1], NULL, 0);
-            CHECK(memcmp(slots[0], slots[1], sizeof(slots[0])) == 0 && memcmp(cosines[0], cosines[1], sizeof(cosines[0])) == 0);
+            (void)dm_lookup_search_types(both, types, query, FOLLOW_DIM, 1, FOLLOW_K, NULL, slots[1], cosines[1], NULL,
+                                         0);
+            CHECK(memcmp(slots[0], slots[1], sizeof(slots[0])) == 0 &&
+                  memcmp(cosines[0], cosines[1], sizeof(cosines[0])) == 0);
         }
         dm_lookup_destroy(one);
     }
@@ -168,7 +171,8 @@ static void test_half_exchanged(void) {
     const dm_lookup_choice after = dm_lookup_plan(lookup, DM_LOOKUP_CONCEPTS);
     CHECK(before.effort == after.effort && after.planned == 1500);
     const double recall = follow_recall(made, lookup, DM_LOOKUP_CONCEPTS, 9);
-    printf("recall after half were exchanged %.3f, of a new graph %.3f\n", recall, follow_recall(made, anew, DM_LOOKUP_CONCEPTS, 9));
+    printf("recall after half were exchanged %.3f, of a new graph %.3f\n", recall,
+           follow_recall(made, anew, DM_LOOKUP_CONCEPTS, 9));
     CHECK(recall >= 0.95);
     dm_lookup_destroy(anew);
     dm_lookup_destroy(lookup);
@@ -220,7 +224,8 @@ static void test_rows_are_let_go(int32_t method) {
         CHECK(follow_recall(made, lookup, DM_LOOKUP_CONCEPTS, round) >= least(method));
         memory = memory == 0 ? dm_lookup_memory(lookup) : memory;
         /* Lists of other rows are of other lengths. */
-        CHECK(method == DM_LOOKUP_LISTS ? dm_lookup_memory(lookup) < memory * 3 / 2 : dm_lookup_memory(lookup) == memory);
+        CHECK(method == DM_LOOKUP_LISTS ? dm_lookup_memory(lookup) < memory * 3 / 2
+                                        : dm_lookup_memory(lookup) == memory);
     }
     dm_lookup_destroy(lookup);
     for (uint32_t i = 0; i < 400; i++) { /* no reference is left */
@@ -236,11 +241,60 @@ static void test_failure(int32_t method) {
     (void)method;
     test_skip("a refresh without memory", "the sanitizer needs memory of its own");
 }
+static void test_failure_of_one_type(int32_t method) {
+    test_failure(method);
+}
 #else
+/* Memory for one type and none for the other: nothing has happened to either, and nothing is left behind. */
+static void test_failure_of_one_type(int32_t method) {
+    enum { ROWS = 700000, CONCEPTS = 64 };
+    const dm_store_options options = {
+        .size = sizeof(options), .dim = 1, .concept_capacity = CONCEPTS, .episode_capacity = ROWS};
+    dm_store *store = NULL;
+    dm_lookup *lookup = NULL;
+    struct rlimit limit;
+    uint32_t slot = 0;
+    const float values[] = {1.0f, -1.0f};
+    REQUIRE(CHECK_STATUS(dm_store_create(&options, &store, error, sizeof(error)), DM_OK, error));
+    CHECK_STATUS(dm_store_add_episode(store, (dm_id){1, 0}, &values[0], &slot, error, sizeof(error)), DM_OK, error);
+    CHECK_STATUS(dm_store_add_concept(store, (dm_id){2, 0}, &values[0], &slot, error, sizeof(error)), DM_OK, error);
+    dm_lookup_options wanted = dm_lookup_defaults();
+    wanted.method = method;
+    wanted.types = DM_LOOKUP_BOTH;
+    REQUIRE(CHECK_STATUS(dm_lookup_create_with(store, &wanted, NULL, &lookup, error, sizeof(error)), DM_OK, error));
+    double cosine = 0.0;
+    uint32_t found = DM_SLOT_NONE;
+    CHECK_STATUS(dm_lookup_search(lookup, values, 1, 1, 1, NULL, &found, &cosine, error, sizeof(error)), DM_OK, error);
+    const uint64_t memory = dm_lookup_memory(lookup); /* with what a search works in */
+    CHECK_STATUS(dm_store_update_embedding(store, 0, &values[1], error, sizeof(error)), DM_OK, error);
+    for (uint32_t round = 0; round < 2 * CONCEPTS; round++) { /* a reference that stays costs a row for each */
+        if (dm_store_update_embedding(store, slot, &values[1], error, sizeof(error)) != DM_OK) {
+            CHECK(round >= 3); /* the lookup's own rows */
+        }
+        REQUIRE(getrlimit(RLIMIT_AS, &limit) == 0);
+        const struct rlimit small = {1 << 20, limit.rlim_max};
+        REQUIRE(setrlimit(RLIMIT_AS, &small) == 0);
+        int32_t status = dm_lookup_refresh(lookup, NULL, error, sizeof(error));
+        REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
+        CHECK_STATUS(status, DM_ERROR_MEMORY, error);
+        CHECK_STATUS(dm_lookup_search(lookup, values, 1, 1, 1, NULL, &found, &cosine, error, sizeof(error)), DM_OK,
+                     error);
+        CHECK(found == slot && cosine == 1.0 && !dm_lookup_is_current(lookup));
+    }
+    CHECK_EQUAL(dm_lookup_memory(lookup), memory);
+    refresh(lookup, NULL);
+    for (uint32_t round = 0; round < 4 * CONCEPTS; round++) {
+        CHECK_STATUS(dm_store_update_embedding(store, slot, &values[1], error, sizeof(error)), DM_OK, error);
+    }
+    dm_lookup_destroy(lookup);
+    dm_store_destroy(store);
+}
+
 /* No memory for a refresh: the lookup is as it was, and the next refresh does all that there is to do. */
 static void test_failure(int32_t method) {
     enum { ROWS = 700000 }; /* the map of rows has a mapping of its own, which the limit refuses */
-    const dm_store_options options = {.size = sizeof(options), .dim = 1, .concept_capacity = ROWS, .episode_capacity = 1};
+    const dm_store_options options = {
+        .size = sizeof(options), .dim = 1, .concept_capacity = ROWS, .episode_capacity = 1};
     dm_store *store = NULL;
     dm_lookup *lookup = NULL;
     struct rlimit limit;
@@ -283,6 +337,7 @@ int main(void) {
         test_growth(methods[i]);
         test_rows_are_let_go(methods[i]);
         test_failure(methods[i]);
+        test_failure_of_one_type(methods[i]);
     }
     test_half_exchanged();
     return test_report();

@@ -1,12 +1,23 @@
-/* test_store_lookup_threads.c: four threads search while one adds, replaces and removes nodes, one refreshes and one saves. Made for the
- * thread sanitizer as much as for its own checks: every result must be a node with exactly the cosine of an embedding that it had. */
+/* test_store_lookup_threads.c: four threads search while one adds, replaces and removes nodes, one refreshes and one
+ * saves. Made for the thread sanitizer as much as for its own checks: every result must be a node with exactly the
+ * cosine of an embedding that it had. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "tests/follow_case.h"
 
-enum { STAYING = 100, CONCEPTS = 400, EPISODES = 300, SEARCHERS = 4, SEARCHES = 600, BATCH = 4, CHANGES = 1200, K = 5 };
+enum {
+    STAYING = 100,
+    HOT = 8,
+    CONCEPTS = 400,
+    EPISODES = 300,
+    SEARCHERS = 4,
+    SEARCHES = 600,
+    BATCH = 4,
+    CHANGES = 1200,
+    K = 5
+};
 
 /* Every embedding that a slot ever had, one after the other; read when the threads have ended. */
 typedef struct past {
@@ -45,6 +56,25 @@ static void note(contest *shared, uint32_t slot, const float *values) {
     memcpy(to->values, values, sizeof(to->values));
 }
 
+/* The concepts behind those that stay are replaced most often, each by what is nearly the same: beside a search for it
+ * a graph may hold both. */
+static void draw_hot(uint32_t number, test_random *random, float *values) {
+    test_random base = {5000 + number};
+    follow_draw(&base, values);
+    for (int i = 0; random != NULL && i < FOLLOW_DIM; i++) {
+        values[i] *= 1.0f + 1e-3f * (float)test_random_normal(random);
+    }
+}
+
+/* No node is found twice for one query. */
+static void check_once(const uint32_t *slots, uint32_t queries) {
+    for (uint32_t place = 0; place < queries * K; place++) {
+        for (uint32_t other = place / K * K; other < place; other++) {
+            CHECK(slots[other] != slots[place] || slots[place] == DM_SLOT_NONE);
+        }
+    }
+}
+
 /* Three searches in four are for an embedding that never changes. */
 static void *search(void *argument) {
     searcher *self = argument;
@@ -60,19 +90,22 @@ static void *search(void *argument) {
         const uint32_t types = self->number % 2 ? DM_LOOKUP_CONCEPTS : DM_LOOKUP_BOTH;
         const uint32_t stays = (uint32_t)test_random_below(&random, STAYING);
         if (i % 4 == 0) {
-            follow_draw(&random, queries[0]);
+            draw_hot((uint32_t)test_random_below(&random, HOT), NULL, queries[0]);
         } else {
             memcpy(queries[0], shared->made->types[0].values[stays], sizeof(queries[0]));
         }
         for (uint32_t b = 1; b < BATCH; b++) {
             memcpy(queries[b], queries[0], sizeof(queries[0]));
         }
-        int32_t status = dm_lookup_search_types(shared->lookup, types, queries[0], FOLLOW_DIM, BATCH, K, NULL, slots[0], cosines[0],
-                                                error, sizeof(error));
+        int32_t status = dm_lookup_search_types(shared->lookup, types, queries[0], FOLLOW_DIM, BATCH, K, NULL, slots[0],
+                                                cosines[0], error, sizeof(error));
         CHECK_STATUS(status, DM_OK, error);
-        for (uint32_t b = 1; b < BATCH && shared->method != DM_LOOKUP_GRAPH; b++) { /* one state for all queries of a call */
-            CHECK(memcmp(slots[b], slots[0], sizeof(slots[0])) == 0 && memcmp(cosines[b], cosines[0], sizeof(cosines[0])) == 0);
+        for (uint32_t b = 1; b < BATCH && shared->method != DM_LOOKUP_GRAPH;
+             b++) { /* one state for all queries of a call */
+            CHECK(memcmp(slots[b], slots[0], sizeof(slots[0])) == 0 &&
+                  memcmp(cosines[b], cosines[0], sizeof(cosines[0])) == 0);
         }
+        check_once(slots[0], BATCH);
         missed += i % 4 != 0 && slots[0][0] != dm_concept_slot(stays);
         found *to = &shared->results[self->number * SEARCHES + i % SEARCHES];
         memcpy(to->query, queries[0], sizeof(to->query));
@@ -88,12 +121,17 @@ static int change(contest *shared) {
     follow_case *made = shared->made;
     char error[256] = "";
     float values[FOLLOW_DIM];
-    const int type = test_random_below(&made->random, 3) == 0;
+    const int is_hot = test_random_below(&made->random, 2) == 0;
+    const int type = !is_hot && test_random_below(&made->random, 3) == 0;
     follow_type *of = &made->types[type];
-    const uint32_t index = STAYING + (uint32_t)test_random_below(&made->random, of->capacity - STAYING);
+    const uint32_t span = is_hot ? HOT : of->capacity - STAYING;
+    const uint32_t index = STAYING + (uint32_t)test_random_below(&made->random, span);
     const uint32_t slot = follow_slot(made, type, index);
     int32_t status = DM_OK;
     follow_draw(&made->random, values);
+    if (is_hot) {
+        draw_hot(index - STAYING, &made->random, values);
+    }
     if (!of->live[index]) {
         uint32_t given = DM_SLOT_NONE;
         const dm_id id = {made->next_id++, 5};
@@ -105,7 +143,7 @@ static int change(contest *shared) {
             memcpy(of->values[dm_slot_index(given)], values, sizeof(of->values[0]));
             note(shared, given, values);
         }
-    } else if (test_random_below(&made->random, 2) == 0) {
+    } else if (is_hot || test_random_below(&made->random, 2) == 0) {
         status = follow_replace(made, type, index, values);
         if (status == DM_OK) {
             note(shared, slot, values);
@@ -182,9 +220,6 @@ static void check_results(const contest *shared) {
                       fabs(follow_cosine(result->query, then->values) - result->cosines[place]) < 1e-14;
             }
             CHECK(had);
-            for (uint32_t other = 0; other < place; other++) {
-                CHECK(result->slots[other] != result->slots[place]);
-            }
         }
     }
 }
@@ -231,7 +266,66 @@ static void test_searches_beside_refreshes(int32_t method) {
     follow_free(made);
 }
 
+/* --- is it current? ----------------------------------------------------------------------------------------------- */
+
+typedef struct overtaking {
+    follow_case *made;
+    float values[FOLLOW_DIM];
+    uint32_t delay;
+    _Atomic int is_begun;
+} overtaking;
+
+static void *overtake(void *argument) {
+    overtaking *work = argument;
+    while (!atomic_load(&work->is_begun)) {
+    }
+    for (uint32_t i = 0; i < work->delay; i++) {
+        (void)atomic_load(&work->is_begun);
+    }
+    CHECK_STATUS(follow_replace(work->made, 0, 5, work->values), DM_OK, "");
+    return NULL;
+}
+
+/* A change falls somewhere into a refresh: afterwards the lookup shows it, or says that it is not current. */
+static void test_truth(int32_t method) {
+    enum { ROUNDS = 200 };
+    follow_case *made = follow_make(CONCEPTS, EPISODES, 0, 32);
+    uint32_t shown = 0;
+    follow_add(made, 0, 350);
+    dm_lookup *lookup = follow_lookup(made, method, DM_LOOKUP_CONCEPTS, 0.95);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        char error[256] = "";
+        pthread_t thread;
+        overtaking work = {.made = made, .delay = (uint32_t)test_random_below(&made->random, 100000)};
+        float values[FOLLOW_DIM];
+        follow_draw(&made->random, values);
+        CHECK_STATUS(follow_replace(made, 0, 200, values), DM_OK, ""); /* something to refresh for */
+        follow_draw(&made->random, work.values);
+        REQUIRE(pthread_create(&thread, NULL, overtake, &work) == 0);
+        atomic_store(&work.is_begun, 1);
+        if (round % 2 == 0) {
+            (void)usleep((useconds_t)test_random_below(&made->random, 300));
+        }
+        CHECK_STATUS(dm_lookup_refresh(lookup, NULL, error, sizeof(error)), DM_OK, error);
+        REQUIRE(pthread_join(thread, NULL) == 0);
+        if (dm_lookup_is_current(lookup)) {
+            uint32_t slots[1];
+            double cosines[1];
+            int32_t status =
+                dm_lookup_search(lookup, work.values, FOLLOW_DIM, 1, 1, NULL, slots, cosines, error, sizeof(error));
+            CHECK_STATUS(status, DM_OK, error);
+            CHECK(slots[0] == dm_concept_slot(5) && cosines[0] > 1.0 - 1e-12);
+            shown++;
+        }
+    }
+    printf("method %d: shown %u times of %d\n", method, shown, ROUNDS);
+    dm_lookup_destroy(lookup);
+    follow_free(made);
+}
+
 int main(void) {
+    test_truth(DM_LOOKUP_EXACT);
+    test_truth(DM_LOOKUP_GRAPH);
     test_searches_beside_refreshes(DM_LOOKUP_EXACT);
     test_searches_beside_refreshes(DM_LOOKUP_LISTS);
     test_searches_beside_refreshes(DM_LOOKUP_GRAPH);

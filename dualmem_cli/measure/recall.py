@@ -42,8 +42,8 @@ def recall(neighbours: "NDArray[np.float64]", *, data: Path, queries: Path, rows
 
 @lru_cache(maxsize=4)
 def _kth_best(data: Path, queries: Path, rows: int, k: int, _changed: tuple[int, int]) -> "NDArray[np.float64]":
-    """The cosine of the k-th nearest row of every query: the truth that all arms and cases of a scenario share. In blocks of rows, so that a
-    million of them need no second copy."""
+    """The cosine of the k-th nearest row of every query: the truth that all arms and cases of a scenario share. In blocks of rows, so that
+    a million of them need no second copy."""
     import numpy as np
 
     looked_up = _unit_rows(read_matrix(queries))

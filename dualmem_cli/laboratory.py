@@ -11,6 +11,7 @@ import dualmem_cli
 from dualmem_cli.errors import DualmemError, RecordError
 from dualmem_cli.judge.bench import overall_overhead
 from dualmem_cli.judge.controls import control_findings, without_controls
+from dualmem_cli.judge.frontier import frontier_findings
 from dualmem_cli.judge.limits import with_limits
 from dualmem_cli.judge.scaling import scaling_findings
 from dualmem_cli.measure.case import Bench, CaseSession
@@ -90,13 +91,14 @@ class Opened:
         self.record = replace(self.record, cases=(*self.record.cases, run), bench=(*self.record.bench, finding))
 
     def judge_together(self) -> None:
-        """What the cases of a bench say together: the overhead of a second node type, how costs grow with what is swept, and how
-        far each is from the ceilings of the machine."""
+        """What the cases of a bench say together: the overhead of a second node type, how costs grow with what is swept, how
+        recall and time trade, and how far each is from the ceilings of the machine."""
         valid = {finding.case for finding in self.record.bench if not finding.problem}
         overhead = overall_overhead([run for run in self.record.cases if run.case.id in valid])
         scaling = scaling_findings([run for run in self.record.cases if run.case.kernel not in CEILINGS], self.record.bench)
+        frontier = frontier_findings(self.record.cases, self.record.bench, self.record.builds)
         bench = with_limits(self.record.cases, self.record.bench)
-        self.record = replace(self.record, bench=bench, overhead=overhead, scaling=scaling)
+        self.record = replace(self.record, bench=bench, overhead=overhead, scaling=scaling, frontier=frontier)
 
     def put_compare(self, run: CaseRun, finding: CompareFinding) -> None:
         """Add a case, or replace what was known of it with what is known now."""
@@ -191,8 +193,15 @@ class Laboratory:
 
     def session(self, opened: Opened, plan: Planned) -> CaseSession:
         """A case, ready to be measured."""
+        return self._session(opened, plan, plan.arms)
+
+    def peer_session(self, opened: Opened, plan: Planned, arm: Arm) -> CaseSession:
+        """The same case for one of its arms alone: a worker clocks the operations of its first arm only."""
+        return self._session(opened, plan, (arm,))
+
+    def _session(self, opened: Opened, plan: Planned, arms: tuple[Arm, ...]) -> CaseSession:
         builds = opened.record.builds
-        kernels = [builds[arm.build].library.kernel(arm.kernel, arm.variant) for arm in plan.arms]
+        kernels = [builds[arm.build].library.kernel(arm.kernel, arm.variant) for arm in arms]
         bench = Bench(
             runner=self.runner,
             links=opened.links,
@@ -205,7 +214,7 @@ class Laboratory:
         return CaseSession(
             bench,
             plan.case,
-            arms=plan.arms,
+            arms=arms,
             kernel=plan.kernel,
             measure=plan.scenario.measure,
             dataset=opened.datasets.get(plan.scenario.name),

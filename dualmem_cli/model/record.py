@@ -9,7 +9,7 @@ from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.samples import Failure, WorkerRun
 from dualmem_cli.model.scenario import Scenario
-from dualmem_cli.model.verdict import BenchFinding, CompareFinding, ControlFinding, Quantity, ScalingFinding
+from dualmem_cli.model.verdict import BenchFinding, CompareFinding, ControlFinding, FrontierFinding, Quantity, ScalingFinding
 
 SCHEMA_VERSION = 1
 
@@ -92,6 +92,7 @@ class Record:
     overhead: Quantity | None = None  # bench only: of all cases with a single-type twin together
     scaling: tuple[ScalingFinding, ...] = ()  # bench only
     gate: str = ""  # digest of what sampled and decided (measure/provenance.py); "" in records from before it was kept
+    frontier: tuple[FrontierFinding, ...] = ()  # bench only: recall against time
     since: Since | None = None  # compare only; None where the baseline is a library that was named
 
     def scenario_of(self, case: Case) -> Scenario:

@@ -64,6 +64,39 @@ class ScalingFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class FrontierPoint:
+    """What one arm of one case finds, and what it takes. `effort` is what the case asked for ("recall 0.95"). `per_second`: lookups by one
+    thread, from blocks of them. Latencies in nanoseconds, raw and of the fastest pass of each query; None where none, or too few, were
+    clocked. `metrics`: what the arm's kernel declared."""
+
+    case: str
+    effort: str
+    recall: float
+    per_second: float | None
+    p50_ns: float | None
+    p99_ns: float | None
+    p999_ns: float | None
+    p50_fastest_ns: float | None
+    p99_fastest_ns: float | None
+    latencies: int
+    metrics: tuple[tuple[str, float], ...]
+
+    def metric(self, name: str) -> float | None:
+        return next((value for known, value in self.metrics if known == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierFinding:
+    """How recall and time trade for one arm (`variant` of build number `build`), all else (`series`) equal. Points by ascending recall."""
+
+    scenario: str
+    series: str
+    variant: str
+    build: int
+    points: tuple[FrontierPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LayoutCell:
     """Mean change of the workers that ran one pair of links (baseline layout, candidate layout)."""
 

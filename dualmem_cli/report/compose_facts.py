@@ -169,8 +169,9 @@ def _worker_row(record: Record, number: int, worker: WorkerRun) -> Row:
     memory = amount(worker.resources.max_rss_bytes, Unit.BYTE) if worker.resources else ""
     failure = worker.failure
     halfway = ", pages exchanged halfway" if worker.samples is not None and worker.samples.exchange else ""
+    alone = f" arm {worker.latency[0].arm}" if worker.latency and worker.latency[0].arm else ""
     outcome = (
-        cell(f"measured{halfway}")
+        cell(f"measured{alone}{halfway}")
         if failure is None
         else cell(f"{failure.kind} in {failure.phase}: {failure.message}", Tone.WORSE)
     )

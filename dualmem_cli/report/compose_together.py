@@ -1,10 +1,11 @@
-"""What the cases of a bench say together: the overhead of a second node type, and how costs grow with what was swept."""
+"""What the cases of a bench say together: the overhead of a second node type, how costs grow with what was swept, and what a higher recall
+takes."""
 
 import math
 
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import Unit
-from dualmem_cli.model.verdict import Quantity, ScalingFinding
+from dualmem_cli.model.verdict import FrontierFinding, FrontierPoint, Quantity, ScalingFinding
 from dualmem_cli.report.layout import (
     Column,
     Emphasis,
@@ -18,6 +19,7 @@ from dualmem_cli.report.layout import (
     Table,
     Tone,
     cell,
+    frontier_name,
     plain,
     scaling_name,
 )
@@ -35,7 +37,7 @@ from dualmem_cli.report.phrases import (
 
 def together_sections(record: Record) -> tuple[Section, ...]:
     """A section each, where there is something to say."""
-    return (*_together(record), *_scaling(record))
+    return (*_together(record), *_scaling(record), *_frontier(record))
 
 
 def budget_spans(quantity: Quantity, *, named: bool) -> tuple[Span, ...]:
@@ -96,5 +98,52 @@ def _scaling_row(found: ScalingFinding) -> Row:
     name = f"{found.series} over {found.parameter.replace('_', ' ')}"
     return Row(
         (cell(found.scenario), cell(name), *(cell(end) for end in ends), cell(text), cell(growth_text(exponent.value))),
+        Level.NORMAL,
+    )
+
+
+def _frontier(record: Record) -> tuple[Section, ...]:
+    """Recall against time: a row for every arm and effort, and for dialects that can draw two drawings per scenario."""
+    if not record.frontier:
+        return ()
+    columns = (
+        Column("scenario", group=True),
+        Column("by", name=True, group=True),
+        Column("asked"),
+        Column("recall", numeric=True),
+        *(Column(title, numeric=True) for title in ("a second", "P50", "P99", "P99.9")),
+        *(
+            Column(title, numeric=True, level=Level.VERBOSE)
+            for title in ("fastest P50", "fastest P99", "build", "bytes", "effort")
+        ),
+    )
+    rows = tuple(_frontier_row(found, point) for found in record.frontier for point in found.points)
+    figures: list[Figure] = []
+    for name in dict.fromkeys(frontier_name(found.scenario, found.series) for found in record.frontier):
+        of_name = [found for found in record.frontier if frontier_name(found.scenario, found.series) == name]
+        if any(point.per_second for found in of_name for point in found.points):
+            caption = f"{name}: lookups a second by one thread against recall. Up and to the right is better."
+            figures.append(Figure(name, FigureKind.RECALL_RATE, caption, f"Lookups a second against recall, {name}"))
+        if any(point.p50_ns for found in of_name for point in found.points):
+            caption = f"{name}: P50 and P99 of a lookup against recall. Down and to the right is better."
+            figures.append(Figure(name, FigureKind.RECALL_LATENCY, caption, f"Latency against recall, {name}"))
+    return (Section("Recall against time", Level.NORMAL, (Table("", columns, rows), *figures)),)
+
+
+def _frontier_row(found: FrontierFinding, point: FrontierPoint) -> Row:
+    latencies = (point.p50_ns, point.p99_ns, point.p999_ns, point.p50_fastest_ns, point.p99_fastest_ns)
+    build, size, effort = (point.metric(name) for name in ("build_seconds", "index_bytes_per_concept", "effort"))
+    return Row(
+        (
+            cell(frontier_name(found.scenario, found.series)),
+            cell(found.variant),
+            cell(point.effort),
+            cell(f"{point.recall:.4f}"),
+            cell("" if point.per_second is None else f"{point.per_second:,.0f}"),
+            *(cell("" if value is None else amount(value, Unit.NANOSECOND)) for value in latencies),
+            cell("" if build is None else amount(build * 1e9, Unit.NANOSECOND)),
+            cell("" if size is None else f"{size:,.0f}"),
+            cell("" if effort is None else f"{effort:.6g}"),
+        ),
         Level.NORMAL,
     )

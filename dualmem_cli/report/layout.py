@@ -142,6 +142,8 @@ class FigureKind(StrEnum):
     SPREAD = "spread"  # bench: time per operation of every arm
     PERCENTILES = "percentiles"  # latency by percentile
     SCALING = "scaling"  # bench: cost against size, of all series of a scenario
+    RECALL_RATE = "recall-rate"  # bench: lookups a second against recall, of all arms of a scenario
+    RECALL_LATENCY = "recall-latency"  # bench: latency against recall, of all arms of a scenario
     DETECTION = "detection"  # selftest: share of decisions REGRESSED by planted slowdown, per load
     SECONDS = "seconds"  # selftest: time to the verdict by planted slowdown, per load
     RIVALS = "rivals"  # selftest: other tools' rules on the same samples
@@ -150,8 +152,8 @@ class FigureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A place for a drawing of a case ("": of all together; for SCALING, `scaling_name`), for dialects that can draw. `description` is
-    what a person who cannot see it reads."""
+    """A place for a drawing of a case ("": of all together; for SCALING, `scaling_name`; for RECALL_RATE and RECALL_LATENCY,
+    `frontier_name`), for dialects that can draw. `description` is what a person who cannot see it reads."""
 
     case: str
     kind: FigureKind
@@ -162,6 +164,11 @@ class Figure:
 def scaling_name(scenario: str, parameter: str) -> str:
     """What a figure of kind SCALING is of."""
     return f"{scenario} by {parameter}"
+
+
+def frontier_name(scenario: str, series: str) -> str:
+    """What a figure of recall against time is of."""
+    return f"{scenario}, {series}" if series else scenario
 
 
 Block = Table | Facts | Notes | Source | Figure

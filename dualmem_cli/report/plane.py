@@ -25,14 +25,20 @@ PALETTE = {
     "new": "#c9770a",
     "new-2": "#e3a857",
     "third": "#7a5ea8",
+    "fourth": "#1f7f86",
+    "fifth": "#a8446f",
+    "sixth": "#77721f",
+    "seventh": "#8fb0da",
+    "eighth": "#c3aee0",
     "band": "#f3e3c8",
 }
 # In points: the whole drawing, and the margins round its plane.
 WIDTH, HEIGHT = 374.0, 223.0
 _LEFT, _RIGHT, _BOTTOM, _TOP = 49.0, 8.0, 35.0, 33.0
 _HEADING = HEIGHT - 14.0
-_TEXT, _SMALL = 11.0, 10.0
+_TEXT, _SMALL, _SMALLEST = 11.0, 10.0, 8.5
 _SECOND_ROW, _RAISED = 13.0, 5.0  # of a legend, below its first, which is then higher
+_LINE = 14.0  # from one name of a key to the next
 _LETTER = 0.57  # mean width of a letter, in its size; only places the names of a legend
 _DASHES = (0, (4, 3))
 
@@ -64,13 +70,14 @@ class Scale:
 
 
 class Plane:
-    """Draws in data coordinates. What was drawn first lies below."""
+    """Draws in data coordinates. What was drawn first lies below. `aside`: points to the right of the plane, for a `key`."""
 
-    def __init__(self, figure: Figure, *, x: Scale, y: Scale) -> None:
+    def __init__(self, figure: Figure, *, x: Scale, y: Scale, aside: float = 0.0) -> None:
         self._figure = figure
         self._x = x
         self._y = y
-        box = Bbox.from_extents(_LEFT / WIDTH, _BOTTOM / HEIGHT, 1 - _RIGHT / WIDTH, 1 - _TOP / HEIGHT)
+        self._right = _RIGHT + aside
+        box = Bbox.from_extents(_LEFT / WIDTH, _BOTTOM / HEIGHT, 1 - self._right / WIDTH, 1 - _TOP / HEIGHT)
         self._clip = TransformedBbox(box, figure.transFigure)
 
     def grid(self, *, x: Sequence[tuple[float, str]], y: Sequence[tuple[float, str]], title: str, upright: bool = True) -> None:
@@ -83,7 +90,7 @@ class Plane:
                 self.upright(value, colour=PALETTE["line"], width=0.8)
             place = self._at(value, self._y.low)[0]
             self._text(label, place, _BOTTOM / HEIGHT, shift=(0, -10), middle=True, colour=PALETTE["muted"])
-        centre = (_LEFT + WIDTH - _RIGHT) / 2 / WIDTH
+        centre = (_LEFT + WIDTH - self._right) / 2 / WIDTH
         self._text(title, centre, 8 / HEIGHT, shift=(0, 0), middle=True, colour=PALETTE["muted"])
 
     def line(self, xs: Sequence[float], ys: Sequence[float], *, colour: str, width: float, dashed: bool = False) -> None:
@@ -150,6 +157,14 @@ class Plane:
         if place + len(right) * _SMALL * _LETTER < WIDTH - _RIGHT:
             self._note(right)
 
+    def key(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Names, each beside a piece of its line (name, colour), one below the other beside the plane."""
+        place = WIDTH - self._right + 10
+        for number, (name, colour) in enumerate(lines):
+            y = (HEIGHT - _TOP - 6 - number * _LINE) / HEIGHT
+            self._add(Line2D((place / WIDTH, (place + 12) / WIDTH), (y, y), color=colour, linewidth=2.2), clip=False)
+            self._text(name, (place + 16) / WIDTH, y, shift=(0, 0), size=_SMALLEST)
+
     @property
     def _left(self) -> float:
         return _LEFT / WIDTH
@@ -160,7 +175,7 @@ class Plane:
 
     def _at(self, x: float, y: float) -> tuple[float, float]:
         """Data as a share of the whole drawing."""
-        across = _LEFT + self._x.share(x) * (WIDTH - _LEFT - _RIGHT)
+        across = _LEFT + self._x.share(x) * (WIDTH - _LEFT - self._right)
         up = _BOTTOM + self._y.share(y) * (HEIGHT - _BOTTOM - _TOP)
         return across / WIDTH, up / HEIGHT
 

@@ -12,10 +12,10 @@ from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.verdict import CompareFinding, Quantity
 from dualmem_cli.report.canvas import as_png, as_svg, new_canvas
-from dualmem_cli.report.layout import Figure, FigureKind, scaling_name, visible
+from dualmem_cli.report.layout import Figure, FigureKind, frontier_name, scaling_name, visible
 from dualmem_cli.report.phrases import TIME, percentile_name, plain_percent
 from dualmem_cli.report.plane import PALETTE, Plane, Scale
-from dualmem_cli.report.series import bulk, pairs_by_worker, percentile_curves, quantiles, times_by_arm
+from dualmem_cli.report.series import bulk, pairs_by_worker, percentile_curves, quantiles, recall_lines, times_by_arm
 
 MOST_PAIRS = 1_500  # drawn per case; a page of 22 cases stays below 3 MB
 _MOST_POINTS = 240
@@ -23,6 +23,8 @@ _MOST_POINTS = 240
 _SHOWN_PAIRS = 0.92
 _SHOWN_TIMES = 0.96
 _LONGEST_NAME = 28
+_ARMS = ("new", "old", "third", "fourth", "fifth", "sixth", "ink", "muted", "new-2", "seventh", "eighth")
+_KEY = 112.0  # points for the names of the arms
 _SERIES = ("new", "old", "third", "ink", "muted")
 _ROLE_COLOURS = {
     Role.SUBJECT: PALETTE["new"],
@@ -49,6 +51,9 @@ def _drawn(record: Record, figure: Figure) -> Canvas:
     canvas = new_canvas()
     if figure.kind is FigureKind.SCALING:
         _scaling(record, figure.case, canvas)
+        return canvas
+    if figure.kind in (FigureKind.RECALL_RATE, FigureKind.RECALL_LATENCY):
+        _recall(record, figure, canvas)
         return canvas
     run = record.case_run(figure.case)
     if run is None:
@@ -173,6 +178,31 @@ def _scaling(record: Record, name: str, canvas: Canvas) -> None:
         plane.dots(points, colour=colour, size=5.5)
         names.append((_short(f"{finding.series}: {finding.exponent.value:.2f}"), colour, dashed))
     plane.legend(names, "")
+
+
+def _recall(record: Record, figure: Figure, canvas: Canvas) -> None:
+    """Every arm as a line through its cases: up and to the right is better for a rate, down and to the right for a latency."""
+    found = [finding for finding in record.frontier if frontier_name(finding.scenario, finding.series) == figure.case]
+    lines = [(recall_lines(finding, rate=figure.kind is FigureKind.RECALL_RATE), finding.variant) for finding in found]
+    every = [point for curves, _ in lines for curve in curves for point in curve]
+    low = max(min(recall for recall, _ in every), 0.5)
+    across = Scale(low - 0.06 * (1.001 - low), 1.0 + 0.03 * (1.001 - low))
+    factor, unit = (1e3, "thousand lookups a second") if figure.kind is FigureKind.RECALL_RATE else (1e3, "us: P50, dashed P99")
+    up = Scale(min(value for _, value in every) / factor / 1.3, max(value for _, value in every) / factor * 1.3, logarithmic=True)
+    plane = Plane(canvas, x=across, y=up, aside=_KEY)
+    recalls = [(value, f"{value:.6g}") for value in across.ticks(5) if value <= 1]
+    plane.grid(x=recalls, y=_plain_ticks(up), title="recall")
+    names = []
+    for index, (curves, variant) in enumerate(lines):
+        colour = PALETTE[_ARMS[index % len(_ARMS)]]
+        for number, curve in enumerate(curves):
+            inside = [(recall, value / factor) for recall, value in curve if recall >= across.low]
+            if inside:
+                plane.line([x for x, _ in inside], [y for _, y in inside], colour=colour, width=1.5, dashed=number > 0)
+                plane.dots(inside, colour=colour, size=4.5)
+        names.append((_short(variant), colour))
+    plane.heading(unit, "")
+    plane.key(names)
 
 
 def _compare_finding(record: Record, run: CaseRun) -> CompareFinding:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import CaseRun
 from dualmem_cli.model.samples import Histogram
+from dualmem_cli.model.verdict import FrontierFinding
 from dualmem_cli.stats.histogram import merge, percentile
 from dualmem_cli.stats.pairs import paired_ratios, per_operation
 
@@ -80,6 +81,16 @@ def percentile_curves(run: CaseRun) -> tuple[PercentileCurve, ...]:
             if histogram.count:
                 curves.append(_curve(histogram, name=_arm_name(run, index), role=arm.role, fastest=fastest))
     return tuple(curves)
+
+
+def recall_lines(found: FrontierFinding, *, rate: bool) -> tuple[tuple[tuple[float, float], ...], ...]:
+    """(recall, lookups a second) of an arm; or (recall, P50) and (recall, P99), nanoseconds. A line of what was not measured is empty."""
+    if rate:
+        return (tuple((point.recall, point.per_second) for point in found.points if point.per_second),)
+    return (
+        tuple((point.recall, point.p50_ns) for point in found.points if point.p50_ns),
+        tuple((point.recall, point.p99_ns) for point in found.points if point.p99_ns),
+    )
 
 
 def quantiles(ascending: Sequence[float], *, most: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

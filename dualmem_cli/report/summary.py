@@ -13,7 +13,7 @@ from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.plan import Case
 from dualmem_cli.model.record import Record
-from dualmem_cli.model.verdict import BenchFinding, CompareFinding, Quantity, ScalingFinding, Verdict
+from dualmem_cli.model.verdict import BenchFinding, CompareFinding, FrontierFinding, Quantity, ScalingFinding, Verdict
 from dualmem_cli.report.context import ReportContext
 
 SUMMARY_VERSION = 1
@@ -56,6 +56,7 @@ def summary(record: Record, context: ReportContext) -> dict[str, Json]:
         "cases": [_bench(record, f) for f in record.bench] if bench else [_compare(record, f) for f in record.compare],
         **({"overhead": _quantity(record.overhead)} if record.overhead else {}),
         **({"scaling": [_scaling(found) for found in record.scaling]} if record.scaling else {}),
+        **({"frontier": [_frontier(found) for found in record.frontier]} if record.frontier else {}),
         "controls": [
             {"name": c.name, "held": c.held, "passed": c.passed, "cases": c.cases, "change": _estimate(c.change)}
             for c in record.controls
@@ -104,6 +105,31 @@ def _bench(record: Record, finding: BenchFinding) -> Json:
         **_case(record, finding.case),
         "problem": finding.problem or None,
         "quantities": [_quantity(quantity) for quantity in finding.quantities],
+    }
+
+
+def _frontier(found: FrontierFinding) -> Json:
+    return {
+        "scenario": found.scenario,
+        "series": found.series,
+        "variant": found.variant,
+        "build": found.build,
+        "points": [
+            {
+                "case": point.case,
+                "effort": point.effort,
+                "recall": point.recall,
+                "per_second": point.per_second,
+                "p50_ns": point.p50_ns,
+                "p99_ns": point.p99_ns,
+                "p999_ns": point.p999_ns,
+                "p50_fastest_ns": point.p50_fastest_ns,
+                "p99_fastest_ns": point.p99_fastest_ns,
+                "latencies": point.latencies,
+                "metrics": dict(point.metrics),
+            }
+            for point in found.points
+        ],
     }
 
 

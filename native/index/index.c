@@ -39,8 +39,8 @@ uint32_t dm_index_count_used(const dm_rows *rows) {
 int32_t dm_index_make_exact(dm_index *index, const dm_rows *rows, size_t placement, dm_memory *account, char *error,
                             size_t error_size) {
     index->plan.method = DM_METHOD_EXACT;
-    return dm_exact_create(dm_index_exact_variant(index->isa), rows, placement, account, &index->exact, error,
-                           error_size);
+    return dm_exact_create(dm_index_exact_variant(index->isa), rows, index->similarity, placement, account, &index->exact,
+                           error, error_size);
 }
 
 static int32_t check_options(const dm_rows *rows, const dm_index_options *options, char *error, size_t error_size) {
@@ -64,6 +64,10 @@ static int32_t check_options(const dm_rows *rows, const dm_index_options *option
                  (int)DM_CAPACITY_MAX);
         return DM_ERROR_ARGUMENT;
     }
+    if (options->method == DM_METHOD_LISTS && options->similarity != DM_SIMILARITY_COSINE) {
+        snprintf(error, error_size, "lists are for cosines; use auto, exact or graph for inner products");
+        return DM_ERROR_ARGUMENT;
+    }
     return DM_OK;
 }
 
@@ -82,6 +86,7 @@ int32_t dm_index_create(const dm_rows *rows, const dm_index_options *options, dm
     made->rows = *rows;
     made->used = dm_index_count_used(rows);
     made->isa = options->isa;
+    made->similarity = options->similarity;
     status = dm_plan_make(made, options, team, account, error, error_size);
     if (status != DM_OK) {
         dm_index_destroy(made, account);

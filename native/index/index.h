@@ -29,6 +29,7 @@ typedef struct dm_index_options {
     uint64_t seed;     /* of levels, held-out rows, coarse centres */
     size_t placement;  /* as in dm_memory_allocate */
     dm_isa isa;        /* the most that may be used; the machine has it */
+    dm_similarity similarity; /* by which rows are near; 0: cosine. Lists are for cosines only */
 } dm_index_options;
 
 /* What was chosen, and why. Costs are counted, not timed, so the same rows and options give the same plan anywhere:

@@ -20,7 +20,7 @@ typedef struct header {
     uint32_t dims;
     uint32_t list_count;
     uint32_t held_out;
-    uint32_t unused; /* 0 */
+    uint32_t similarity;
     double recall;
     double recall_low;
     double costs[DM_METHOD_COUNT];
@@ -62,6 +62,7 @@ void dm_index_write_image(dm_index *index, dm_index_scratch *scratch, void *byte
     head.dims = plan->dims;
     head.list_count = plan->list_count;
     head.held_out = plan->held_out;
+    head.similarity = (uint32_t)index->similarity;
     head.recall = plan->recall;
     head.recall_low = plan->recall_low;
     memcpy(head.costs, plan->costs, sizeof(head.costs));
@@ -94,8 +95,8 @@ static int32_t check(const header *head, const dm_rows *rows, const uint8_t *res
     if (head->dim != rows->dim || head->used != dm_index_count_used(rows)) {
         return corrupt(error, error_size, "it is of rows of another dimension or number");
     }
-    if (head->method < DM_METHOD_EXACT || head->method > DM_METHOD_GRAPH || memchr(head->reason, 0,
-                                                                                   sizeof(head->reason)) == NULL ||
+    if (head->similarity > DM_SIMILARITY_INNER_PRODUCT || head->method < DM_METHOD_EXACT ||
+        head->method > DM_METHOD_GRAPH || memchr(head->reason, 0, sizeof(head->reason)) == NULL ||
         (head->method != DM_METHOD_EXACT && head->effort < 1) ||
         (head->method == DM_METHOD_GRAPH && head->effort > DM_GRAPH_EF_MAX)) {
         return corrupt(error, error_size, "its plan is none that is made");
@@ -156,6 +157,7 @@ int32_t dm_index_from_image(const dm_rows *rows, const void *bytes, size_t size,
     made->rows = *rows;
     made->used = head.used;
     made->isa = isa;
+    made->similarity = (dm_similarity)head.similarity;
     read_plan(&made->plan, &head);
     status = read_method(made, rest, size - sizeof(head), placement, account, error, error_size);
     if (status == DM_OK && made->graph != NULL && dm_graph_size(made->graph) != head.used) {

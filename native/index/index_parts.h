@@ -15,6 +15,7 @@ struct dm_index {
     dm_rows rows;
     uint32_t used; /* rows in use when it was made */
     dm_isa isa;
+    dm_similarity similarity;
     dm_plan plan;
     dm_exact *exact;
     dm_lists *lists;

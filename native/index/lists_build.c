@@ -224,7 +224,7 @@ static double error_at(const dm_lists_build *build, uint32_t place) {
     for (uint32_t c = 0; c < lists->inner; c++) {
         estimate += (double)bench->inner_at[0][c] * (double)bench->codes[c];
     }
-    return dm_neighbours_cosine(lists->query, &bench->query, &lists->rows, lists->members[place]) -
+    return dm_neighbours_similarity(DM_SIMILARITY_COSINE, lists->query, &bench->query, &lists->rows, lists->members[place]) -
            estimate * (double)scale;
 }
 

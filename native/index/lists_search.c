@@ -197,7 +197,7 @@ static uint32_t rescore(const dm_lists *lists, dm_lists_scratch *scratch, uint32
     }
     for (uint32_t at = 0; left > 0; at = (at + 1) % AHEAD) {
         const dm_lists_key key = asked[at];
-        if (found == k && (double)key_estimate(key) + slack < best[k - 1].cosine) {
+        if (found == k && (double)key_estimate(key) + slack < best[k - 1].similarity) {
             break;
         }
         left--;
@@ -207,8 +207,8 @@ static uint32_t rescore(const dm_lists *lists, dm_lists_scratch *scratch, uint32
             left++;
         }
         const uint32_t row = (uint32_t)key;
-        const double cosine = dm_neighbours_cosine(lists->query, &scratch->query, &lists->rows, row);
-        found = dm_neighbours_insert(best, found, k, (dm_neighbour){.cosine = cosine, .row = row});
+        const double cosine = dm_neighbours_similarity(DM_SIMILARITY_COSINE, lists->query, &scratch->query, &lists->rows, row);
+        found = dm_neighbours_insert(best, found, k, (dm_neighbour){.similarity = cosine, .row = row});
         scratch->rescored++;
     }
     return found;

@@ -133,7 +133,7 @@ static uint32_t name_nodes(const part *of, const dm_neighbour *found, uint32_t c
         }
         if (is_new) {
             slots[kept] = slot;
-            cosines[kept++] = found[i].cosine;
+            cosines[kept++] = found[i].similarity;
         }
     }
     return kept;

@@ -89,8 +89,12 @@ static int32_t open_candidate(const dm_planning *planning, dm_method method, can
     const dm_graph_options options = {.capacity = planning->options->capacity,
                                       .ef_construction = DM_GRAPH_EF_CONSTRUCTION,
                                       .seed = planning->options->seed,
-                                      .placement = planning->options->placement};
-    *tried = (candidate){.index = {.rows = *planning->rows, .used = planning->used, .isa = planning->options->isa}};
+                                      .placement = planning->options->placement,
+                                      .similarity = planning->options->similarity};
+    *tried = (candidate){.index = {.rows = *planning->rows,
+                                   .used = planning->used,
+                                   .isa = planning->options->isa,
+                                   .similarity = planning->options->similarity}};
     tried->index.plan.method = method;
     return method != DM_METHOD_GRAPH ? DM_OK
                                      : dm_graph_create(dm_index_graph_variant(tried->index.isa), planning->rows,
@@ -167,11 +171,17 @@ static int32_t measure(dm_planning *planning, candidate *tried, uint32_t size, c
 
 enum { TRIED = 2 };
 
+static int can_be_tried(const dm_planning *planning, const candidate *tried) {
+    return tried->index.plan.method == DM_METHOD_GRAPH || planning->options->similarity == DM_SIMILARITY_COSINE;
+}
+
 static int32_t measure_all(dm_planning *planning, candidate *tried, uint32_t size, dm_measured *exact, char *error,
                            size_t error_size) {
     int32_t status = dm_planning_find_truth(planning, size, exact, error, error_size);
     for (int i = 0; i < TRIED && status == DM_OK; i++) {
-        status = measure(planning, &tried[i], size, error, error_size);
+        if (can_be_tried(planning, &tried[i])) {
+            status = measure(planning, &tried[i], size, error, error_size);
+        }
     }
     return status;
 }
@@ -191,6 +201,10 @@ static int32_t expect(dm_planning *planning, candidate *tried, dm_measured *exac
         status = measure_all(planning, tried, sample, exact, error, error_size);
     }
     for (int i = 0; i < TRIED && status == DM_OK; i++) {
+        if (!can_be_tried(planning, &tried[i])) {
+            tried[i].cost = (double)NAN;
+            continue;
+        }
         const dm_measured found = sample < planning->others
                                       ? dm_plan_extrapolate(&quarter[i], &tried[i].found, sample, planning->used)
                                       : tried[i].found;

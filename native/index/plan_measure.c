@@ -12,7 +12,7 @@
 enum {
     HELD_MIN = 50,
     HELD_MAX = 500,
-    HELD_SHARE = 20, /* one row in twenty */
+    HELD_SHARE = 5, /* one row in five */
     QUERIES_PER_TASK = 8
 };
 
@@ -100,11 +100,11 @@ static void ask_one(const asking *work, dm_index_scratch *scratch, uint32_t quer
     const float *values = planning->rows->values + planning->order[query] * planning->rows->stride;
     const uint32_t count = dm_index_search_at(work->trial, scratch, values, planning->options->k, work->effort, found);
     if (work->is_truth) {
-        planning->kth[query] = found[count - 1].cosine;
+        planning->kth[query] = found[count - 1].similarity;
     }
     uint32_t hits = 0;
     for (uint32_t i = 0; i < count; i++) {
-        hits += found[i].cosine >= planning->kth[query]; /* both exact: equal cosines have equal bits */
+        hits += found[i].similarity >= planning->kth[query]; /* both exact: equal cosines have equal bits */
     }
     planning->hits[query] = hits;
     planning->compared[query] = dm_index_compared(scratch);
@@ -174,7 +174,8 @@ static int32_t open_asking(asking *work, dm_index *trial, char *error, size_t er
 int32_t dm_planning_find_truth(dm_planning *planning, uint32_t count, dm_measured *measured, char *error,
                                size_t error_size) {
     const dm_rows rows = dm_planning_rows(planning, planning->held, planning->held + count);
-    dm_index trial = {.rows = rows, .used = count, .isa = planning->options->isa};
+    dm_index trial = {
+        .rows = rows, .used = count, .isa = planning->options->isa, .similarity = planning->options->similarity};
     asking work = {.planning = planning, .is_truth = 1};
     int32_t status = dm_index_make_exact(&trial, &rows, 0, planning->account, error, error_size);
     if (status == DM_OK) {

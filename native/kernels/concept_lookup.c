@@ -47,8 +47,8 @@ static int32_t fill(dm_state *state, const dm_case *work, int32_t kind, char *er
         status = dm_stored_case_create(work, concepts, kind, &state->material, &state->stored, error, error_size);
     }
     if (status == DM_OK) {
-        status = dm_exact_create(state->variant, &state->stored.rows, work->placement, &state->memory, &state->index, error,
-                                 error_size);
+        status = dm_exact_create(state->variant, &state->stored.rows, DM_SIMILARITY_COSINE, work->placement, &state->memory,
+                                 &state->index, error, error_size);
     }
     if (status == DM_OK) {
         status = dm_exact_scratch_create(state->index, &state->memory, &state->scratch, error, error_size);

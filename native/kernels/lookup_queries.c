@@ -40,7 +40,7 @@ double dm_lookup_queries_mean(const dm_lookup_queries *queries, const uint32_t *
     uint64_t sum = 0;
     for (uint64_t query = 0; query < queries->values.rows; query++) {
         if (queries->compared[query] == 0) {
-            return NAN;
+            return (double)NAN;
         }
         sum += counts[query];
     }

@@ -168,10 +168,10 @@ static inline uint32_t lists_case_hits(const lists_case *made, const float *quer
         if (!CHECK(found[i].row < made->count && made->slots[found[i].row] != DM_SLOT_NONE)) {
             continue;
         }
-        CHECK_NEAR(found[i].cosine, lists_case_cosine(made, query, found[i].row), 1e-12);
-        CHECK(i == 0 || found[i - 1].cosine > found[i].cosine ||
-              (found[i - 1].cosine == found[i].cosine && found[i - 1].row < found[i].row));
-        hits += found[i].cosine >= best[there - 1] - 1e-12;
+        CHECK_NEAR(found[i].similarity, lists_case_cosine(made, query, found[i].row), 1e-12);
+        CHECK(i == 0 || found[i - 1].similarity > found[i].similarity ||
+              (found[i - 1].similarity == found[i].similarity && found[i - 1].row < found[i].row));
+        hits += found[i].similarity >= best[there - 1] - 1e-12;
     }
     test_guard_free(found);
     return hits;

@@ -13,7 +13,7 @@ static void check_against_exact(lists_case *made, test_random *random, uint32_t 
     dm_exact *exact = NULL;
     dm_exact_scratch *scratch = NULL;
     float *query = test_guard_allocate(made->dim * sizeof(float), TEST_GUARD_AFTER);
-    REQUIRE(dm_exact_create(dm_exact_best(), &rows, 0, &made->account, &exact, error, sizeof(error)) == DM_OK);
+    REQUIRE(dm_exact_create(dm_exact_best(), &rows, DM_SIMILARITY_COSINE, 0, &made->account, &exact, error, sizeof(error)) == DM_OK);
     REQUIRE(dm_exact_scratch_create(exact, &made->account, &scratch, error, sizeof(error)) == DM_OK);
     for (uint32_t i = 0; i < queries; i++) {
         const uint32_t k = i % 3 == 0 ? 1 : i % 3 == 1 ? 10 : 100;
@@ -24,7 +24,7 @@ static void check_against_exact(lists_case *made, test_random *random, uint32_t 
         CHECK_EQUAL(dm_lists_search(made->lists, made->scratch, query, k, dm_lists_count(made->lists), found), there);
         for (uint32_t j = 0; j < there; j++) {
             CHECK_EQUAL(found[j].row, expected[j].row);
-            CHECK(found[j].cosine == expected[j].cosine);
+            CHECK(found[j].similarity == expected[j].similarity);
         }
     }
     dm_exact_scratch_destroy(scratch, &made->account);
@@ -197,8 +197,8 @@ static void test_visits_are_nested(void) {
             }
             CHECK_EQUAL(dm_lists_compared(made.scratch), size);
             if (count == 3) {
-                CHECK(found[2].cosine >= last);
-                last = found[2].cosine;
+                CHECK(found[2].similarity >= last);
+                last = found[2].similarity;
             }
         }
     }
@@ -308,7 +308,7 @@ static void test_variants(void) {
                 memset(found, 0, sizeof(found));
                 CHECK_EQUAL(dm_lists_search(made.lists, made.scratch, queries[i], 10, 30, found), 10);
                 for (uint32_t j = 0; j < 10; j++) {
-                    CHECK(v == 0 || (found[j].row == answers[i][j].row && found[j].cosine == answers[i][j].cosine));
+                    CHECK(v == 0 || (found[j].row == answers[i][j].row && found[j].similarity == answers[i][j].similarity));
                     answers[i][j] = v == 0 ? found[j] : answers[i][j];
                 }
             }
@@ -534,7 +534,7 @@ static void test_unused_and_zero(void) {
         memset(query, 0, sizeof(query)); /* of norm zero: all cosines are 0, so the first rows in use */
         dm_neighbour found[4];
         CHECK_EQUAL(dm_lists_search(made.lists, made.scratch, query, 4, 12, found), 4);
-        CHECK(found[0].row == 1 && found[1].row == 2 && found[2].row == 4 && found[3].row == 5 && found[3].cosine == 0.0);
+        CHECK(found[0].row == 1 && found[1].row == 2 && found[2].row == 4 && found[3].row == 5 && found[3].similarity == 0.0);
         lists_case_close(&made);
         lists_case_free(&made);
     }
@@ -557,7 +557,7 @@ static void test_equal_rows(void) {
             CHECK_EQUAL(dm_lists_search(made.lists, made.scratch, lists_case_row(&made, kind), 8, list_count, found), 8);
             for (uint32_t i = 0; i < 8; i++) {
                 CHECK_EQUAL(found[i].row, kind + i * kinds[c]);
-                CHECK(found[i].cosine == 1.0);
+                CHECK(found[i].similarity == 1.0);
             }
             lists_case_close(&made);
         }

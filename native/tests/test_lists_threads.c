@@ -24,7 +24,7 @@ static void *search(void *argument) {
             dm_neighbour found[K];
             CHECK_EQUAL(dm_lists_search(shared->made->lists, scratch, shared->queries[i], K, VISITS, found), K);
             for (uint32_t j = 0; j < K; j++) {
-                CHECK(found[j].row == shared->expected[i][j].row && found[j].cosine == shared->expected[i][j].cosine);
+                CHECK(found[j].row == shared->expected[i][j].row && found[j].similarity == shared->expected[i][j].similarity);
             }
         }
     }

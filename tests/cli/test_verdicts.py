@@ -125,6 +125,28 @@ def test_real_data_and_recall(dualmem: Dualmem) -> None:
     assert "of candidate nearest/plain is below its floor 0.95" in verdict(dualmem)[1]
 
 
+def test_recall_against_time_of_peers(dualmem: Dualmem) -> None:
+    """Peers are clocked too, each in workers of its own; a line for every arm, and a picture on the page."""
+    data = '[data]\nsynthetic = "clustered"\nrows = 400\nqueries = 20\ndim = 24\nclusters = 4'
+    tail = 'mode = "latency"\noperations = 40\npasses = 2\n[params]\nk = 5'
+    scenario = dualmem.scenario("nearest", kernel="nearest", head=data, tail=tail)
+    peers = ("--peer", dualmem.subject("vectors"), "--peer", dualmem.subject("fails_recall"))
+    done = dualmem("bench", "-v", scenario, "--library", dualmem.subject("vectors"), *peers)
+    assert done.status == 0, done
+    record = dualmem.record("bench")
+    lines = {line["build"]: line["points"] for line in record["frontier"]}
+    assert sorted(lines) == [0, 1, 2]
+    assert [point["recall"] for build in (0, 1) for point in lines[build]] == [1.0, 1.0]
+    assert lines[2][0]["recall"] < 0.9
+    assert all(point["latencies"] == 160 and point["p99_ns"] >= point["p50_ns"] > 0 for (point,) in lines.values())
+    assert all(point["per_second"] > 0 for (point,) in lines.values())
+    workers = record["cases"][0]["workers"]
+    assert [[latency["arm"] for latency in worker["latency"]] for worker in workers] == [[0], [], [1], [2]] * 2
+    assert "Recall against time" in done.out
+    summary = dualmem("bench", scenario, "--library", dualmem.subject("vectors"), *peers, "--json").json
+    assert [line["build"] for line in summary["frontier"]] == [0, 1, 2]
+
+
 def test_a_budget_is_enforced_when_asked_for(dualmem: Dualmem) -> None:
     scenario = dualmem.scenario(tail='[budget]\ntime = "<= 1 ns"')
     arguments = ("bench", "-q", scenario, "--library", dualmem.subject("ok"))

@@ -36,6 +36,8 @@ from dualmem_cli.model.scenario import (
 from dualmem_cli.model.units import Unit
 from dualmem_cli.model.verdict import (
     BenchFinding,
+    FrontierFinding,
+    FrontierPoint,
     Quantity,
 )
 
@@ -227,6 +229,7 @@ def bench_record() -> Record:
         bench=bench,
         overhead=overall_overhead(cases),
         scaling=scaling_findings(cases, bench),
+        frontier=_frontier(ids[2]),
         compare=(),
         cautions=(
             Caution(
@@ -240,6 +243,25 @@ def bench_record() -> Record:
                 CautionKind.DIRTY_TREE, "the working tree has changes that no revision names", "commit before a baseline is saved"
             ),
         ),
+    )
+
+
+def _frontier(case: str) -> tuple[FrontierFinding, ...]:
+    """Ours, clocked; a peer, of which only blocks were timed and nothing is declared."""
+    metrics = (("build_seconds", 0.99), ("index_bytes_per_concept", 923.4), ("effort", 46.0))
+    ours = tuple(
+        FrontierPoint(
+            case, f"recall {asked}", found, 1e9 / p50, p50, 1.9 * p50, 3.3 * p50, 0.95 * p50, 1.3 * p50, 15_000, metrics
+        )
+        for asked, found, p50 in ((0.9, 0.921, 17_800.0), (0.95, 0.957, 22_500.0), (0.99, 0.993, 53_100.0))
+    )
+    peer = tuple(
+        FrontierPoint(case, f"recall {asked}", found, rate, None, None, None, None, None, 0, ())
+        for asked, found, rate in ((0.9, 0.904, 9_120.0), (0.99, 0.9904, 3_300.0))
+    )
+    return (
+        FrontierFinding("concept_lookup", "rows 10000", "graph", 0, ours),
+        FrontierFinding("concept_lookup", "rows 10000", "other", 1, peer),
     )
 
 

@@ -91,6 +91,23 @@ def test_a_line_of_growth_has_its_points(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_frontier_has_the_points_of_every_arm() -> None:
+    record = RECORDS["bench"]()
+    rate, latency = (
+        drawn(record, next(f for f in figures(record) if f.kind is kind))
+        for kind in (FigureKind.RECALL_RATE, FigureKind.RECALL_LATENCY)
+    )
+    for text, points in ((rate, 5), (latency, 6)):  # P50 and P99 of the one arm that was clocked
+        dots = re.findall(r'd="(M[^"]*)"[^>]*stroke-linecap: round', text)
+        assert sum(path.count("M") for path in dots) == points
+        assert "graph" in text
+        assert "other" in text
+    one = replace(record.frontier[0], points=record.frontier[0].points[:1])
+    assert "graph" in drawn(
+        replace(record, frontier=(one,)), next(f for f in figures(record) if f.kind is FigureKind.RECALL_RATE)
+    )
+
+
 def test_equal_samples_can_be_drawn(compare: Record) -> None:
     """An axis over nothing at all must not end in an error."""
     run = compare.cases[0]

@@ -561,6 +561,14 @@ DM_API int32_t dm_store_form(dm_store *store, dm_former *former, const uint32_t 
 /* Consolidates concepts: every binding of each becomes stronger by `amount` (finite), at most 1. A concept that is
  * listed twice is strengthened twice. Holds each concept's lock while it is at it. */
 DM_API void dm_store_consolidate(dm_store *store, const uint32_t *concept_slots, size_t count, float amount, dm_team *team);
+/* --- likeness ---------------------------------------------------------------------------------------------------------- */
+
+/* By what a query q and a row x are alike. Which rows are nearest differs where norms do. */
+typedef enum dm_similarity {
+    DM_SIMILARITY_COSINE = 0,       /* q . x / (|q| |x|), in [-1, 1]; 0 where a norm counts as zero (squared: below FLT_MIN) */
+    DM_SIMILARITY_INNER_PRODUCT = 1 /* q . x of the values as they are, tiny ones too; double holds it for any finite floats */
+} dm_similarity;
+
 /* --- concept lookup ---------------------------------------------------------------------------------------------------- */
 
 /* An index over the embeddings of a store's concepts, of its episodes, or of both (of a single-type store: of its nodes), as

@@ -140,8 +140,13 @@ def write_folded(profile: Profile) -> str:
     facts = asdict(profile)
     del facts["stacks"]
     lines = [_HEADER + json.dumps(facts, ensure_ascii=True)]
-    lines += [";".join(_escape(frame) for frame in stack) + f" {count}" for stack, count in profile.stacks]
+    lines += [f"{write_stack(stack)} {count}" for stack, count in profile.stacks]
     return "\n".join(lines) + "\n"
+
+
+def write_stack(stack: Stack) -> str:
+    """The frames of one line, root first."""
+    return ";".join(_escape(frame) for frame in stack)
 
 
 def read_folded(text: str, *, source: str) -> Profile:

@@ -13,12 +13,14 @@ from dualmem_cli.errors import DataError
 from dualmem_cli.profile.folded import Profile, Stack, merge
 from dualmem_cli.profile.frames import is_group, split_place
 from dualmem_cli.profile.shares import design_effect, difference_interval, holm, two_proportions
+from dualmem_cli.profile.tree import CallTree
 
 SIGNIFICANT = 0.05
 FEWEST = 10
 """A box with fewer samples than this, both sides together, is never significant and is not tested: of two profiles of one size the most
 uneven split of nine samples has a chance of 0.004, and a graph has dozens of boxes. The sum of both sides says nothing about their
 difference, so that leaving these out does not bend the other tests."""
+_STEPS = (0.01, 0.03, 0.10)  # of share: where a colour becomes stronger
 _SYSTEM = re.compile(r"(lib[cm]|libpthread|ld-linux.*|libgomp|libstdc\+\+)[.-].*")
 
 
@@ -154,6 +156,38 @@ def difference(baseline: Profile, candidate: Profile) -> Difference:
     )
 
 
+def side_tree(difference_: Difference, side: int, *, gone_only: bool = False) -> tuple[CallTree, tuple[Change, ...]]:
+    """The call tree of one side's samples (0 the baseline's, 1 the candidate's), or only of those in stacks that the other side has not,
+    with the change of each of its nodes over both whole profiles."""
+    tree = difference_.tree
+    own = [0 if gone_only and pair[1 - side] else pair[side] for pair in tree.own]
+    totals = list(own)
+    children: list[list[int]] = [[] for _ in own]
+    for node in range(len(own) - 1, 0, -1):
+        totals[tree.parents[node]] += totals[node]
+        if totals[node]:
+            children[tree.parents[node]].append(node)
+    order: list[int] = []
+    waiting = [0]
+    while waiting:
+        node = waiting.pop()
+        order.append(node)
+        waiting += reversed(sorted(children[node], key=lambda i: (-totals[i], tree.names[i])))
+    place = {node: at for at, node in enumerate(order)}
+    laid = CallTree(
+        tuple(tree.names[node] for node in order),
+        tuple(place.get(tree.parents[node], -1) for node in order),
+        tuple(own[node] for node in order),
+        tuple(totals[node] for node in order),
+    )
+    return laid, tuple(tree.changes[node] for node in order)
+
+
+def step_of(change: Change) -> int:
+    """How strongly a box is coloured: 0 not at all, 1 to 4 grew, -1 to -4 shrank."""
+    return change.direction * (1 + sum(abs(change.value) >= step for step in _STEPS))
+
+
 def relabelled(profile: Profile, objects: dict[str, str]) -> Profile:
     """The profile with shared objects called otherwise, by the names of their files."""
     return _renamed(profile, {place: label for place, label in objects.items() if place != label})
@@ -249,7 +283,11 @@ def _one_library(baseline: Profile, candidate: Profile) -> tuple[Profile, Profil
     if not pairs or not pairs[0][0]:
         return baseline, candidate, ()
     _, first, second = pairs[0]
-    return _renamed(baseline, {first: second}), candidate, (f"{first} of the baseline and {second} of the candidate are taken as one",)
+    return (
+        _renamed(baseline, {first: second}),
+        candidate,
+        (f"{first} of the baseline and {second} of the candidate are taken as one",),
+    )
 
 
 def _objects(profile: Profile) -> dict[str, set[str]]:

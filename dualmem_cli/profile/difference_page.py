@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from dualmem_cli.profile.difference import FEWEST, Change, Difference, FunctionChange
+from dualmem_cli.profile.difference import FEWEST, Change, Difference, FunctionChange, side_tree, step_of
 from dualmem_cli.profile.flamegraph import TABLE_ROWS, asset, document, fill, named_nodes
 from dualmem_cli.profile.folded import write_stack
 from dualmem_cli.profile.frames import split_place
@@ -15,7 +15,6 @@ from dualmem_cli.profile.sentences import headline, sampled, signed, stack_count
 
 Extra = Mapping[str, tuple[str, ...]]
 """More columns of the table: for the name of a function one text per column."""
-_STEPS = (0.01, 0.03, 0.10)  # of share: where a colour becomes stronger
 
 
 def render_difference(
@@ -65,38 +64,15 @@ def write_difference(difference: Difference) -> str:
     return "\n".join(lines) + "\n"
 
 
-def step_of(change: Change) -> int:
-    """How strongly a box is coloured: 0 not at all, 1 to 4 grew, -1 to -4 shrank."""
-    return change.direction * (1 + sum(abs(change.value) >= step for step in _STEPS))
-
-
 def _graph(difference: Difference, side: int, *, gone_only: bool = False) -> dict[str, Any]:
-    """The tree of one side's samples, or of those in stacks that the candidate has not. Nodes without samples are left out."""
-    tree = difference.tree
-    own = [(pair[0] if not pair[1] else 0) if gone_only else pair[side] for pair in tree.own]
-    totals = list(own)
-    for node in range(len(own) - 1, 0, -1):
-        totals[tree.parents[node]] += totals[node]
-    # Heaviest first, which is another order for each side.
-    children: list[list[int]] = [[] for _ in own]
-    for node in range(1, len(own)):
-        if totals[node]:
-            children[tree.parents[node]].append(node)
-    order: list[int] = []
-    waiting = [0]
-    while waiting:
-        node = waiting.pop()
-        order.append(node)
-        waiting += sorted(children[node], key=lambda i: (totals[i], [-ord(c) for c in tree.names[i]]))
-    place = {node: at for at, node in enumerate(order)}
-    changes = [tree.changes[node] for node in order]
+    tree, changes = side_tree(difference, side, gone_only=gone_only)
     return {
         "engine": "difference",
-        "samples": totals[0],
+        "samples": tree.samples[0],
         "of": difference.samples,
-        **named_nodes([tree.names[node] for node in order]),
-        "parent": [place.get(tree.parents[node], -1) for node in order],
-        "self": [own[node] for node in order],
+        **named_nodes(tree.names),
+        "parent": tree.parents,
+        "self": tree.self_samples,
         "step": [step_of(change) for change in changes],
         "both": [[c.baseline, c.candidate, round(100 * c.low, 2), round(100 * c.high, 2)] for c in changes],
     }
@@ -124,7 +100,9 @@ def _table(difference: Difference, extra: Extra, extra_titles: Sequence[str]) ->
             f"{len(difference.functions) - grew - shrank} without a significant difference"
             + (f"; the first {TABLE_ROWS} are shown." if len(difference.functions) > TABLE_ROWS else "."),
             "MORE": "".join(f'<th scope="col">{html.escape(title)}</th>' for title in extra_titles),
-            "ROWS": "".join(_row(function, difference, extra.get(function.name, ("",) * len(extra_titles))) for function in shown),
+            "ROWS": "".join(
+                _row(function, difference, extra.get(function.name, ("",) * len(extra_titles))) for function in shown
+            ),
         },
     )
 

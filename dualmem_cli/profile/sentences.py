@@ -20,7 +20,9 @@ def headline(difference: Difference) -> str:
     if shrank:
         parts.append(f"Shrank: {_named(shrank)}.")
     if not parts:
-        parts.append("No function's own share differs significantly, but boxes of the graph do: the same functions are called from elsewhere.")
+        parts.append(
+            "No function's own share differs significantly, but boxes of the graph do: the same functions are called from elsewhere."
+        )
     elif not grew:
         parts.append("No function grew significantly.")
     return " ".join(parts)
@@ -31,7 +33,11 @@ def sampled(difference: Difference) -> str:
     n, m = difference.samples
     (gone, gone_samples), (new, new_samples) = difference.only(0), difference.only(1)
     effect = difference.design_effect
-    worth = f"design effect {effect:.2f}: worth {n / effect:,.0f} and {m / effect:,.0f} independent samples" if effect > 1 else "design effect 1"
+    worth = (
+        f"design effect {effect:.2f}: worth {n / effect:,.0f} and {m / effect:,.0f} independent samples"
+        if effect > 1
+        else "design effect 1"
+    )
     return (
         f"Baseline {n:,} samples, candidate {m:,} ({worth}); {difference.tested} differences tested. "
         f"Vanished: {stack_count(gone)}, {100 * gone_samples / n:.1f} % of the baseline. New: {stack_count(new)}, {100 * new_samples / m:.1f} % of the candidate."
@@ -51,7 +57,8 @@ def stack_count(count: int) -> str:
 
 def _named(functions: tuple[FunctionChange, ...]) -> str:
     texts = [
-        f"{function_name(f)} {signed(f.own.value)} points ({signed(f.own.low)} to {signed(f.own.high)})" for f in functions[:_NAMED]
+        f"{function_name(f)} {signed(f.own.value)} points ({signed(f.own.low)} to {signed(f.own.high)})"
+        for f in functions[:_NAMED]
     ]
     more = len(functions) - len(texts)
     return "; ".join(texts) + (f"; and {more} more" if more else "")

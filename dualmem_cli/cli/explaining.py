@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -30,10 +31,10 @@ from dualmem_cli.profile.turns import best_engine, capture_in_turns
 from dualmem_cli.report.explanation import Explanation
 
 MOST_CASES = 3
-_TURN_S = 0.7
-_RATE = 499
+_TURN_S = 1.0
+_RATE = 999
 _ROUNDS = 3
-_WANTED_S = 8.0  # no further round is begun that would not end by then
+_WANTED_S = 9.0  # no further round is begun that would not end by then
 _LONGEST_S = 15.0  # a profiler that hangs is ended
 _SHOWN = 8
 
@@ -85,7 +86,7 @@ def explanations(
             if not quiet:
                 print(f"explaining [{number}/{len(worst)}] {title}: about {_WANTED_S:.0f} s", file=sys.stderr, flush=True)
             stem = f"{page.stem}.why-{number}"
-            with contextlib.suppress(_TooLong), _deadline(_LONGEST_S):
+            with contextlib.suppress(_TooLongError), _deadline(_LONGEST_S):
                 done.append(_explained(record, run, finding, builds, engine=engine, directory=page.parent, stem=stem))
             if len(done) < number:
                 done.append(_silent(title, f"Not explained: {engine.name} took longer than {_LONGEST_S:.0f} s."))
@@ -130,7 +131,7 @@ def _explained(
         title=title,
         headline=_headline(found),
         lines=(
-            f"{found.candidate.sampler}, event {found.candidate.event}, after the verdict, layout {builds[0].links[0].layout} of both builds. "
+            f"{found.candidate.sampler}, event {found.candidate.event}, after the verdict, on the first layout of both builds. "
             f"{sampled(found)}",
             *(f"Note: {note}." for note in dict.fromkeys((*found.baseline.notes, *found.candidate.notes))),
             f"Again: dualmem profile --diff {kept[0]} {kept[1]}",
@@ -148,7 +149,7 @@ def _explained(
     )
 
 
-def counted(targets: tuple[Target, Target], found: Difference) -> Columns:
+def counted(_targets: tuple[Target, Target], _found: Difference) -> Columns:
     """Columns beside the shares: what an engine that counts, rather than samples, says of each function. A counting engine puts its
     "instructions per operation, baseline" and "..., candidate" here; without one there are none."""
     return (), {}
@@ -164,24 +165,22 @@ def _silent(title: str, words: str) -> Explanation:
 
 
 def _with_refusals(explanation: Explanation, refusals: tuple[Refusal, ...]) -> Explanation:
-    from dataclasses import replace
-
     return replace(explanation, lines=(*explanation.lines, *(refusal.line() for refusal in refusals)))
 
 
-class _TooLong(Exception):
+class _TooLongError(Exception):
     """The time for one case is up."""
 
 
 @contextlib.contextmanager
 def _deadline(seconds: float) -> Iterator[None]:
-    """Raise _TooLong in the block after `seconds`. A child's own end follows from the exception (profile/process.py)."""
+    """Raise _TooLongError in the block after `seconds`. A child's own end follows from the exception (profile/process.py)."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def ring(_number: int, _frame: FrameType | None) -> None:
-        raise _TooLong
+        raise _TooLongError
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -108,6 +108,8 @@ def print_explanations(explanations: Sequence[Explanation], *, level: Level) -> 
     from dualmem_cli.report.explanation import explanation_sections
     from dualmem_cli.report.terminal import print_sections
 
+    if explanations and level > Level.QUIET:
+        print()
     print_sections(explanation_sections(explanations), console=_console(), level=level)
 
 

@@ -172,7 +172,8 @@ def side_tree(difference_: Difference, side: int, *, gone_only: bool = False) ->
     while waiting:
         node = waiting.pop()
         order.append(node)
-        waiting += reversed(sorted(children[node], key=lambda i: (-totals[i], tree.names[i])))
+        below = sorted(children[node], key=lambda i: (-totals[i], tree.names[i]))
+        waiting += reversed(below)
     place = {node: at for at, node in enumerate(order)}
     laid = CallTree(
         tuple(tree.names[node] for node in order),

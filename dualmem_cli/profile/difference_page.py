@@ -3,6 +3,7 @@ its text in the two-column format of Brendan Gregg's difffolded.pl."""
 
 import html
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,6 +14,7 @@ from dualmem_cli.profile.folded import write_stack
 from dualmem_cli.profile.frames import split_place
 from dualmem_cli.profile.sentences import headline, sampled, signed, stack_count
 
+_HYPHEN = re.compile(r"(?<=[ (])-(?=\d+\.\d)")
 Extra = Mapping[str, tuple[str, ...]]
 """More columns of the table: for the name of a function one text per column."""
 
@@ -38,10 +40,11 @@ def render_difference(
         )
     sections = "".join(_section(i, tab, line) for i, (tab, line) in enumerate(zip(tabs, lines, strict=True)))
     notes = (*difference.notes, *dict.fromkeys((*difference.baseline.notes, *difference.candidate.notes)))
+    words = _HYPHEN.sub("\N{MINUS SIGN}", headline(difference))
     return document(
         title=title,
         subtitle=subtitle,
-        headline=f'<p class="headline">{html.escape(headline(difference))}</p>\n<p class="line">{html.escape(sampled(difference))}</p>\n'
+        headline=f'<p class="headline">{html.escape(words)}</p>\n<p class="line">{html.escape(sampled(difference))}</p>\n'
         + "".join(f'<p class="note">{html.escape(note)}</p>\n' for note in notes),
         tabs=tabs,
         tabs_label="Whose samples",
@@ -91,14 +94,15 @@ def _section(number: int, name: str, line: str) -> str:
 
 
 def _table(difference: Difference, extra: Extra, extra_titles: Sequence[str]) -> str:
-    shown = difference.functions[:TABLE_ROWS]
+    functions = [function for function in difference.functions if function.own.baseline or function.own.candidate]
+    shown = functions[:TABLE_ROWS]
     grew, shrank = len(difference.of(1)), len(difference.of(-1))
     return fill(
         asset("difference_table.html.in"),
         {
             "CAPTION": f"Functions by the change of their own share, in points: {grew} grew, {shrank} shrank, "
-            f"{len(difference.functions) - grew - shrank} without a significant difference"
-            + (f"; the first {TABLE_ROWS} are shown." if len(difference.functions) > TABLE_ROWS else "."),
+            f"{len(functions) - grew - shrank} without a significant difference"
+            + (f"; the first {TABLE_ROWS} are shown." if len(functions) > TABLE_ROWS else "."),
             "MORE": "".join(f'<th scope="col">{html.escape(title)}</th>' for title in extra_titles),
             "ROWS": "".join(
                 _row(function, difference, extra.get(function.name, ("",) * len(extra_titles))) for function in shown
@@ -114,8 +118,8 @@ def _row(function: FunctionChange, difference: Difference, extra: Sequence[str])
     where = f' <span class="place">{html.escape(place)}</span>' if place else ""
     caller = f' <span class="place">called by {html.escape(split_place(function.caller)[0])}</span>' if function.caller else ""
     cells = (
-        f"{_mark(function.own)}{signed(function.own.value)}",
-        f"{signed(function.own.low)} to {signed(function.own.high)}",
+        f"{_mark(function.own)}{_minus(function.own.value)}",
+        f"{_minus(function.own.low)} to {_minus(function.own.high)}",
         f"{100 * function.own.baseline / n:.1f} ({function.own.baseline:,})",
         f"{100 * function.own.candidate / m:.1f} ({function.own.candidate:,})",
         *map(html.escape, extra),
@@ -129,3 +133,7 @@ def _row(function: FunctionChange, difference: Difference, extra: Sequence[str])
 
 def _mark(change: Change) -> str:
     return ("", "▲ ", "▼ ")[change.direction]
+
+
+def _minus(share: float) -> str:
+    return signed(share).replace("-", "\N{MINUS SIGN}")

@@ -12,7 +12,8 @@ def headline(difference: Difference) -> str:
     if difference.identical:
         return "The two profiles are the same, stack for stack: there is no difference to show."
     if not difference.differs:
-        return f"No difference of these two profiles is significant: nothing in them explains a change of speed. {_inside(difference)}".rstrip()
+        words = "No difference of these two profiles is significant: nothing in them explains a change of speed."
+        return f"{words} {_inside(difference)}".rstrip()
     grew, shrank = difference.of(1), difference.of(-1)
     parts = []
     if grew:
@@ -33,14 +34,13 @@ def sampled(difference: Difference) -> str:
     n, m = difference.samples
     (gone, gone_samples), (new, new_samples) = difference.only(0), difference.only(1)
     effect = difference.design_effect
-    worth = (
-        f"design effect {effect:.2f}: worth {n / effect:,.0f} and {m / effect:,.0f} independent samples"
-        if effect > 1
-        else "design effect 1"
-    )
+    worth = "taken as independent"
+    if effect > 1:
+        worth = f"design effect {effect:.2f}: worth {n / effect:,.0f} and {m / effect:,.0f} independent ones"
     return (
         f"Baseline {n:,} samples, candidate {m:,} ({worth}); {difference.tested} differences tested. "
-        f"Vanished: {stack_count(gone)}, {100 * gone_samples / n:.1f} % of the baseline. New: {stack_count(new)}, {100 * new_samples / m:.1f} % of the candidate."
+        f"Vanished: {stack_count(gone)}, {100 * gone_samples / n:.1f} % of the baseline. "
+        f"New: {stack_count(new)}, {100 * new_samples / m:.1f} % of the candidate."
     )
 
 
@@ -76,7 +76,10 @@ def _inside(difference: Difference) -> str:
     largest = max(difference.functions, key=lambda f: f.own.baseline / n + f.own.candidate / m, default=None)
     if largest is None or min(largest.own.baseline / n, largest.own.candidate / m) < _MOST:
         return ""
+    shares = [
+        f"{100 * count / total:.1f} %" for count, total in zip((largest.own.baseline, largest.own.candidate), (n, m), strict=True)
+    ]
     return (
-        f"{function_name(largest)} has {100 * largest.own.baseline / n:.1f} % of the baseline's and {100 * largest.own.candidate / m:.1f} % "
-        "of the candidate's samples: what became slower inside of it moves no share."
+        f"{function_name(largest)} has {shares[0]} of the baseline's and {shares[1]} of the candidate's samples: "
+        "what became slower inside of it moves no share."
     )

@@ -84,7 +84,7 @@ def shift_table(shifts: Sequence[FunctionShift], more_titles: Sequence[str] = ()
 
 
 def _row(shift: FunctionShift, more: int) -> Row:
-    tone = (Tone.NEUTRAL, Tone.WORSE, Tone.BETTER)[shift.direction]
+    tone = Tone.WORSE if shift.direction > 0 else Tone.NEUTRAL  # a share that shrank beside one that grew is no faster function
     loud = Emphasis.STRONG if shift.direction else Emphasis.FAINT
     word = ("no significant difference", "grew", "shrank")[shift.direction]
     return Row(

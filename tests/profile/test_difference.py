@@ -161,7 +161,7 @@ def test_which_boxes_are_significant_against_brute_force(profile: Profile, seed:
     passed = 0
     while passed < len(chances) and chances[passed][2] * (len(chances) - passed) < 0.05:
         passed += 1
-    assert 0 < passed
+    assert passed > 0
     expected = {entry[:2] for entry in chances[:passed]}
     for function in found.functions:
         assert function.own.significant == (("function", function.name) in expected)
@@ -219,15 +219,15 @@ def test_what_grew_is_found_and_the_rest_is_grey(profile: Profile) -> None:
 
 
 def test_a_function_of_the_system_names_its_caller(profile: Profile) -> None:
-    old = {("spin (w)", "good (a.so)", "memcpy (libc.so.6)"): 50, ("spin (w)", "dm_dot (a.so)"): 950}
-    new = {**old, ("spin (w)", "copy_row (a.so)", "[vdso]", "memcpy (libc.so.6)"): 150}
+    old: dict[Stack, int] = {("spin (w)", "good (a.so)", "memcpy (libc.so.6)"): 50, ("spin (w)", "dm_dot (a.so)"): 950}
+    new: dict[Stack, int] = {**old, ("spin (w)", "copy_row (a.so)", "[vdso]", "memcpy (libc.so.6)"): 150}
     found = difference(of(profile, old), of(profile, new))
     assert (found.functions[0].name, found.functions[0].caller) == ("memcpy (libc.so.6)", "copy_row (a.so)")
 
 
 def test_the_library_under_test_may_be_called_otherwise(profile: Profile) -> None:
-    old = {("spin (w)", f"dm_{i} (3fa1.so)"): 100 for i in range(5)} | {("spin (w)", "exp (libm.so.6)"): 1}
-    new = {("spin (w)", f"dm_{i} (slow.so)"): 100 for i in range(5)}
+    old: dict[Stack, int] = {("spin (w)", f"dm_{i} (3fa1.so)"): 100 for i in range(5)} | {("spin (w)", "exp (libm.so.6)"): 1}
+    new: dict[Stack, int] = {("spin (w)", f"dm_{i} (slow.so)"): 100 for i in range(5)}
     found = difference(of(profile, old), of(profile, new))
     assert not found.differs
     assert found.notes == ("3fa1.so of the baseline and slow.so of the candidate are taken as one",)

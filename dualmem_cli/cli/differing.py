@@ -18,7 +18,7 @@ from dualmem_cli.profile.difference_files import keep_difference
 from dualmem_cli.profile.engines import Engine
 from dualmem_cli.profile.folded import Profile, read_folded
 from dualmem_cli.profile.frames import split_place
-from dualmem_cli.profile.sentences import headline, sampled
+from dualmem_cli.profile.sentences import headline, printable, sampled
 from dualmem_cli.profile.target import Target
 from dualmem_cli.profile.turns import PREFERRED, best_engine, capture_in_turns
 from dualmem_cli.report import Level
@@ -120,7 +120,7 @@ def _show_and_keep(pair: tuple[Profile, Profile], *, title: str, subtitle: str, 
         reserved.unlink(missing_ok=True)  # it only reserved the name
     print(f"baseline  {found.baseline.line()}\ncandidate {found.candidate.line()}")
     for note in (*found.notes, *dict.fromkeys((*found.baseline.notes, *found.candidate.notes))):
-        print(f"  note: {note}")
+        print(f"  note: {printable(note)}")
     print(f"{sampled(found)}\n\n{headline(found)}\n")
     shifts = shifts_of(found, most=_SHOWN)
     if shifts:

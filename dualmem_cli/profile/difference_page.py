@@ -70,7 +70,6 @@ def write_difference(difference: Difference) -> str:
 def _graph(difference: Difference, side: int, *, gone_only: bool = False) -> dict[str, Any]:
     tree, changes = side_tree(difference, side, gone_only=gone_only)
     return {
-        "engine": "difference",
         "samples": tree.samples[0],
         "of": difference.samples,
         **named_nodes(tree.names),

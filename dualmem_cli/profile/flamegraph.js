@@ -32,6 +32,7 @@
   }
   const paint = ([hue, saturation, lightness], by) => `hsl(${hue} ${saturation}% ${lightness + by}%)`;
 
+  const percent = (samples, all) => `${((100 * samples) / (all || 1)).toFixed(1)}\u00a0%`;
   const count = (number) => number.toLocaleString("en");
   const points = (number) => `${number > 0 ? "+" : number < 0 ? "\u2212" : ""}${Math.abs(number).toFixed(1)}`;
 
@@ -221,7 +222,7 @@
     /** Both sides of a box of a difference, in words. */
     compared(node) {
       const [old, now, low, high] = this.both[node], [n, m] = this.of, step = this.step[node];
-      const side = (samples, all) => `${((100 * samples) / all).toFixed(1)}\u00a0% (${count(samples)} of ${count(all)})`;
+      const side = (samples, all) => `${percent(samples, all)} (${count(samples)} of ${count(all)})`;
       const verdict = step > 0 ? (old ? "grew" : "new") : step < 0 ? (now ? "shrank" : "vanished") : "no significant difference";
       const change = `${points(100 * (now / m - old / n))}\u00a0points (${points(low)} to ${points(high)})`;
       return node ? `${verdict}: ${change} · baseline ${side(old, n)} · candidate ${side(now, m)}` : `baseline ${count(n)} samples, candidate ${count(m)}`;
@@ -298,7 +299,7 @@
       this.matches.sort((a, b) => this.total[b] - this.total[a]);
       this.draw();
       const count = this.matched.size;
-      return !wanted ? "" : count ? `${count} function${count > 1 ? "s" : ""}, ${share(total, this.samples)}` : "no match";
+      return !wanted ? "" : count ? `${count} function${count > 1 ? "s" : ""}, ${this.step ? percent(total, this.samples) : share(total, this.samples)}` : "no match";
     }
 
     nextMatch() {

@@ -1,7 +1,8 @@
 """Frame names: one stable form, whatever sampler they come from.
 
 A frame is written `function (place)`; place is a Python file ("measure/loop.py") or the basename of a shared object ("libdualmem.so").
-Addresses, offsets, line numbers, symbol versions and the marks of a compiler's copies go: they change with every build and would split one function into many boxes.
+Addresses, offsets, line numbers, symbol versions and the marks of a compiler's copies go: they change with every build and would
+split one function into many boxes.
 What nobody can act on is grouped: the layers between Python and C, the interpreter, the kernel.
 """
 

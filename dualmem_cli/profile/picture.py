@@ -6,7 +6,7 @@ from typing import Any
 from dualmem_cli.profile.difference import Difference, side_tree, step_of
 from dualmem_cli.profile.folded import Profile, half_width
 from dualmem_cli.profile.frames import Kind, kind_of, split_place
-from dualmem_cli.profile.sentences import headline, sampled
+from dualmem_cli.profile.sentences import headline, printable, sampled
 from dualmem_cli.profile.tree import CallTree, call_tree
 
 _COLOURS = {
@@ -145,6 +145,7 @@ def _places(tree: CallTree) -> tuple[list[int], list[int]]:
 
 def _label(frame: str, letters: int) -> str:
     """As much of a frame's name as fits: with its place, without, shortened, nothing."""
+    frame = printable(frame)
     name = split_place(frame)[0]
     if len(frame) <= letters:
         return frame

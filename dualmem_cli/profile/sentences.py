@@ -66,8 +66,13 @@ def _named(functions: tuple[FunctionChange, ...]) -> str:
 
 def function_name(function: FunctionChange) -> str:
     """A function without its place; one of the system with its caller."""
-    name = split_place(function.name)[0]
-    return f"{name} called by {split_place(function.caller)[0]}" if function.caller else name
+    name = printable(split_place(function.name)[0])
+    return f"{name} called by {printable(split_place(function.caller)[0])}" if function.caller else name
+
+
+def printable(text: str) -> str:
+    """The text with what is not seen but acts, such as a terminal's sequences, written as escapes: a library names its own functions."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _inside(difference: Difference) -> str:

@@ -24,8 +24,9 @@ from dualmem_cli.profile.difference_files import keep_sides
 from dualmem_cli.profile.difference_page import render_difference
 from dualmem_cli.profile.engines import Engine
 from dualmem_cli.profile.flamegraph import script_source
-from dualmem_cli.profile.sentences import headline, sampled
+from dualmem_cli.profile.sentences import headline, sampled, signed
 from dualmem_cli.profile.session import Refusal
+from dualmem_cli.profile.shares import difference_interval
 from dualmem_cli.profile.target import Target
 from dualmem_cli.profile.turns import best_engine, capture_in_turns
 from dualmem_cli.report.explanation import Explanation
@@ -123,7 +124,7 @@ def _explained(
         targets, engine=engine, rate=_RATE, rounds=_ROUNDS, limit_s=_WANTED_S, announce=lambda _: None, labels=labels
     )
     found = difference(*pair)
-    more_titles, more = counted(targets, found)
+    more_titles, more = beside(_added(found, finding), counted(targets, found))
     change = f"{100 * finding.change.value:+.1f} %" if finding.change else ""
     kept = keep_sides(found, directory=directory, stem=stem)
     title = targets[1].title
@@ -147,6 +148,28 @@ def _explained(
         ),
         script=script_source(),
     )
+
+
+def beside(first: Columns, second: Columns) -> Columns:
+    """Columns of two origins in one table; where one knows nothing of a function, its cells are empty."""
+    names = first[1].keys() | second[1].keys()
+    blank = ("",) * len(first[0]), ("",) * len(second[0])
+    return (*first[0], *second[0]), {n: (*first[1].get(n, blank[0]), *second[1].get(n, blank[1])) for n in names}
+
+
+def _added(found: Difference, finding: CompareFinding) -> Columns:
+    """What each function adds to the baseline's time per operation: its share of the candidate's samples, times how much longer the
+    candidate takes by the verdict's own estimate, less its share of the baseline's. A function that is merely a smaller part of a
+    longer time has about 0 here."""
+    if finding.change is None:
+        return (), {}
+    ratio, (n, m) = 1.0 + finding.change.value, found.samples
+    texts: dict[str, tuple[str, ...]] = {}
+    for function in found.functions:
+        counts = (function.own.baseline, function.own.candidate)
+        low, high = difference_interval(counts, found.samples, design_effect=found.design_effect, ratio=ratio)
+        texts[function.name] = (f"{signed(ratio * counts[1] / m - counts[0] / n)} ({signed(low)} to {signed(high)})",)
+    return ("adds to the time, %",), texts
 
 
 def counted(_targets: tuple[Target, Target], _found: Difference) -> Columns:

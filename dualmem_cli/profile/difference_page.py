@@ -14,6 +14,7 @@ from dualmem_cli.profile.folded import write_stack
 from dualmem_cli.profile.frames import split_place
 from dualmem_cli.profile.sentences import headline, sampled, signed, stack_count
 
+_HYPHEN_FIRST = re.compile(r"(?:^|(?<=[ (]))-(?=\d)")
 _HYPHEN = re.compile(r"(?<=[ (])-(?=\d+\.\d)")
 Extra = Mapping[str, tuple[str, ...]]
 """More columns of the table: for the name of a function one text per column."""
@@ -121,7 +122,7 @@ def _row(function: FunctionChange, difference: Difference, extra: Sequence[str])
         f"{_minus(function.own.low)} to {_minus(function.own.high)}",
         f"{100 * function.own.baseline / n:.1f} ({function.own.baseline:,})",
         f"{100 * function.own.candidate / m:.1f} ({function.own.candidate:,})",
-        *map(html.escape, extra),
+        *(html.escape(_HYPHEN_FIRST.sub("\N{MINUS SIGN}", text)) for text in extra),
     )
     return (
         f'<tr data-change="{change}">{"".join(f"<td>{text}</td>" for text in cells)}'

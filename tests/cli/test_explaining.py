@@ -94,6 +94,7 @@ def test_what_grew_is_said_in_the_same_report(dualmem: Dualmem, perf: Fake) -> N
     assert "explaining [1/1] quick plain" in done.err
     assert done.out.index("exit 1 (regression)") < done.out.index("Why quick plain is slower"), "the verdict comes first"
     assert "Grew: memcpy called by dm_step +20.0 points" in done.out
+    assert "adds to the time, %" in done.out, "+20 of a time that is 10 % longer"
     text = page(dualmem)
     assert "Grew: memcpy called by dm_step +20.0" in text
     assert text.count("<iframe") == 1

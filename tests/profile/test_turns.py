@@ -57,7 +57,7 @@ def test_no_further_round_than_there_is_time_for(
     pair: tuple[Target, Target], profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([0.0, 0.0, 3.0, 6.1])
-    monkeypatch.setattr(turns.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("dualmem_cli.profile.turns.time.monotonic", lambda: next(clock))
     engine = Scripted("perf", profile)
     capture_in_turns(pair, engine=engine, rate=99, rounds=9, limit_s=9.0, announce=lambda _: None)
     assert len(engine.asked) == 4, "three rounds would have taken 9.15 s"

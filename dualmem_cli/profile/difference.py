@@ -67,7 +67,9 @@ class FunctionChange:
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Everything that pictures and tables of two profiles are made from. `functions` stand by their change, significant ones first;
-    `tested` is how many differences were tested; `identical`: stack for stack the same shares."""
+    `tested` is how many differences were tested; `identical`: stack for stack the same shares;
+    `merged`: functions that vanished, each with its caller whose share grew by about as much: what happens when a compiler inlines. The
+    reverse is not looked for, because work that was added looks like it: a new function, and its caller a smaller part of the whole."""
 
     baseline: Profile
     candidate: Profile
@@ -77,6 +79,7 @@ class Difference:
     design_effect: float
     identical: bool
     notes: tuple[str, ...]
+    merged: tuple[tuple[FunctionChange, FunctionChange], ...]
 
     @property
     def samples(self) -> tuple[int, int]:
@@ -144,15 +147,17 @@ def difference(baseline: Profile, candidate: Profile) -> Difference:
         )
         for name, (counts, total) in functions.items()
     ]
+    ranked = tuple(sorted(found, key=lambda f: (not f.own.significant, -abs(f.own.value), -sum(f.total), f.name)))
     return Difference(
         baseline=baseline,
         candidate=candidate,
         tree=DifferenceTree(names, parents, own, tuple(change(c, significant=verdicts[i]) for i, c in enumerate(totals))),
-        functions=tuple(sorted(found, key=lambda f: (not f.own.significant, -abs(f.own.value), -sum(f.total), f.name))),
+        functions=ranked,
         tested=len(asked),
         design_effect=effect,
         identical=_same_shares(baseline, candidate),
         notes=notes,
+        merged=_merged(ranked, _direct_callers(baseline, candidate)),
     )
 
 
@@ -273,6 +278,29 @@ def _callers(baseline: Profile, candidate: Profile) -> dict[str, str]:
                 counts = by.setdefault(stack[-1], Counter())
                 counts[caller] += sign * count / profile.samples  # type: ignore[assignment]
     return {name: max(sorted(counts), key=lambda caller: abs(counts[caller])) for name, counts in by.items()}
+
+
+def _direct_callers(baseline: Profile, candidate: Profile) -> dict[str, str]:
+    """For each function that ends a stack the one that called it in most of its own samples, of both sides."""
+    by: dict[str, Counter[str]] = {}
+    for profile in (baseline, candidate):
+        for stack, count in profile.stacks:
+            if len(stack) > 1:
+                by.setdefault(stack[-1], Counter())[stack[-2]] += count
+    return {name: max(sorted(counts), key=lambda caller: counts[caller]) for name, counts in by.items()}
+
+
+def _merged(functions: Sequence[FunctionChange], callers: dict[str, str]) -> tuple[tuple[FunctionChange, FunctionChange], ...]:
+    by_name = {function.name: function for function in functions}
+    vanished = [function for function in functions if function.total[1] == 0]
+    pairs = [(function, by_name.get(callers.get(function.name, ""))) for function in vanished]
+    return tuple(
+        (function, caller)
+        for function, caller in pairs
+        if caller is not None
+        and (function.own.direction, caller.own.direction) == (-1, 1)
+        and abs(function.own.value + caller.own.value) <= 0.25 * abs(function.own.value)
+    )
 
 
 def _one_library(baseline: Profile, candidate: Profile) -> tuple[Profile, Profile, tuple[str, ...]]:

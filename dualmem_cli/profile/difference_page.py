@@ -15,6 +15,7 @@ from dualmem_cli.profile.frames import split_place
 from dualmem_cli.profile.sentences import headline, sampled, signed, stack_count
 
 _HYPHEN_FIRST = re.compile(r"(?:^|(?<=[ (]))-(?=\d)")
+MINUS = "\N{MINUS SIGN}"
 _HYPHEN = re.compile(r"(?<=[ (])-(?=\d+\.\d)")
 Extra = Mapping[str, tuple[str, ...]]
 """More columns of the table: for the name of a function one text per column."""
@@ -41,7 +42,7 @@ def render_difference(
         )
     sections = "".join(_section(i, tab, line) for i, (tab, line) in enumerate(zip(tabs, lines, strict=True)))
     notes = (*difference.notes, *dict.fromkeys((*difference.baseline.notes, *difference.candidate.notes)))
-    words = _HYPHEN.sub("\N{MINUS SIGN}", headline(difference))
+    words = _HYPHEN.sub(MINUS, headline(difference))
     return document(
         title=title,
         subtitle=subtitle,
@@ -103,15 +104,16 @@ def _table(difference: Difference, extra: Extra, extra_titles: Sequence[str]) ->
             "CAPTION": f"Functions by the change of their own share, in points: {grew} grew, {shrank} shrank, "
             f"{len(functions) - grew - shrank} without a significant difference"
             + (f"; the first {TABLE_ROWS} are shown." if len(functions) > TABLE_ROWS else "."),
-            "MORE": "".join(f'<th scope="col">{html.escape(title)}</th>' for title in extra_titles),
+            "MORE": "".join(f'<th scope="col" class="more">{html.escape(title)}</th>' for title in extra_titles),
             "ROWS": "".join(
-                _row(function, difference, extra.get(function.name, ("",) * len(extra_titles))) for function in shown
+                _row(function, difference, extra.get(function.name, ("",) * len(extra_titles)), extra_titles)
+                for function in shown
             ),
         },
     )
 
 
-def _row(function: FunctionChange, difference: Difference, extra: Sequence[str]) -> str:
+def _row(function: FunctionChange, difference: Difference, extra: Sequence[str], titles: Sequence[str]) -> str:
     name, place = split_place(function.name)
     change = ("same", "grew", "shrank")[function.own.direction]
     n, m = difference.samples
@@ -122,10 +124,13 @@ def _row(function: FunctionChange, difference: Difference, extra: Sequence[str])
         f"{_minus(function.own.low)} to {_minus(function.own.high)}",
         f"{100 * function.own.baseline / n:.1f} ({function.own.baseline:,})",
         f"{100 * function.own.candidate / m:.1f} ({function.own.candidate:,})",
-        *(html.escape(_HYPHEN_FIRST.sub("\N{MINUS SIGN}", text)) for text in extra),
+    )
+    more = "".join(
+        f'<td class="more" data-label="{html.escape(title)}">{html.escape(_HYPHEN_FIRST.sub(MINUS, text))}</td>'
+        for title, text in zip(titles, extra, strict=True)
     )
     return (
-        f'<tr data-change="{change}">{"".join(f"<td>{text}</td>" for text in cells)}'
+        f'<tr data-change="{change}">{"".join(f"<td>{text}</td>" for text in cells)}{more}'
         f'<th scope="row" data-frame="{html.escape(function.name)}" data-change="{change}">'
         f"<span class=name>{html.escape(name)}</span>{where}{caller}</th></tr>\n"
     )
@@ -136,4 +141,4 @@ def _mark(change: Change) -> str:
 
 
 def _minus(share: float) -> str:
-    return signed(share).replace("-", "\N{MINUS SIGN}")
+    return signed(share).replace("-", MINUS)

@@ -26,7 +26,7 @@ def headline(difference: Difference) -> str:
         )
     elif not grew:
         parts.append("No function grew significantly.")
-    return " ".join(parts)
+    return " ".join([*parts, *(_together(function, caller) for function, caller in difference.merged[:_NAMED])])
 
 
 def sampled(difference: Difference) -> str:
@@ -73,6 +73,14 @@ def function_name(function: FunctionChange) -> str:
 def printable(text: str) -> str:
     """The text with what is not seen but acts, such as a terminal's sequences, written as escapes: a library names its own functions."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _together(function: FunctionChange, caller: FunctionChange) -> str:
+    """A function that may have become a part of its caller is no news but the sum of both."""
+    return (
+        f"{function_name(function)} vanished and its caller {function_name(caller)} grew by as much: the compiler may have inlined it; "
+        f"together they moved {signed(function.own.value + caller.own.value)} points."
+    )
 
 
 def _inside(difference: Difference) -> str:

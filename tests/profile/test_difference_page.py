@@ -74,6 +74,16 @@ def test_the_same_twice_says_so_and_colours_nothing(profile: Profile) -> None:
     assert "▲ +" not in text
 
 
+def test_what_the_compiler_inlined_is_no_news(profile: Profile) -> None:
+    first = of(profile, {("run (a.so)", "dm_scan (a.so)"): 40, ("run (a.so)", "dm_scan (a.so)", "dot_four (a.so)"): 900})
+    second = of(profile, {("run (a.so)", "dm_scan (a.so)"): 940})
+    assert headline(difference(first, second)) == (
+        "Grew: dm_scan +95.7 points (+94.2 to +96.9). Shrank: dot_four -95.7 points (-96.9 to -94.2). "
+        "dot_four vanished and its caller dm_scan grew by as much: the compiler may have inlined it; together they moved 0.0 points."
+    )
+    assert difference(second, first).merged == (), "a new function may be work that was added"
+
+
 def test_equal_shares_are_no_explanation(profile: Profile) -> None:
     first = of(profile, {("run (a.so)", "dm_slow (a.so)"): 950, ("run (a.so)",): 50})
     second = of(profile, {("run (a.so)", "dm_slow (a.so)"): 956, ("run (a.so)",): 44})
@@ -122,8 +132,8 @@ def test_columns_of_another_engine(found: Difference) -> None:
     text = render_difference(
         found, title="t", subtitle="s", extra={"memcpy (libc.so.6)": ("0", "3,072")}, extra_titles=("old", "new")
     )
-    assert '<th scope="col">old</th><th scope="col">new</th>' in text
-    assert "<td>0</td><td>3,072</td>" in text
+    assert '<th scope="col" class="more">old</th><th scope="col" class="more">new</th>' in text
+    assert '<td class="more" data-label="old">0</td><td class="more" data-label="new">3,072</td>' in text
 
 
 def test_files(found: Difference, tmp_path: Path) -> None:

@@ -48,6 +48,6 @@ def known_pair(profile: Profile) -> tuple[Profile, Profile]:
 
 def hostile_pair(profile: Profile) -> tuple[Profile, Profile]:
     return (
-        of(profile, {(name, "x"): 50 for name in HOSTILE[:3]}),
-        of(profile, {(name, "x"): 50 for name in HOSTILE[1:]} | {(HOSTILE[3],): 200}),
+        of(profile, {(name, "x", name): 50 for name in HOSTILE[:3]}),
+        of(profile, {(name, "x", name): 50 for name in HOSTILE[1:]} | {(HOSTILE[3],): 200}),
     )

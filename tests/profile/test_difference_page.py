@@ -81,6 +81,8 @@ def test_what_the_compiler_inlined_is_no_news(profile: Profile) -> None:
         "Grew: dm_scan +95.7 points (+94.2 to +96.9). Shrank: dot_four -95.7 points (-96.9 to -94.2). "
         "dot_four vanished and its caller dm_scan grew by as much: the compiler may have inlined it; together they moved 0.0 points."
     )
+    partly = of(profile, {("run (a.so)", "dm_scan (a.so)"): 540, ("run (a.so)", "dm_scan (a.so)", "dot_four (a.so)"): 400})
+    assert difference(first, partly).merged == (), "it is still there"
     assert difference(second, first).merged == (), "a new function may be work that was added"
 
 

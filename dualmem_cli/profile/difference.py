@@ -147,7 +147,9 @@ def difference(baseline: Profile, candidate: Profile) -> Difference:
         )
         for name, (counts, total) in functions.items()
     ]
-    ranked = tuple(sorted(found, key=lambda f: (not f.own.significant, -abs(f.own.value), -sum(f.total), f.name)))
+    ranked = tuple(
+        sorted(found, key=lambda f: (not f.own.significant, -abs(f.own.value), -f.own.baseline - f.own.candidate, f.name))
+    )
     return Difference(
         baseline=baseline,
         candidate=candidate,

@@ -63,6 +63,8 @@ figcaption{color:var(--muted);font-size:.85rem;line-height:1.4;margin-top:.1rem}
 svg.plot{display:block;width:100%;height:auto;overflow:visible}
 svg.plot *{stroke-linejoin:round;stroke-linecap:butt}
 svg.plot text{font-family:inherit}
+iframe{display:block;width:100%;height:min(90vh,52rem);margin:.8rem 0 1rem;
+border:1px solid var(--line);border-radius:8px;color-scheme:light dark}
 footer{margin-top:2.4rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--muted);font-size:.92rem}
 @media (min-width:64rem) and (max-width:86rem){table.main .extra{display:none}}
 @media (max-width:64rem){

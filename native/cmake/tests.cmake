@@ -2,6 +2,10 @@
 # inside so that a test can reach every variant.
 set(host_tests test_histogram test_request test_answer test_execute test_pages)
 file(GLOB test_sources CONFIGURE_DEPENDS tests/test_*.c)
+set(test_seconds 300)
+if(CMAKE_CROSSCOMPILING) # an emulator is many times slower
+  set(test_seconds 1200)
+endif()
 set(variant_tests) # those that include the header of a table of variants
 foreach(source IN LISTS test_sources)
   get_filename_component(name ${source} NAME_WE)
@@ -14,7 +18,7 @@ foreach(source IN LISTS test_sources)
   # Under an emulator the clocks and pages that the host works with are not the machine's: its tests are only compiled then.
   if(NOT (CMAKE_CROSSCOMPILING AND (name IN_LIST host_tests OR name MATCHES "^test_(footprint|snapshot_damage)$")))
     add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${test_seconds})
   endif()
   file(STRINGS ${source} tables REGEX "^#include \"(simd|index|kernels)/")
   if(tables)

@@ -131,14 +131,14 @@ test-neon: build ## the tests of the library on emulated 64-bit ARM, where a cro
 	  echo "SKIP neon: apt-get install gcc-aarch64-linux-gnu qemu-user"; exit 0; fi; \
 	PATH="$(abspath $(BIN)):$$PATH" && cmake -S native -B $(NEON_BUILD) -G Ninja --toolchain cmake/aarch64.cmake \
 	  -DDUALMEM_TESTS=ON -DDUALMEM_LAYOUTS=1 -DDUALMEM_WERROR=ON >/dev/null && cmake --build $(NEON_BUILD) -j $(JOBS) && \
-	  ctest --test-dir $(NEON_BUILD) --output-on-failure --no-tests=error
+	  ctest --test-dir $(NEON_BUILD) -j $(JOBS) --output-on-failure --no-tests=error
 
 sanitize: build $(VENV)/simde ## the C tests under address and undefined-behaviour sanitizers, the threaded ones under the thread sanitizer
 	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native -B build/asan -G Ninja -DDUALMEM_TESTS=ON -DDUALMEM_LAYOUTS=1 \
 	  -DCMAKE_PREFIX_PATH="$$(echo $(abspath $(VENV))/lib/python3*/site-packages/cmeel.prefix)" \
 	  -DDUALMEM_SANITIZE=address,undefined >/dev/null
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/asan -j $(JOBS)
-	@PATH="$(abspath $(BIN)):$$PATH" ctest --test-dir build/asan --output-on-failure --no-tests=error
+	@PATH="$(abspath $(BIN)):$$PATH" ctest --test-dir build/asan -j $(JOBS) --output-on-failure --no-tests=error
 	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native -B build/tsan -G Ninja -DDUALMEM_TESTS=ON -DDUALMEM_LAYOUTS=1 -DDUALMEM_EMULATE=OFF \
 	  -DDUALMEM_SANITIZE=thread >/dev/null
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/tsan -j $(JOBS)

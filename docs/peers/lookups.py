@@ -135,8 +135,6 @@ def main() -> None:
             path = Path(folder) / f"{name}.toml"
             path.write_text(scenario(name, data=asked.data, queries=asked.queries))
             record = stripped(bench((str(path),), [peer for peer in peers if peer.exists()]))
-        for used in record["scenarios"]:
-            used["path"] = Path(used["path"]).name
         kept = asked.into / f"lookups-{name}.json"
         kept.write_text(json.dumps(record, separators=(",", ":")) + "\n")
         draw(kept)

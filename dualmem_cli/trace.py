@@ -19,7 +19,7 @@ MAGIC, VERSION = b"DMTRACE\0", 1
 MOST_KINDS = 64
 KEY_BITS = 56
 LONGEST_NS = 366 * 86_400 * 10**9  # a year: what lasts longer was not meant
-_HEADER = struct.Struct("<8sIIQQIII20x")
+_HEADER = struct.Struct("<8sIIQQIII20s")
 _OPERATION = 16  # bytes
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -97,7 +97,7 @@ def encode(made: Trace) -> bytes:
     note = json.dumps(made.note, sort_keys=True, ensure_ascii=False).encode()
     body = names + operations.tobytes() + note
     sizes = (len(made.names), len(made), made.duration_ns, len(names), len(note))
-    return _HEADER.pack(MAGIC, VERSION, *sizes, zlib.crc32(body)) + body
+    return _HEADER.pack(MAGIC, VERSION, *sizes, zlib.crc32(body), b"") + body
 
 
 def decode(content: bytes, *, path: str) -> Trace:
@@ -106,9 +106,10 @@ def decode(content: bytes, *, path: str) -> Trace:
 
     if len(content) < _HEADER.size or not content.startswith(MAGIC):
         raise TraceError(f"{path}: not a trace", hint="Make one with `dualmem trace make` or `dualmem trace convert`.")
-    _, version, kinds, count, duration_ns, names_size, note_size, crc = _HEADER.unpack_from(content)
-    if version != VERSION:
-        raise TraceError(f"{path}: a trace of version {version}; this dualmem reads version {VERSION}")
+    _, version, kinds, count, duration_ns, names_size, note_size, crc, rest = _HEADER.unpack_from(content)
+    if version != VERSION or any(rest):
+        found = f"version {version}" + (", with a longer header" if any(rest) else "")
+        raise TraceError(f"{path}: a trace of {found}; this dualmem reads version {VERSION}")
     wanted = _HEADER.size + names_size + _OPERATION * count + note_size
     if wanted != len(content):
         raise _damaged(path, f"{len(content):,} bytes, and its header promises {wanted:,}")

@@ -11,7 +11,8 @@ def schema(
     what: Annotated[
         str,
         typer.Argument(
-            help="scenario, load (a load scenario), record, selftest (its record), summary (what --json prints) or selftest-summary (of a self-test)."
+            help="scenario, load (a load scenario), record, selftest (its record), summary (what --json prints) or selftest-summary "
+            "(of a self-test)."
         ),
     ] = "scenario",
 ) -> int:

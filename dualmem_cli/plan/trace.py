@@ -136,11 +136,13 @@ def choose_keys(keys: KeyChoice, theta: float, first: int, there: Counts, stream
 
     uniform: any of those that are there. zipfian: rank r of the first ones with a chance in proportion to 1 / (r + 1)^theta, ranks
     scattered over the keys. latest: rank r counted back from the newest that is there, with the same chances."""
+    newest: Counts = there - np.uint64(1)
     if keys is KeyChoice.UNIFORM:
-        return np.minimum((stream.random(len(there)) * there).astype(np.uint64), there - np.uint64(1))
+        return np.minimum((stream.random(len(there)) * there).astype(np.uint64), newest)
     if keys is KeyChoice.ZIPFIAN:
         return scattered(zipf_ranks(theta, np.full(len(there), first, np.uint64), stream), first)
-    return there - np.uint64(1) - zipf_ranks(theta, there, stream)
+    newest -= zipf_ranks(theta, there, stream)
+    return newest
 
 
 def scattered(ranks: Counts, n: int) -> Counts:
@@ -149,7 +151,8 @@ def scattered(ranks: Counts, n: int) -> Counts:
     step = max(1, round(n / ((1 + math.sqrt(5)) / 2)))
     while math.gcd(step, n) != 1:
         step += 1
-    return (ranks * np.uint64(step) + np.uint64(n // 2)) % np.uint64(n)
+    keys: Counts = (ranks * np.uint64(step) + np.uint64(n // 2)) % np.uint64(n)
+    return keys
 
 
 def zipf_ranks(theta: float, n: Counts, stream: np.random.Generator) -> Counts:

@@ -6,7 +6,7 @@ from types import FrameType
 
 import typer
 
-from dualmem_cli.cli import baseline, bench, compare, doctor, kernels, profile, report, schema, selftest
+from dualmem_cli.cli import baseline, bench, compare, doctor, kernels, profile, report, schema, selftest, trace
 from dualmem_cli.cli.streams import leave_stdout
 from dualmem_cli.errors import DualmemError, ExitStatus
 
@@ -26,6 +26,7 @@ app.command()(compare.compare)
 app.add_typer(baseline.app, name="baseline")
 app.command()(report.report)
 app.command()(kernels.kernels)
+app.add_typer(trace.app, name="trace")
 app.command()(selftest.selftest)
 app.command()(doctor.doctor)
 app.command()(schema.schema)

@@ -63,16 +63,21 @@ def read_scenarios(paths: tuple[Path, ...]) -> tuple[Scenario, ...]:
 
     found: dict[str, Scenario] = {}
     for path in paths:
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except OSError as error:
-            raise ScenarioError(f"{path}: {error.strerror}", hint="Give a scenario file or the name of a scenario.") from None
-        except UnicodeDecodeError:
-            raise ScenarioError(f"{path}: not UTF-8 text", hint="Scenario files are TOML.") from None
+        text = scenario_text(path)
         if path.stem in found and found[path.stem].path != str(path):
             raise ScenarioError(f'{path} and {found[path.stem].path} are both called "{path.stem}"', hint="Rename one.")
         found[path.stem] = parse_scenario(text, path=str(path), name=path.stem)
     return tuple(found.values())
+
+
+def scenario_text(path: Path) -> str:
+    """The text of a scenario file. Raises ScenarioError."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ScenarioError(f"{path}: {error.strerror}", hint="Give a scenario file or the name of a scenario.") from None
+    except UnicodeDecodeError:
+        raise ScenarioError(f"{path}: not UTF-8 text", hint="Scenario files are TOML.") from None
 
 
 def scenarios_for(chosen: list[str] | None, *, libraries: Sequence[Library], named: bool) -> tuple[Scenario, ...]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from dualmem_cli.errors import ScenarioError
+from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.model.workload import (
     ArrivalKind,
     Arrivals,
@@ -19,8 +20,9 @@ from dualmem_cli.model.workload import (
 )
 from dualmem_cli.plan.data_table import DataTable, choose_data, data_of
 from dualmem_cli.plan.limits import LOAD_RATIOS, LOAD_TIMES, operation_of, read_limits
+from dualmem_cli.plan.scenario import parse_scenario
 from dualmem_cli.plan.spelling import did_you_mean
-from dualmem_cli.plan.toml_table import Table, located, read_table, read_toml
+from dualmem_cli.plan.toml_table import Table, located, read_table, read_toml, titled_schema
 
 _Fraction = Annotated[float, Field(gt=0, lt=10)]
 _Name = Annotated[str, Field(min_length=1)]
@@ -102,6 +104,19 @@ class LoadScenarioFile(Table):
     @classmethod
     def _choose_data(cls, raw: Any) -> Any:
         return choose_data(raw)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of load scenario files."""
+    return titled_schema(LoadScenarioFile, "dualmem load scenario")
+
+
+def parse_any_scenario(text: str, *, path: str, name: str) -> Scenario | LoadScenario:
+    """A scenario of either kind: one that names a workload, or mode "load", is a load scenario."""
+    raw = read_toml(text, path=path)
+    measure = raw.get("measure")
+    load = "workload" in raw or (isinstance(measure, dict) and measure.get("mode") == "load")
+    return parse_load_scenario(text, path=path, name=name) if load else parse_scenario(text, path=path, name=name)
 
 
 def parse_load_scenario(text: str, *, path: str, name: str) -> LoadScenario:

@@ -3,12 +3,12 @@
 import hashlib
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, model_validator
 
 from dualmem_cli.model.scenario import Gate, Measure, Mode, Reference, Scenario
 from dualmem_cli.plan.data_table import DataTable, choose_data, data_of
 from dualmem_cli.plan.limits import read_limits
-from dualmem_cli.plan.toml_table import Table, line_of, read_table, read_toml
+from dualmem_cli.plan.toml_table import Table, line_of, read_table, read_toml, titled_schema
 
 __all__ = ["ScenarioFile", "json_schema", "line_of", "parse_scenario"]
 
@@ -87,10 +87,7 @@ class ScenarioFile(Table):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of scenario files."""
-    schema = TypeAdapter(ScenarioFile).json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "dualmem scenario"
-    return schema
+    return titled_schema(ScenarioFile, "dualmem scenario")
 
 
 def parse_scenario(text: str, *, path: str, name: str) -> Scenario:

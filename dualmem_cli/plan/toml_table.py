@@ -45,6 +45,11 @@ def read_table(model: type[T], raw: dict[str, Any], *, text: str, path: str) -> 
     raise _scenario_error(text, path, location, kind, message, known) from None
 
 
+def titled_schema(model: type[Table], title: str) -> dict[str, Any]:
+    """The JSON Schema of files that are such a table."""
+    return {**model.model_json_schema(), "$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
+
+
 def nested(table: type[T], raw: dict[str, Any], *, key: str) -> T:
     """The table under `key` as the one kind that it is, so that an error names this kind's keys."""
     try:

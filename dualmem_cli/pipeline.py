@@ -19,6 +19,8 @@ from dualmem_cli.model.plan import Arm, Case, Role
 from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.samples import WorkerRun
 from dualmem_cli.model.scenario import Scenario
+from dualmem_cli.model.workload import LoadScenario
+from dualmem_cli.offered import ONCE, Extent, bench_loads
 from dualmem_cli.plan.cases import bench_arms, compare_arms, control_arms, expand
 from dualmem_cli.plan.ceilings import ceiling_scenarios
 from dualmem_cli.plan.pairing import pair
@@ -28,11 +30,19 @@ from dualmem_cli.store import records
 _RECORDS_LOOKED_AT = 10
 
 
-def bench(lab: Laboratory, scenarios: tuple[Scenario, ...], build: Build, peers: tuple[Build, ...] = ()) -> Opened:
+def bench(
+    lab: Laboratory,
+    scenarios: tuple[Scenario, ...],
+    build: Build,
+    peers: tuple[Build, ...] = (),
+    *,
+    loads: tuple[LoadScenario, ...] = (),
+    extent: Extent = ONCE,
+) -> Opened:
     """Measure every case of every scenario on one build, with the kernels of the same name that peers offer beside it; then the ceilings
-    of the machine, if the library has them."""
+    of the machine, if the library has them; then the loads, as far as `extent` says."""
     scenarios = (*scenarios, *ceiling_scenarios(scenarios, build.library))
-    with lab.opened("bench", scenarios, (build, *peers), baseline="") as opened:
+    with lab.opened("bench", scenarios, (build, *peers), baseline="", loads=loads) as opened:
         planned = []
         for scenario in scenarios:
             expansion = expand(scenario, build.library, data=opened.digest(scenario))
@@ -49,6 +59,7 @@ def bench(lab: Laboratory, scenarios: tuple[Scenario, ...], build: Build, peers:
             opened.add_cautions(bench_cautions(run, finding))
             opened.judge_together()
             lab.save(opened)
+        bench_loads(lab, opened, loads, build, extent)
     return opened
 
 

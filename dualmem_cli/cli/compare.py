@@ -73,7 +73,7 @@ def compare(
     )
     earlier = earlier_of(continue_, scenarios=scenarios)
     asked = [scenario.path for scenario in earlier.scenarios if scenario.path] if earlier else scenarios
-    chosen = setting.scenarios_for(asked, libraries=(old.library, new.library), named=bool(library or links))
+    chosen, loads = setting.scenarios_for(asked, libraries=(old.library, new.library), named=bool(library or links))
     if earlier is not None:
         check_continues(earlier, path=str(continue_), old=old, new=new, scenarios=chosen, worker=worker)
     shown = progress.chosen(quiet=quiet)

@@ -17,6 +17,8 @@ from dualmem_cli.model.units import Unit
 from dualmem_cli.stats.histogram import merge, percentile
 
 SATURATION = "saturation"
+_TRIAL_S = 4.0
+_FEWEST_OPERATIONS = 2_000
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 RESOLUTION = 1.05  # lowest failing rate / highest holding rate, at the end
 MOST_TRIALS = 32
@@ -75,9 +77,16 @@ def next_rate(trials: Sequence[Trial], *, start: float) -> float | None:
     return None
 
 
+def operations_for(rate: float) -> int:
+    """How many operations a trial at that rate plays: four seconds of them, and never fewer than can have a P99."""
+    return max(_FEWEST_OPERATIONS, math.ceil(_TRIAL_S * rate))
+
+
 def trial_of(played: Played, limits: tuple[Budget, ...]) -> Trial:
     """Whether a play kept up with its rate and within its limits. Its rate is the play's speed, 1 being that of the trace."""
-    keeps_up = played.scheduled_ns >= KEEPS_UP * played.elapsed_ns
+    last = merge(known.service for known in played.kinds)
+    elapsed = played.elapsed_ns - last.sum_ns / max(1, last.count)  # the last operation's own time is no delay
+    keeps_up = played.scheduled_ns >= KEEPS_UP * elapsed
     return Trial(played.play.speed, keeps_up and all(_kept(played, limit) for limit in limits))
 
 

@@ -69,7 +69,7 @@ def _workload(raw: dict[str, Any]) -> Workload:
         summary=raw["summary"],
         needs_data=raw["needs_data"],
         supported=raw["supported"],
-        reason=raw["reason"],
+        reason=raw["reason"] or "",
         parameters=tuple(Parameter(**{key: p[key] for key in Parameter.__dataclass_fields__}) for p in raw["parameters"]),
         metrics=tuple(
             Metric(name=m["name"], unit=m["unit"], better=Better(m["better"]), scope=Scope(m["scope"]), meaning=m["meaning"])
@@ -90,7 +90,8 @@ def clock_of(event: Event) -> Clock:
 def populations_of(event: Event) -> tuple[Population, ...]:
     """What every arm's store holds, from a `ready` or a `done` event."""
     return tuple(
-        Population(metrics=tuple(arm["metrics"]), fans=None if arm["fans"] is None else tuple(arm["fans"])) for arm in event["arms"]
+        Population(metrics=tuple(arm["metrics"]), fans=None if arm["fans"] is None else tuple(arm["fans"]))
+        for arm in event["arms"]
     )
 
 
@@ -98,7 +99,7 @@ def played_of(event: Event, play: Play) -> Played:
     """The answer to `play`. Raises ValueError when it answers something else."""
     if (event["arm"], event["first"], event["count"]) != (play.arm, play.first, play.count):
         raise ValueError("an answer to another play")
-    kinds = tuple(_kind(kind, result) for kind, result in zip(event["kinds"], event["results"], strict=True))
+    kinds = tuple(_kind(name, raw) for name, raw in event["kinds"].items())
     if sum(kind.operations for kind in kinds) != play.count:
         raise ValueError("not every operation was played")
     return Played(
@@ -111,14 +112,15 @@ def played_of(event: Event, play: Play) -> Played:
     )
 
 
-def _kind(raw: dict[str, Any], result: str) -> KindPlayed:
+def _kind(name: str, raw: dict[str, Any]) -> KindPlayed:
     response = raw.get("response")
     return KindPlayed(
+        name=name,
         operations=raw["operations"],
         errors=raw["errors"],
         response=_histogram(response) if response is not None else None,
         service=_histogram(raw["service"]),
-        result=result,
+        result=raw["results"],
     )
 
 

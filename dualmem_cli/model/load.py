@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dualmem_cli.model.plan import Arm
 from dualmem_cli.model.samples import Clock, Failure, Histogram
+from dualmem_cli.model.workload import ArrivalKind, LoadScenario, TraceFacts, Workload
 
 
 class PlayMode(StrEnum):
@@ -57,6 +59,7 @@ class KindPlayed:
     """What the operations of one kind took in one play. `response` is from the scheduled time (None in a closed play), `service` from the
     begin. `result` is the digest of what they found."""
 
+    name: str
     operations: int
     errors: int
     response: Histogram | None
@@ -77,7 +80,7 @@ class Played:
     major_faults: int
     voluntary_switches: int
     involuntary_switches: int
-    rss_bytes: int
+    rss_bytes: int | None
     metrics: tuple[float | None, ...]
 
     @property
@@ -124,3 +127,41 @@ class PlayerRun:
     def of(self, part: Part, arm: int) -> tuple[Played, ...]:
         """The plays of one part on one arm, in time order."""
         return tuple(played for known, played in self.plays if known is part and played.play.arm == arm)
+
+    def of_arm(self, arm: int) -> tuple[Played, ...]:
+        """Everything that was played on one arm, in time order."""
+        return tuple(played for _, played in self.plays if played.play.arm == arm)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRun:
+    """All players of one variant of a load scenario. `workloads` are what the arms' libraries said of them, arm by arm. `times` is the file
+    with the times of every operation, beside the record; "" where it was not asked for."""
+
+    scenario: LoadScenario
+    variant: str
+    arms: tuple[Arm, ...]
+    workloads: tuple[Workload, ...]
+    trace: TraceFacts
+    players: tuple[PlayerRun, ...]
+    failure: Failure | None
+    times: str = ""
+
+    @property
+    def id(self) -> str:
+        """Stable name across builds and machines: 'mixed/dual'."""
+        return f"{self.scenario.name}/{self.variant}"
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that the trace has operations of."""
+        return tuple(name for name, count in self.trace.kinds if count)
+
+    @property
+    def open(self) -> bool:
+        """Whether operations begin when the trace says so."""
+        return self.scenario.measure.arrivals.kind is not ArrivalKind.CLOSED
+
+    def steady(self, arm: int = 0) -> tuple[Played, ...]:
+        """The measured sections of one arm, of all players in time order."""
+        return tuple(played for player in self.players for played in player.of(Part.STEADY, arm))

@@ -11,6 +11,7 @@ batches can be had, the interval is not known and says so.
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.samples import Histogram
@@ -32,7 +33,7 @@ def batches(sections: Sequence[Histogram], share: float) -> tuple[Histogram, ...
     if wanted < FEWEST_BATCHES:
         return ()
     borders = [round(number * len(filled) / wanted) for number in range(wanted + 1)]
-    return tuple(merge(filled[low:high]) for low, high in zip(borders, borders[1:], strict=False))
+    return tuple(merge(filled[low:high]) for low, high in pairwise(borders))
 
 
 def percentile_interval(sections: Sequence[Histogram], share: float, *, confidence: float) -> Estimate:

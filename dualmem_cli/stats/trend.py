@@ -12,6 +12,7 @@ that do not:
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from statistics import fmean
 
 from dualmem_cli.model.estimate import Estimate
@@ -38,7 +39,7 @@ def growth(values: Sequence[float], *, confidence: float, unit: Unit | str) -> E
     if len(values) < FEWEST:
         return None
     levels = _batched(values)
-    steps = [after - before for before, after in zip(levels, levels[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(levels)]
     each = mean_interval(steps, confidence=confidence, unit=unit, method=f"mean of {len(steps)} steps between batches in time")
     whole = float(len(levels))
     return replace(each, value=each.value * whole, low=each.low * whole, high=each.high * whole)
@@ -48,4 +49,4 @@ def _batched(values: Sequence[float]) -> list[float]:
     """Means of neighbours: at most 24, at least 8."""
     count = min(_MOST_BATCHES, len(values))
     borders = [round(number * len(values) / count) for number in range(count + 1)]
-    return [fmean(values[low:high]) for low, high in zip(borders, borders[1:], strict=False)]
+    return [fmean(values[low:high]) for low, high in pairwise(borders)]

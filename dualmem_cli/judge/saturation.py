@@ -10,6 +10,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dualmem_cli.model.estimate import Estimate
+from dualmem_cli.model.load import LoadRun, Part, Played
+from dualmem_cli.model.scenario import Budget
+from dualmem_cli.model.units import Unit
+from dualmem_cli.stats.histogram import merge, percentile
+
+SATURATION = "saturation"
+_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 RESOLUTION = 1.05  # lowest failing rate / highest holding rate, at the end
 MOST_TRIALS = 32
 KEEPS_UP = 0.95  # of the offered rate: with less achieved, what waits grows without end whatever the percentile says yet
@@ -32,7 +40,7 @@ class Bracket:
 
     @property
     def closed(self) -> bool:
-        return 0 < self.held and self.failed <= self.held * RESOLUTION * (1 + 1e-9)
+        return self.held > 0 and self.failed <= self.held * RESOLUTION * (1 + 1e-9)
 
 
 def bracket(trials: Sequence[Trial]) -> Bracket:
@@ -65,3 +73,44 @@ def next_rate(trials: Sequence[Trial], *, start: float) -> float | None:
         if sum(trial.rate == end for trial in trials) < 2:
             return end
     return None
+
+
+def trial_of(played: Played, limits: tuple[Budget, ...]) -> Trial:
+    """Whether a play kept up with its rate and within its limits. Its rate is the play's speed, 1 being that of the trace."""
+    keeps_up = played.scheduled_ns >= KEEPS_UP * played.elapsed_ns
+    return Trial(played.play.speed, keeps_up and all(_kept(played, limit) for limit in limits))
+
+
+def _kept(played: Played, limit: Budget) -> bool:
+    kind = next((known.name for known in played.kinds if limit.quantity.startswith(f"{known.name}.")), "")
+    quantity = limit.quantity.removeprefix(f"{kind}.")
+    responses = [known.response for known in played.kinds if known.response is not None and kind in ("", known.name)]
+    pooled = merge(responses)
+    if not pooled.count:
+        return True  # this stretch of the trace has none
+    value = float(pooled.max_ns) if quantity == "max" else percentile(pooled, _SHARES[quantity])
+    return value >= limit.limit if limit.minimum else value <= limit.limit
+
+
+def saturation_estimate(run: LoadRun) -> dict[str, Estimate]:
+    """The highest rate that held, and the lowest that did not as the upper end of what is not known; empty without a search."""
+    plays = [played for player in run.players for played in player.of(Part.SEARCH, 0)]
+    if not plays:
+        return {}
+    trials = [trial_of(played, run.scenario.saturation) for played in plays]
+    known, rate = bracket(trials), run.trace.rate
+    fewest = min(played.operations for played in plays)
+    limits = ", ".join(limit.quantity for limit in run.scenario.saturation)
+    end = f"{rate * known.failed:,.0f}/s did not hold" if math.isfinite(known.failed) else "no rate failed"
+    return {
+        SATURATION: Estimate(
+            value=rate * known.held,
+            low=rate * known.held,
+            high=rate * known.failed,
+            confidence=1.0,
+            unit=Unit.PER_SECOND,
+            count=len(plays),
+            method=f"highest rate that kept {limits} and {KEEPS_UP:.0%} of itself; {end}; "
+            f"{len(plays)} trials of {fewest:,} operations or more",
+        )
+    }

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from dualmem_cli.model.scenario import Budget
+from dualmem_cli.plan.spelling import did_you_mean
 from dualmem_cli.plan.toml_table import located
 
 # Exact, because 95 times the float 0.01 is more than 0.95 and a recall of 0.95 would miss it.
@@ -39,6 +40,12 @@ def operation_of(quantity: str) -> tuple[str, str]:
     """("lookup", "p99.9") for "lookup.p99.9": the operation that a quantity is of, "" for all together, and what of it."""
     operation, dot, rest = quantity.partition(".")
     return (operation, rest) if dot and rest in LOAD_TIMES else ("", quantity)
+
+
+def nearest_quantity(quantity: str, known: tuple[str, ...]) -> str:
+    """What a quantity that a load does not measure may have meant: one that is known, of all operations or of the one that it names."""
+    operation, dot, _ = quantity.partition(".")
+    return did_you_mean(quantity, (*known, *(f"{operation}.{time}" for time in LOAD_TIMES if dot)))
 
 
 def read_limits(table: Mapping[str, str], *, key: str, text: str, path: str) -> tuple[Budget, ...]:

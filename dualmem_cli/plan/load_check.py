@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from dualmem_cli.errors import ScenarioError
 from dualmem_cli.model.workload import KeySpace, LoadScenario, Workload, WorkloadLibrary
-from dualmem_cli.plan.limits import LOAD_RATIOS, LOAD_TIMES, operation_of
+from dualmem_cli.plan.limits import LOAD_RATIOS, LOAD_TIMES, nearest_quantity, operation_of
 from dualmem_cli.plan.spelling import did_you_mean
 from dualmem_cli.plan.toml_table import line_of
 
@@ -89,7 +89,9 @@ def _check_limits(scenario: LoadScenario, workload: Workload, performed: tuple[s
             near = did_you_mean(operation, performed)
             raise _error(scenario, (key, quantity), f'"{operation}" is not performed by this scenario; {near}')
         if not operation and key == "budget" and rest not in (known := (*LOAD_TIMES, *LOAD_RATIOS, *metrics)):
-            raise _error(scenario, (key, quantity), f'"{quantity}" is not measured by this scenario; {did_you_mean(rest, known)}')
+            raise _error(
+                scenario, (key, quantity), f'"{quantity}" is not measured by this scenario; {nearest_quantity(rest, known)}'
+            )
 
 
 def _error(scenario: LoadScenario, keys: tuple[str, ...], message: str) -> ScenarioError:

@@ -19,9 +19,8 @@ from dualmem_cli.model.workload import (
     Twin,
 )
 from dualmem_cli.plan.data_table import DataTable, choose_data, data_of
-from dualmem_cli.plan.limits import LOAD_RATIOS, LOAD_TIMES, operation_of, read_limits
+from dualmem_cli.plan.limits import LOAD_RATIOS, LOAD_TIMES, nearest_quantity, operation_of, read_limits
 from dualmem_cli.plan.scenario import parse_scenario
-from dualmem_cli.plan.spelling import did_you_mean
 from dualmem_cli.plan.toml_table import Table, located, read_table, read_toml, titled_schema
 
 _Fraction = Annotated[float, Field(gt=0, lt=10)]
@@ -207,7 +206,7 @@ def _check_quantities(table: LoadScenarioFile, text: str, path: str) -> None:
     for key, entries, known in tables:
         for quantity in entries:
             if operation_of(quantity)[1] not in known:
-                raise located(text, path, (key, quantity), f"is not measured by a load; {did_you_mean(quantity, known)}")
+                raise located(text, path, (key, quantity), f"is not measured by a load; {nearest_quantity(quantity, known)}")
             if key == "gate" and quantity != "errors" and entries[quantity] == 0:
                 raise located(text, path, (key, quantity), "input should be greater than 0")
     for quantity in table.budget:

@@ -117,10 +117,7 @@ def _operation(raw: dict[str, Any], number: int, where: str) -> _Line:
     name, key = raw["operation"], raw.get("key", 0)
     if not isinstance(name, str):
         raise TraceError(f'{where}: "operation" is a text')
-    try:
-        check_name(name)
-    except TraceError as error:
-        raise TraceError(f"{where}: {error.what}") from None
+    _check_name(name, where)
     if not isinstance(key, int) or isinstance(key, bool) or not 0 <= key < 1 << KEY_BITS:
         raise TraceError(f'{where}: "key" is a whole number from 0, below 2^{KEY_BITS}')
     return _Line(number, _nanoseconds(raw["at"], "at", where), name, key)
@@ -135,7 +132,7 @@ def _head(raw: dict[str, Any], where: str) -> _Head:
         raise TraceError(f'{where}: "note" is an object')
     duration_ns = _nanoseconds(raw["duration"], "duration", where) if "duration" in raw else None
     for name in names:
-        check_name(name)
+        _check_name(name, where)
     return _Head(duration_ns, tuple(names), json.loads(json.dumps(note, default=float)))
 
 
@@ -143,6 +140,13 @@ def _check_keys(raw: dict[str, Any], known: tuple[str, ...], where: str) -> None
     for key in raw:
         if key not in known:
             raise TraceError(f'{where}: "{key}" is not a key here; {did_you_mean(key, known)}')
+
+
+def _check_name(name: str, where: str) -> None:
+    try:
+        check_name(name)
+    except TraceError as error:
+        raise TraceError(f"{where}: {error.what}") from None
 
 
 def _check_order(lines: list[_Line], path: str) -> None:

@@ -171,8 +171,8 @@ static void *work(void *argument) {
     player *self = argument;
     dmp_crew *crew = self->crew;
     this_player = self;
-    stack_t stack = {.ss_sp = self->handler_stack, .ss_size = HANDLER_STACK};
-    (void)sigaltstack(&stack, NULL);
+    stack_t stack = {.ss_sp = self->handler_stack, .ss_size = HANDLER_STACK}, other;
+    (void)sigaltstack(&stack, &other);
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* nanoseconds; a sleep may be 50 us too long by default */
     (void)pthread_mutex_lock(&crew->lock);
     for (uint64_t seen = 0; !crew->closing;) {
@@ -199,6 +199,7 @@ static void *work(void *argument) {
         (void)pthread_cond_signal(&crew->report);
     }
     (void)pthread_mutex_unlock(&crew->lock);
+    (void)sigaltstack(&other, NULL); /* a sanitizer has one of its own there, and frees what it finds */
     return NULL;
 }
 

@@ -7,8 +7,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Memory for the times of a play, there before it begins. A mapping of the file would be written back during the play, and every page
- * written back faults again. The file's room is reserved now: what was played for an hour must not be lost to a full disk. */
+/* Memory for the times of a play, there before it begins. A mapping of the file would be written back during the play,
+ * and every page written back faults again. The file's room is reserved now: what was played for an hour must not be
+ * lost to a full disk. */
 static int32_t reserve_times(dmp_player *self, size_t size, dmp_times **times) {
     const off_t end = lseek(self->times, 0, SEEK_END);
     if (fallocate(self->times, FALLOC_FL_KEEP_SIZE, end > 0 ? end : 0, (off_t)size) != 0 && errno == ENOSPC) {
@@ -61,7 +62,8 @@ int32_t dmp_play_all(dmp_player *self) {
     for (;;) {
         dmp_command command = DMP_COMMAND_END;
         dmp_play play;
-        int32_t status = dmp_command_read(&self->input, &self->request, self->trace.count, &command, &play, ERROR(self));
+        int32_t status =
+            dmp_command_read(&self->input, &self->request, self->trace.count, &command, &play, ERROR(self));
         self->malformed = status != DM_OK;
         if (status != DM_OK || command == DMP_COMMAND_END) {
             return status;

@@ -157,12 +157,26 @@ static void put_resident(dmx_answer *answer) {
     }
 }
 
+static void put_first_error(dmx_answer *answer, const dmp_tally *tally) {
+    dmx_answer_key(answer, "first_error");
+    if (tally->errors == 0) {
+        dmx_answer_null(answer);
+        return;
+    }
+    dmx_answer_open(answer, '{');
+    whole_field(answer, "number", tally->first_error);
+    dmx_answer_key(answer, "status");
+    dmx_answer_signed(answer, tally->first_status);
+    dmx_answer_close(answer, '}');
+}
+
 static void put_kinds(dmx_answer *answer, const dmp_trace *trace, const dmp_play *play, const dmp_tally *tallies) {
     open_field(answer, "kinds", '{');
     for (size_t i = 0; i < trace->kinds; i++) {
         open_field(answer, trace->names[i], '{');
         whole_field(answer, "operations", tallies[i].operations);
         whole_field(answer, "errors", tallies[i].errors);
+        put_first_error(answer, &tallies[i]);
         dmx_answer_key(answer, "results");
         dmx_answer_hex(answer, tallies[i].results);
         if (play->open) {

@@ -1,5 +1,5 @@
-/* test_player.c: the parts of the player one by one, then the whole process as a caller sees it. Made for the sanitizers as much as for
- * its own checks: what it plays, and how well it measures, is tested in tests/player. */
+/* test_player.c: the parts of the player one by one, then the whole process as a caller sees it. Made for the
+ * sanitizers as much as for its own checks: what it plays, and how well it measures, is tested in tests/player. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +73,8 @@ static void test_names(void) {
     CHECK(strcmp(text, "nothing") == 0);
     dmp_nearest("lookup", names, 5, text, 10); /* cut off, not overrun */
     CHECK(strcmp(text, "lookup, l") == 0);
-    CHECK(dmp_is_name("a_B-1.+") && !dmp_is_name("") && !dmp_is_name(NULL) && !dmp_is_name("a b") && !dmp_is_name("\""));
+    CHECK(dmp_is_name("a_B-1.+") && !dmp_is_name("") && !dmp_is_name(NULL) && !dmp_is_name("a b") &&
+          !dmp_is_name("\""));
 }
 
 static int32_t opened(size_t size) {
@@ -187,7 +188,8 @@ static void test_crew(void) {
     const dmp_lane lane = {.workload = &workload, .state = &state, .places = {7, 6}};
     uint64_t calls = 0, keys = 0, number = 0;
     for (uint64_t i = 0; i < 40; i++) { /* sections of 1,000: the trace again and again */
-        const dmp_play play = {.first = i % 4 * 1000, .count = 1000, .open = i % 3 != 0, .speed = 2, .threads = 1 + (uint32_t)i % THREADS};
+        const dmp_play play = {
+            .first = i % 4 * 1000, .count = 1000, .open = i % 3 != 0, .speed = 2, .threads = 1 + (uint32_t)i % THREADS};
         dmp_played played;
         dmp_crew_play(crew, &lane, &play, times, &played);
         check_played(&play, &played, times);
@@ -236,15 +238,18 @@ static void test_process(void) {
     memcpy(bytes + HEADER, "echo\0fail", 10);
     seal();
     const char *trace = written(sizeof bytes);
-    static const char *const set_up = "dualmem-player 1\ntask play\nlibrary %s\narm 0 known whole\narm 0 known bare\nthreads 3\n"
-                                      "order 1 0\ntrace %s\ntimes /dev/null\nparameter stall 5\n%s";
+    static const char *const set_up =
+        "dualmem-player 1\ntask play\nlibrary %s\narm 0 known whole\narm 0 known bare\nthreads 3\n"
+        "order 1 0\ntrace %s\ntimes /dev/null\nparameter stall 5\n%s";
     (void)snprintf(request, sizeof request, set_up, SUBJECT, trace,
                    "begin\nplay 0 0 1000 open 1 3\nplay 1 0 4000 closed 1 2\nplay 0 1000 500 open 3.5 1\nend\n");
     CHECK_EQUAL(played_by_process(request, answer, SIZE), 0);
     CHECK(strstr(answer, "{\"event\":\"ready\"") != NULL && strstr(answer, "{\"event\":\"done\"") != NULL);
-    (void)snprintf(request, sizeof request, set_up, SUBJECT, trace, "begin\nplay 0 0 1000 open 1 3\nplay 2 0 1 open 1 1\n");
+    (void)snprintf(request, sizeof request, set_up, SUBJECT, trace,
+                   "begin\nplay 0 0 1000 open 1 3\nplay 2 0 1 open 1 1\n");
     CHECK_EQUAL(played_by_process(request, answer, SIZE), 2);
-    CHECK(strstr(answer, "{\"event\":\"played\"") != NULL && strstr(answer, "request line 13: `play`: 2 is outside of 0 to 1") != NULL);
+    CHECK(strstr(answer, "{\"event\":\"played\"") != NULL &&
+          strstr(answer, "request line 13: `play`: 2 is outside of 0 to 1") != NULL);
     (void)snprintf(request, sizeof request, set_up, SUBJECT, trace, "seed 13\nbegin\nend\n");
     CHECK_EQUAL(played_by_process(request, answer, SIZE), 3);
     CHECK(strstr(answer, "brings bad luck") != NULL);

@@ -71,6 +71,8 @@ def test_results_are_those_of_the_trace_whatever_thread_did_it(player: Player, m
         assert played["kinds"][kind]["operations"] == played["kinds"][kind]["service"]["count"] == len(mine)
         assert played["kinds"][kind]["errors"] == len(mine) - len(good)
         assert played["kinds"][kind]["results"] == results(good)
+        bad = sorted({number for number, _ in mine} - {number for number, _ in good})
+        assert played["kinds"][kind]["first_error"] == ({"number": bad[0], "status": 5} if bad else None)
     assert 0 < played["kinds"]["fail"]["errors"] < 50
     assert played["arm"] == 0 and (played["first"], played["count"], played["threads"]) == (100, 400, threads)
 
@@ -79,7 +81,14 @@ def test_a_kind_that_is_not_played_is_told_of_too(player: Player) -> None:
     operations = [*evenly(10, US, "echo"), (20 * US, "fail", 0)]
     played = player.play(operations, ["0 0 10 open 1 1"]).one("played")
     nothing = {"count": 0, "sum_ns": 0, "max_ns": 0, "buckets": []}
-    assert played["kinds"]["fail"] == {"operations": 0, "errors": 0, "results": "0" * 16, "response": nothing, "service": nothing}
+    assert played["kinds"]["fail"] == {
+        "operations": 0,
+        "errors": 0,
+        "first_error": None,
+        "results": "0" * 16,
+        "response": nothing,
+        "service": nothing,
+    }
 
 
 # ---- times

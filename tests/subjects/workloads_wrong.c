@@ -25,12 +25,23 @@ static void teardown(dm_state *state) {
 
 static dm_parameter parameter = {.size = sizeof(dm_parameter), .name = "p", .maximum = 1};
 static dm_metric metric = {.size = sizeof(dm_metric), .name = "m", .unit = "1"};
-static dm_operation operations[] = {{.size = sizeof(dm_operation), .name = "a"}, {.size = sizeof(dm_operation), .name = "b"}};
+static dm_operation operations[] = {{.size = sizeof(dm_operation), .name = "a"},
+                                    {.size = sizeof(dm_operation), .name = "b"}};
 
-#define WORKLOAD(given_variant)                                                                                            \
-    {.size = sizeof(dm_workload), .name = "wrong", .variant = given_variant, .parameters = &parameter, .parameter_count = 1, \
-     .metrics = &metric, .metric_count = 1, .operations = operations, .operation_count = 2, .setup = setup, .operate = operate, \
-     .read_metrics = read_metrics, .teardown = teardown}
+#define WORKLOAD(given_variant)                                                                                        \
+    {.size = sizeof(dm_workload),                                                                                      \
+     .name = "wrong",                                                                                                  \
+     .variant = given_variant,                                                                                         \
+     .parameters = &parameter,                                                                                         \
+     .parameter_count = 1,                                                                                             \
+     .metrics = &metric,                                                                                               \
+     .metric_count = 1,                                                                                                \
+     .operations = operations,                                                                                         \
+     .operation_count = 2,                                                                                             \
+     .setup = setup,                                                                                                   \
+     .operate = operate,                                                                                               \
+     .read_metrics = read_metrics,                                                                                     \
+     .teardown = teardown}
 static dm_workload one = WORKLOAD("one"), two = WORKLOAD("two");
 static const dm_workload *workloads[] = {&one, &two};
 static dm_workload_library library = {.size = sizeof library,
@@ -42,9 +53,9 @@ static dm_workload_library library = {.size = sizeof library,
 
 const dm_workload_library *dm_workload_library_get(void) {
     const char *named = getenv("DEFECT"), *defect = named ? named : "";
-#define IF(text, change)             \
-    if (strcmp(defect, text) == 0) { \
-        change;                      \
+#define IF(text, change)                                                                                               \
+    if (strcmp(defect, text) == 0) {                                                                                   \
+        change;                                                                                                        \
     }
     IF("null_table", return NULL)
     IF("old_table", library.size -= 8)

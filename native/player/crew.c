@@ -65,15 +65,22 @@ static void *work(void *argument) {
     return NULL;
 }
 
-static int pin(pthread_attr_t *attributes, size_t cpu) {
-    cpu_set_t *set = CPU_ALLOC(cpu + 1);
+/* Lets `thread` run on `count` processors. */
+static int pin(pthread_t thread, const size_t *cpus, size_t count) {
+    size_t most = 0;
+    for (size_t i = 0; i < count; i++) {
+        most = cpus[i] > most ? cpus[i] : most;
+    }
+    cpu_set_t *set = CPU_ALLOC(most + 1);
     if (set == NULL) {
         return ENOMEM;
     }
-    const size_t size = CPU_ALLOC_SIZE(cpu + 1);
+    const size_t size = CPU_ALLOC_SIZE(most + 1);
     CPU_ZERO_S(size, set);
-    CPU_SET_S(cpu, size, set);
-    const int result = pthread_attr_setaffinity_np(attributes, size, set);
+    for (size_t i = 0; i < count; i++) {
+        CPU_SET_S(cpus[i], size, set);
+    }
+    const int result = pthread_setaffinity_np(thread, size, set);
     CPU_FREE(set);
     return result;
 }
@@ -87,29 +94,26 @@ static int32_t start_thread(dmp_crew *crew, uint32_t number, char *error, size_t
     if (self->tallies == NULL || self->handler_stack == NULL) {
         return dmx_refuse(error, error_size, DM_ERROR_MEMORY, "out of memory for %u threads", crew->count);
     }
-    pthread_attr_t attributes;
-    (void)pthread_attr_init(&attributes);
-    const size_t cpu = crew->cpu_count > 0 ? crew->cpus[number % crew->cpu_count] : 0;
-    int result = crew->cpu_count > 0 ? pin(&attributes, cpu) : 0;
     /* A caller that ends a hanging player does it with SIGTERM: the main thread, which waits, takes it. */
     sigset_t blocked, before;
     (void)sigemptyset(&blocked);
     (void)sigaddset(&blocked, SIGTERM);
     (void)pthread_sigmask(SIG_BLOCK, &blocked, &before);
-    result = result == 0 ? pthread_create(&self->thread, &attributes, work, self) : result;
+    int result = pthread_create(&self->thread, NULL, work, self);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
-    if (result != 0 && crew->cpu_count > 0) {
-        return dmx_refuse(
-            error, error_size, DMX_REFUSED,
-            "thread %u cannot run on processor %zu: %s; `taskset -p $$` shows which ones are allowed here", number, cpu,
-            strerror(result));
-    }
     if (result != 0) {
         return dmx_refuse(error, error_size, DMX_REFUSED, "thread %u of %u cannot be started: %s", number, crew->count,
                           strerror(result));
     }
     crew->started++;
+    const size_t cpu = crew->cpu_count > 0 ? crew->cpus[number % crew->cpu_count] : 0;
+    result = crew->cpu_count > 0 ? pin(self->thread, &cpu, 1) : 0;
+    if (result != 0) {
+        return dmx_refuse(
+            error, error_size, DMX_REFUSED,
+            "thread %u cannot run on processor %zu: %s; `taskset -p $$` shows which ones are allowed here", number, cpu,
+            strerror(result));
+    }
     return DM_OK;
 }
 
@@ -147,6 +151,9 @@ int32_t dmp_crew_open(const dmp_trace *trace, uint32_t threads, const size_t *cp
     if (status != DM_OK) {
         dmp_crew_close(opened);
         return status;
+    }
+    if (cpu_count > 0) { /* the caller sets the stores up: their memory is to lie near those who will use it */
+        (void)pin(pthread_self(), cpus, cpu_count);
     }
     atomic_store(&current_crew, opened);
     *crew = opened;

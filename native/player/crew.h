@@ -41,12 +41,12 @@ typedef struct dmp_played {
     uint64_t voluntary_switches, involuntary_switches;
     const dmp_tally *tallies; /* per kind of the trace; valid until the next play */
     const dmx_histogram
-        *lateness; /* begun - scheduled of the operations that a thread waited for: the player's own lateness */
+        *lateness; /* begun - scheduled of the operations whose thread was free in time: the player's own */
 } dmp_played;
 
 typedef struct dmp_crew dmp_crew;
 
-/* Thread t runs on cpus[t % cpu_count]; cpu_count 0: anywhere. One crew at a time. */
+/* Thread t runs on cpus[t % cpu_count], the caller on any of them; cpu_count 0: anywhere. One crew at a time. */
 int32_t dmp_crew_open(const dmp_trace *trace, uint32_t threads, const size_t *cpus, size_t cpu_count, dmp_crew **crew,
                       char *error, size_t error_size);
 void dmp_crew_play(dmp_crew *crew, const dmp_lane *lane, const dmp_play *play, dmp_times *times, dmp_played *played);

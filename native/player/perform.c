@@ -43,12 +43,9 @@ uint64_t dmp_scheduled(const dmp_trace *trace, const dmp_play *play, uint64_t nu
     return (uint64_t)((double)(trace->operations[number].at_ns - trace->operations[play->first].at_ns) / play->speed);
 }
 
-/* Waits until operation `number` is due, if it is not yet, and returns when it begins. */
-static uint64_t begin(const dmp_crew *crew, uint64_t number, uint64_t *due, bool *waited) {
-    const uint64_t now = dmx_now();
-    *due = crew->play->open ? crew->start + dmp_scheduled(crew->trace, crew->play, number) : now;
-    *waited = now < *due;
-    return *waited ? wait_until(*due) : now;
+/* When operation `number` is due: its time or, in a closed loop, now. */
+static uint64_t due_at(const dmp_crew *crew, uint64_t number) {
+    return crew->play->open ? crew->start + dmp_scheduled(crew->trace, crew->play, number) : dmx_now();
 }
 
 static void count(dmp_member *self, uint64_t number, int32_t status, uint64_t result) {
@@ -68,9 +65,8 @@ static void perform(dmp_member *self, uint64_t number) {
     const dmp_operation *operation = &crew->trace->operations[number];
     const size_t kind = dmp_kind(operation);
     dmp_tally *tally = &self->tallies[kind];
-    uint64_t due = 0, result = 0;
-    bool waited = false;
-    const uint64_t begun = begin(crew, number, &due, &waited);
+    uint64_t result = 0;
+    const uint64_t due = due_at(crew, number), begun = crew->play->open ? wait_until(due) : due;
     atomic_store_explicit(&self->since, begun, memory_order_relaxed);
     atomic_store_explicit(&self->under_way, number + 1, memory_order_relaxed);
     const int32_t status =
@@ -83,7 +79,8 @@ static void perform(dmp_member *self, uint64_t number) {
     if (crew->play->open) {
         dmx_histogram_add(&tally->response, ended - due);
     }
-    if (waited) {
+    /* This thread was free in time, so nothing but the player and the machine made the operation late. */
+    if (crew->play->open && self->last_end <= due) {
         dmx_histogram_add(&self->lateness, begun - due);
     }
     if (crew->times != NULL) {

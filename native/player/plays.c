@@ -1,4 +1,5 @@
 /* plays.c: one line `play` after the other, and the file of times. */
+#include "host/report.h"
 #include "player.h"
 
 #include <errno.h>
@@ -44,7 +45,11 @@ static int32_t perform(dmp_player *self, const dmp_play *play) {
         return status;
     }
     dmp_played played;
+    uint64_t steal_before = 0, steal_after = 0;
+    const bool before = dmx_read_steal(&steal_before);
     dmp_crew_play(self->crew, &self->arms[play->arm].lane, play, times, &played);
+    const bool steal_known = dmx_read_steal(&steal_after) && before;
+    const uint64_t steal = steal_after - steal_before;
     if (times != NULL) {
         status = write_times(self, times, size);
         (void)munmap(times, size); /* before the resident memory is read */
@@ -53,7 +58,8 @@ static int32_t perform(dmp_player *self, const dmp_play *play) {
         status = dmp_read_metrics(self, play->arm);
     }
     if (status == DM_OK) {
-        dmp_report_played(&self->answer, &self->trace, play, &played, &self->accounts[play->arm]);
+        dmp_report_played(&self->answer, &self->trace, play, &played, &self->accounts[play->arm],
+                          steal_known ? &steal : NULL);
     }
     return status;
 }

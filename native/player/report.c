@@ -189,7 +189,7 @@ static void put_kinds(dmx_answer *answer, const dmp_trace *trace, const dmp_play
 }
 
 void dmp_report_played(dmx_answer *answer, const dmp_trace *trace, const dmp_play *play, const dmp_played *played,
-                       const dmp_account *account) {
+                       const dmp_account *account, const uint64_t *steal_ticks) {
     dmx_answer_begin(answer, "played");
     whole_field(answer, "arm", play->arm);
     whole_field(answer, "first", play->first);
@@ -208,6 +208,12 @@ void dmp_report_played(dmx_answer *answer, const dmp_trace *trace, const dmp_pla
     whole_field(answer, "major_faults", played->major_faults);
     whole_field(answer, "voluntary_switches", played->voluntary_switches);
     whole_field(answer, "involuntary_switches", played->involuntary_switches);
+    dmx_answer_key(answer, "steal_ticks");
+    if (steal_ticks != NULL) {
+        dmx_answer_whole(answer, *steal_ticks);
+    } else {
+        dmx_answer_null(answer);
+    }
     put_resident(answer);
     put_metrics(answer, account);
     dmx_answer_end(answer);

@@ -37,6 +37,12 @@ def test_a_crash_names_arm_and_operation(player: Player, operation: str, key: in
     assert not answer.all("played") and not answer.all("done")
 
 
+def test_a_crash_in_setup_was_in_no_operation(player: Player) -> None:
+    answer = crashed(player, evenly(20, 1000, "echo"), "seed 14")
+    expected = {"event": "crash", "signal": signal.SIGSEGV, "phase": "setup", "arm": 0, "operation": None, "number": None}
+    assert answer.returncode == -signal.SIGSEGV and answer.events[-1] == expected
+
+
 def test_two_crashes_at_once_are_told_once(player: Player) -> None:
     for _ in range(10):
         answer = crashed(player, [(MS, "crash", 0)] * 8, threads=8)

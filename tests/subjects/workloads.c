@@ -35,6 +35,9 @@ static int32_t setup(const dm_case *work, uint32_t threads, dm_state **state, ch
         (void)snprintf(error, error_size, "the seed 13 brings bad luck; take another");
         return DM_ERROR_ARGUMENT;
     }
+    if (work->seed == 14) {
+        *(volatile int *)(uintptr_t)work->placement = 1; /* an address that is nobody's */
+    }
     *state = calloc(1, sizeof **state);
     if (*state == NULL) {
         return DM_ERROR_MEMORY;

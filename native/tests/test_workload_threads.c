@@ -70,6 +70,7 @@ static void test_threads(const dm_workload *workload, uint32_t operations, doubl
     const uint64_t each = (BINDINGS + EPISODES - 1) / EPISODES;
     CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_EPISODES), EPISODES + inserted);
     CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_CONCEPTS), CONCEPTS + state->formed_count);
+    CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_FORMED), state->formed_count);
     CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_INDEX_ROWS), CONCEPTS + state->formed_count);
     CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_BINDINGS), BINDINGS + inserted * each + formed_members(state));
     free(originals);

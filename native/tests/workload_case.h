@@ -42,6 +42,7 @@ static inline void make_workload_case(workload_case *made) {
                                                     [DM_MIXED_BINDINGS] = BINDINGS,
                                                     [DM_MIXED_INSERTIONS] = INSERTIONS,
                                                     [DM_MIXED_FORMATION_EPISODES] = 60,
+                                                    [DM_MIXED_FORMATION_CUT] = 0.5,
                                                     [DM_MIXED_CONSOLIDATION_CONCEPTS] = 7,
                                                     [DM_MIXED_HOPS] = 4,
                                                     [DM_MIXED_RECALL] = 1};

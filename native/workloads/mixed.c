@@ -13,6 +13,8 @@ static const dm_parameter parameters[DM_MIXED_PARAMETERS] = {
     [DM_MIXED_BINDINGS] = PARAMETER("bindings", 20000, 0, 1e9, "bindings, shared evenly among the episodes, each with its nearest concepts"),
     [DM_MIXED_INSERTIONS] = PARAMETER("insertions", 20000, 0, 1e7, "episodes that there is room for beside those"),
     [DM_MIXED_FORMATION_EPISODES] = PARAMETER("formation_episodes", 1000, 1, DM_FORMER_EPISODES_MAX, "episodes of one formation"),
+    [DM_MIXED_FORMATION_CUT] = {sizeof(dm_parameter), "formation_cut", 0.35, 0.01, 1, 0,
+                                "least mean similarity of the episodes of a concept that is formed"},
     [DM_MIXED_CONSOLIDATION_CONCEPTS] =
         PARAMETER("consolidation_concepts", 32, 1, DM_MIXED_CONSOLIDATED, "concepts of one consolidation"),
     [DM_MIXED_HOPS] = PARAMETER("hops", 4, 0, DM_HOPS_MAX, "hops that activation spreads over"),
@@ -27,6 +29,7 @@ static const dm_metric metrics[DM_MIXED_METRICS] = {
     [DM_MIXED_METRIC_EPISODES] = METRIC("episodes", "count", DM_BETTER_NEITHER, "episodes among them"),
     [DM_MIXED_METRIC_CONCEPTS] =
         METRIC("concepts", "count", DM_BETTER_NEITHER, "concepts among them, those of the last formation included"),
+    [DM_MIXED_METRIC_FORMED] = METRIC("formed", "count", DM_BETTER_NEITHER, "concepts of the last formation, at most 5"),
     [DM_MIXED_METRIC_BINDINGS] = METRIC("bindings", "count", DM_BETTER_NEITHER, "bindings that both their ends know"),
     [DM_MIXED_METRIC_INDEX_ROWS] = METRIC("index_rows", "count", DM_BETTER_NEITHER, "concepts whose present embedding is in the index"),
     [DM_MIXED_METRIC_WITHIN] =

@@ -213,8 +213,10 @@ static int32_t fill(dm_state *state, const dm_case *work, char *error, size_t er
 }
 
 /* What operations work with. */
-static int32_t equip(dm_state *state, uint32_t hops, char *error, size_t error_size) {
+static int32_t equip(dm_state *state, uint32_t hops, double cut, char *error, size_t error_size) {
     dm_former_options forming = dm_former_defaults((uint32_t)state->data.columns, state->window_count);
+    forming.cut = cut;
+    forming.least_coherence = cut;
     forming.most_concepts = DM_MIXED_FORMED;
     forming.placement = state->placement;
     dm_spread_options spreading = dm_spread_defaults();
@@ -275,7 +277,7 @@ int32_t dm_mixed_setup(const dm_case *work, uint32_t threads, const dm_mixed_gra
     }
     status = fill(state, work, error, error_size);
     if (status == DM_OK) {
-        status = equip(state, parameter(work, DM_MIXED_HOPS), error, error_size);
+        status = equip(state, parameter(work, DM_MIXED_HOPS), work->parameters[DM_MIXED_FORMATION_CUT], error, error_size);
     }
     if (status != DM_OK) {
         dm_mixed_teardown(state);

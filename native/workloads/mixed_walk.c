@@ -31,7 +31,7 @@ int32_t dm_mixed_all_edges(dm_state *state, uint32_t slot, dm_mixed_edges *room,
 /* --- nodes ------------------------------------------------------------------------------------------------------------------- */
 
 /* Something to do with each node. An error ends the walk. */
-typedef int32_t visitor(dm_state *state, uint32_t slot, int is_concept, void *context);
+typedef int32_t visitor(dm_state *state, uint32_t slot, uint64_t kind, void *context); /* kind: DM_MIXED_ID_... */
 
 static int32_t walk_rows(dm_state *state, dm_rows rows, visitor *visit, void *context) {
     int32_t status = DM_OK;
@@ -42,7 +42,7 @@ static int32_t walk_rows(dm_state *state, dm_rows rows, visitor *visit, void *co
             dm_store_find(state->store, id) != slot) {
             continue;
         }
-        status = visit(state, slot, id.high != DM_MIXED_ID_EPISODE, context);
+        status = visit(state, slot, id.high, context);
     }
     return status;
 }
@@ -55,15 +55,16 @@ static int32_t walk(dm_state *state, visitor *visit, void *context) {
 typedef struct census {
     uint64_t episodes;
     uint64_t concepts;
+    uint64_t formed; /* concepts, too */
     uint64_t bindings;
     uint32_t *concept_slots; /* in the order of the walk */
     uint32_t concept_room;
     dm_mixed_edges edges;
 } census;
 
-static int32_t count_node(dm_state *state, uint32_t slot, int is_concept, void *context) {
+static int32_t count_node(dm_state *state, uint32_t slot, uint64_t kind, void *context) {
     census *counted = context;
-    if (!is_concept) {
+    if (kind == DM_MIXED_ID_EPISODE) {
         counted->episodes++;
         return DM_OK;
     }
@@ -71,6 +72,7 @@ static int32_t count_node(dm_state *state, uint32_t slot, int is_concept, void *
         counted->concept_slots[counted->concepts] = slot;
     }
     counted->concepts++;
+    counted->formed += kind == DM_MIXED_ID_FORMED;
     uint32_t count = 0;
     int32_t status = dm_mixed_all_edges(state, slot, &counted->edges, &count);
     for (uint32_t i = 0; status == DM_OK && i < count; i++) {
@@ -212,6 +214,7 @@ int32_t dm_mixed_read_metrics(dm_state *state, double *values, size_t count) {
     all[DM_MIXED_METRIC_POPULATION] = (double)(counted.episodes + counted.concepts);
     all[DM_MIXED_METRIC_EPISODES] = (double)counted.episodes;
     all[DM_MIXED_METRIC_CONCEPTS] = (double)counted.concepts;
+    all[DM_MIXED_METRIC_FORMED] = (double)counted.formed;
     all[DM_MIXED_METRIC_BINDINGS] = (double)counted.bindings;
     all[DM_MIXED_METRIC_INDEX_ROWS] = (double)count_index(state);
     all[DM_MIXED_METRIC_MEMORY] = memory_of(state);
@@ -229,10 +232,10 @@ typedef struct fans {
     dm_mixed_edges edges;
 } fans;
 
-static int32_t count_fan(dm_state *state, uint32_t slot, int is_concept, void *context) {
+static int32_t count_fan(dm_state *state, uint32_t slot, uint64_t kind, void *context) {
     fans *counted = context;
     uint32_t fan = 0;
-    (void)is_concept;
+    (void)kind;
     int32_t status = dm_mixed_all_edges(state, slot, &counted->edges, &fan);
     if (status == DM_OK && counted->count > 0) {
         counted->counts[fan < counted->count ? fan : counted->count - 1]++;

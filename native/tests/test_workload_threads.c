@@ -1,5 +1,5 @@
-/* test_workload_threads.c: operations of the workload `mixed` by several threads at once, and what must hold when they have ended:
- * every insertion is counted, every strength is what its turns say, and nothing else came or went. */
+/* test_workload_threads.c: operations of the workload `mixed` by several threads at once, and what must hold when
+ * they have ended: every insertion is counted, every strength is what its turns say, and nothing else came or went. */
 #include <pthread.h>
 #include <stdio.h>
 
@@ -24,7 +24,8 @@ static void *play(void *argument) {
     for (uint32_t i = 0; i < self->operations; i++) {
         const uint32_t operation = (uint32_t)test_random_below(&random, self->workload->operation_count);
         uint64_t result = 0;
-        int32_t status = self->workload->operate(self->state, self->number, operation, test_random_next(&random) >> 8, &result);
+        int32_t status =
+            self->workload->operate(self->state, self->number, operation, test_random_next(&random) >> 8, &result);
         if (operation == INSERT && status == DM_ERROR_MEMORY) {
             self->refused++;
         } else {
@@ -72,11 +73,13 @@ static void test_threads(const dm_workload *workload, uint32_t operations, doubl
     CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_CONCEPTS), CONCEPTS + state->formed_count);
     CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_FORMED), state->formed_count);
     CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_INDEX_ROWS), CONCEPTS + state->formed_count);
-    CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_BINDINGS), BINDINGS + inserted * each + formed_members(state));
+    CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_BINDINGS),
+                BINDINGS + inserted * each + formed_members(state));
     free(originals);
     workload->teardown(state);
     free_workload_case(&made);
-    printf("%s: %llu inserted, %llu refused\n", workload->variant, (unsigned long long)inserted, (unsigned long long)refused);
+    printf("%s: %llu inserted, %llu refused\n", workload->variant, (unsigned long long)inserted,
+           (unsigned long long)refused);
 }
 
 int main(void) {

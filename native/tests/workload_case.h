@@ -1,5 +1,5 @@
-/* workload_case.h: a small case of the workload `mixed` for its tests: clustered vectors, enough rows for every node, so that none is
- * moved, and the operations by name. */
+/* workload_case.h: a small case of the workload `mixed` for its tests: clustered vectors, enough rows for every
+ * node, so that none is moved, and the operations by name. */
 #ifndef DUALMEM_TESTS_WORKLOAD_CASE_H
 #define DUALMEM_TESTS_WORKLOAD_CASE_H
 
@@ -118,6 +118,42 @@ static inline void check_strengths(dm_state *state, const float *originals, uint
         const float strength = strength_at(state, &state->bindings[b]);
         CHECK(strength >= 0.25f - DM_MIXED_DELTA && strength <= 0.75f + 2.0f * DM_MIXED_DELTA);
     }
+}
+
+/* What the walk finds. */
+static inline void check_counts(const dm_workload *workload, dm_state *state, uint64_t episodes, uint64_t concepts,
+                                uint64_t bindings) {
+    double values[DM_MIXED_METRICS + 1];
+    values[workload->metric_count] = -12345.0;
+    CHECK_EQUAL(workload->read_metrics(state, values, workload->metric_count), DM_OK);
+    CHECK(values[workload->metric_count] == -12345.0);
+    CHECK_EQUAL(values[DM_MIXED_METRIC_POPULATION], episodes + concepts);
+    CHECK_EQUAL(values[DM_MIXED_METRIC_EPISODES], episodes);
+    CHECK_EQUAL(values[DM_MIXED_METRIC_CONCEPTS], concepts);
+    CHECK_EQUAL(values[DM_MIXED_METRIC_BINDINGS], bindings);
+    CHECK_EQUAL(values[DM_MIXED_METRIC_INDEX_ROWS], concepts);
+    CHECK(values[DM_MIXED_METRIC_WITHIN] > values[DM_MIXED_METRIC_BETWEEN] + 0.3); /* 12 clusters, far apart */
+    CHECK(values[DM_MIXED_METRIC_MEMORY] > (double)(episodes + concepts) * DIM * sizeof(float));
+}
+
+static inline void check_fans(const dm_workload *workload, dm_state *state, uint64_t nodes, uint64_t bindings) {
+    uint64_t counts[1024];
+    size_t needed = 0;
+    CHECK_EQUAL(workload->read_fans(state, counts, 1024, &needed), DM_OK);
+    REQUIRE(needed > 1 && needed < 1024);
+    uint64_t sum = 0;
+    uint64_t ends = 0;
+    for (size_t f = 0; f < 1024; f++) {
+        sum += counts[f];
+        ends += f * counts[f];
+    }
+    CHECK_EQUAL(sum, nodes);
+    CHECK_EQUAL(ends, 2 * bindings);
+    CHECK(counts[needed - 1] > 0);
+    uint64_t few[3] = {99, 99, 99};
+    CHECK_EQUAL(workload->read_fans(state, few, 2, &needed), DM_OK); /* the last one takes all that are above */
+    CHECK(few[0] == counts[0] && few[1] == nodes - counts[0] && few[2] == 99);
+    CHECK_EQUAL(workload->read_fans(state, NULL, 0, &needed), DM_OK);
 }
 
 #endif

@@ -1,9 +1,11 @@
-/* workload_speed.c: what one operation of the workload `mixed` costs, and what its twin's costs, on one thread. Not a test.
+/* workload_speed.c: what one operation of the workload `mixed` costs, and what its twin's costs, on one thread. Not
+ * a test.
  *
  *     workload_speed DATA ROWS QUERIES ROWS COLUMNS ROUNDS
  *
- * DATA and QUERIES are files of float32 rows. In each round every operation is timed in the dual store and in the twin, in turn, the order
- * drawn by the round; printed are the medians over the rounds, and the median of the rounds' ratios with its quartiles. */
+ * DATA and QUERIES are files of float32 rows. In each round every operation is timed in the dual store and in the
+ * twin, in turn, the order drawn by the round; printed are the medians over the rounds, and the median of the
+ * rounds' ratios with its quartiles. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,9 +82,10 @@ static void measure(const dm_workload *const *workloads, dm_state *const *states
             ratios[r] = round[0] / round[1];
         }
     }
-    printf("%-15s %10.1f ns %10.1f ns   dual/single %.3f [%.3f, %.3f]  x %llu\n", workloads[0]->operations[operation].name,
-           quantile(times[0], rounds, 0.5), quantile(times[1], rounds, 0.5), quantile(ratios, rounds, 0.5),
-           quantile(ratios, rounds, 0.25), quantile(ratios, rounds, 0.75), (unsigned long long)count);
+    printf("%-15s %10.1f ns %10.1f ns   dual/single %.3f [%.3f, %.3f]  x %llu\n",
+           workloads[0]->operations[operation].name, quantile(times[0], rounds, 0.5), quantile(times[1], rounds, 0.5),
+           quantile(ratios, rounds, 0.5), quantile(ratios, rounds, 0.25), quantile(ratios, rounds, 0.75),
+           (unsigned long long)count);
 }
 
 int main(int argc, char **argv) {

@@ -1,5 +1,6 @@
-/* mixed_walk.c: what the store of the workload `mixed` holds, counted by walking it: every row in use whose node answers to its id,
- * every binding that both its ends know, every row of the index that is a node's present one. No other call runs meanwhile. */
+/* mixed_walk.c: what the store of the workload `mixed` holds, counted by walking it: every row in use whose node
+ * answers to its id, every binding that both its ends know, every row of the index that is a node's present one. No
+ * other call runs meanwhile. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ int32_t dm_mixed_all_edges(dm_state *state, uint32_t slot, dm_mixed_edges *room,
     return DM_OK;
 }
 
-/* --- nodes ------------------------------------------------------------------------------------------------------------------- */
+/* --- nodes -------------------------------------------------------------------------------------------------------- */
 
 /* Something to do with each node. An error ends the walk. */
 typedef int32_t visitor(dm_state *state, uint32_t slot, uint64_t kind, void *context); /* kind: DM_MIXED_ID_... */
@@ -77,7 +78,8 @@ static int32_t count_node(dm_state *state, uint32_t slot, uint64_t kind, void *c
     int32_t status = dm_mixed_all_edges(state, slot, &counted->edges, &count);
     for (uint32_t i = 0; status == DM_OK && i < count; i++) {
         const dm_edge *edge = &counted->edges.edges[i];
-        counted->bindings += dm_store_is_live(state->store, edge->slot) && state->graph->is_mutual(state->store, slot, edge);
+        counted->bindings +=
+            dm_store_is_live(state->store, edge->slot) && state->graph->is_mutual(state->store, slot, edge);
     }
     return status;
 }
@@ -104,7 +106,7 @@ static uint64_t count_index(dm_state *state) {
     return found;
 }
 
-/* --- similarity ---------------------------------------------------------------------------------------------------------------- */
+/* --- similarity --------------------------------------------------------------------------------------------------- */
 
 static double cosine(dm_store *store, uint32_t one, uint32_t other, size_t dim) {
     const dm_embedding a = dm_store_acquire_embedding(store, one);
@@ -142,8 +144,8 @@ static int has(const dm_mixed_edges *room, uint32_t count, uint32_t slot) {
     return i < count;
 }
 
-/* Mean cosine over PAIRS pairs, the same ones in every walk of the same store: members of one concept, or of two that have neither
- * member in common. NAN where there are no such pairs. */
+/* Mean cosine over PAIRS pairs, the same ones in every walk of the same store: members of one concept, or of two
+ * that have neither member in common. NAN where there are no such pairs. */
 static int32_t similarity(dm_state *state, census *counted, int within, double *mean) {
     uint64_t random = 1;
     uint32_t pairs = 0;
@@ -152,7 +154,8 @@ static int32_t similarity(dm_state *state, census *counted, int within, double *
     int32_t status = DM_OK;
     for (uint32_t tries = 0; status == DM_OK && counted->concepts > 0 && pairs < PAIRS && tries < TRIES; tries++) {
         const uint32_t one = counted->concept_slots[dm_stored_case_random(&random) % counted->concepts];
-        const uint32_t other = within ? one : counted->concept_slots[dm_stored_case_random(&random) % counted->concepts];
+        const uint32_t other =
+            within ? one : counted->concept_slots[dm_stored_case_random(&random) % counted->concepts];
         uint32_t count = 0;
         uint32_t other_count = 0;
         status = members_of(state, one, &counted->edges, &count);
@@ -174,10 +177,11 @@ static int32_t similarity(dm_state *state, census *counted, int within, double *
     return status;
 }
 
-/* --- metrics -------------------------------------------------------------------------------------------------------------------- */
+/* --- metrics ------------------------------------------------------------------------------------------------------ */
 
 static double memory_of(const dm_state *state) {
-    uint64_t bytes = dm_store_memory(state->store).total + dm_lookup_memory(state->lookup) + dm_former_memory(state->former);
+    uint64_t bytes =
+        dm_store_memory(state->store).total + dm_lookup_memory(state->lookup) + dm_former_memory(state->former);
     if (state->centroids != state->store) {
         bytes += dm_store_memory(state->centroids).total;
     }
@@ -223,7 +227,7 @@ int32_t dm_mixed_read_metrics(dm_state *state, double *values, size_t count) {
     return DM_OK;
 }
 
-/* --- fans ------------------------------------------------------------------------------------------------------------------------ */
+/* --- fans --------------------------------------------------------------------------------------------------------- */
 
 typedef struct fans {
     uint64_t *counts;

@@ -25,6 +25,7 @@ from dualmem_cli.plan.cases import bench_arms, compare_arms, control_arms, expan
 from dualmem_cli.plan.ceilings import ceiling_scenarios
 from dualmem_cli.plan.pairing import pair
 from dualmem_cli.plan.peers import peer_arms
+from dualmem_cli.replayed import compare_loads
 from dualmem_cli.store import records
 
 _RECORDS_LOOKED_AT = 10
@@ -71,10 +72,11 @@ def compare(
     name: str,
     budget_s: float,
     earlier: Record | None,
+    loads: tuple[LoadScenario, ...] = (),
 ) -> Opened:
     """Judge the second build against the first, interleaved on this machine, for at most about `budget_s` seconds a case. `earlier` is a
     record of this very pair: what it decided stands, what it left open is gone on with."""
-    with lab.opened("compare", scenarios, builds, baseline=name) as opened:
+    with lab.opened("compare", scenarios, builds, baseline=name, loads=loads) as opened:
         planned = [plan for scenario in scenarios for plan in _paired(scenario, builds, opened)]
         if earlier is not None:
             opened.take_over(earlier)
@@ -96,6 +98,7 @@ def compare(
         contend(lab, opened, contests)
         _controls(opened, [contest for contest in contests if contest.valid])
         opened.judge_controls()
+        compare_loads(lab, opened, loads, builds, budget_s=budget_s)
         opened.add_cautions(build_cautions(builds))
     return opened
 

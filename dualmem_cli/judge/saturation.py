@@ -1,9 +1,9 @@
 """The search for the highest rate that a store keeps up with: which rate to try next, and what is known when it ends.
 
-The rate is doubled (or halved) until one holds and one does not, or it is 1,024 times the first or a 32nd of it; then the ratio between the two is halved, on a logarithmic scale, until it
-is at most 5 %. Near the edge one trial may go either way, so both ends are tried once more: an end that does not repeat widens the bracket
-to its neighbour that is beyond doubt. The answer is the highest rate that held; what is between it and the lowest that did not, is not
-known.
+The rate is doubled (or halved) until one holds and one does not, or it is 1,024 times the first or a 32nd of it. Then the ratio between the
+two is halved, on a logarithmic scale, until it is at most 5 %. Near the edge one trial may go either way, so both ends are tried once more:
+an end that does not repeat widens the bracket to its neighbour that is beyond doubt. The answer is the highest rate that held; what is
+between it and the lowest that did not, is not known.
 """
 
 import math

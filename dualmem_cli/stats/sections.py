@@ -67,12 +67,22 @@ def percentile_interval(sections: Sequence[Histogram], share: float, *, confiden
     )
 
 
-def midmean_of(histogram: Histogram, *, cut: float = 0.25) -> float:
-    """The mean without the share `cut` at either end: what an operation takes when nothing else happens. Within a bucket, the middle."""
-    drop = cut * histogram.count
+def midmean_of(histogram: Histogram) -> float:
+    """The interquartile mean: what an operation takes when nothing else happens."""
+    return _mean_between(histogram, 0.25, 0.75)
+
+
+def trimmed_mean_of(histogram: Histogram) -> float:
+    """The mean without the slowest twentieth: what somebody else's turn on the processor does to it stays out, all else is in."""
+    return _mean_between(histogram, 0.0, 0.95)
+
+
+def _mean_between(histogram: Histogram, low_share: float, high_share: float) -> float:
+    """The mean of what lies between two shares of all values. Within a bucket, its middle."""
+    least, most = low_share * histogram.count, high_share * histogram.count
     seen = total = kept = 0.0
     for index, count in histogram.buckets:
-        low, high = max(seen, drop), min(seen + count, histogram.count - drop)
+        low, high = max(seen, least), min(seen + count, most)
         if high > low:
             ends = bucket_range(index)
             total += (high - low) * (ends[0] + ends[1]) / 2

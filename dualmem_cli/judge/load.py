@@ -32,6 +32,7 @@ SERVICE = "service"  # "lookup.service.p99"
 TWIN_LIMIT = "overhead"
 _SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999))
 _LATE_SHARE = 0.1  # of the P99 that it is in
+_FEWEST_GROUPS = 5  # of pairs of sections; a kind that cannot fill them has no overhead of its own
 _FEWEST_PAIRED = 32  # operations of a kind in a pair of sections; neighbours are pooled until there are as many
 _MOST_BATCHES = 10
 
@@ -217,21 +218,25 @@ def _overheads(run: LoadRun) -> dict[str, Estimate]:
         pair for player in run.players for pair in zip(player.of(Part.STEADY, 0), player.of(Part.STEADY, twin), strict=False)
     ]
     method = "mean over pairs of sections of the ratio of interquartile means of the service times"
+    counts = {kind: sum(p.operations for played, _ in pairs if (p := of_kind(played, kind))) for kind in run.kinds}
+    common = tuple(kind for kind, count in counts.items() if count >= _FEWEST_GROUPS * _FEWEST_PAIRED)
+    rare = ", ".join(kind for kind in run.kinds if kind not in common)
     found = {}
-    for kind in ("", *run.kinds):
-        logs = [log(cost[0] / cost[1]) for cost in _paired_costs(pairs, (kind,) if kind else run.kinds)]
+    for kind in ("", *common) if common else ():
+        of = (kind,) if kind else common
+        groups = min(len(pairs), *(counts[name] // _FEWEST_PAIRED for name in of))
+        logs = [log(cost[0] / cost[1]) for cost in _paired_costs(pairs, of, groups)]
+        told = f"{method}; too rare to count: {rare}" if rare and not kind else method
+        name = f"{kind}.{TWIN_LIMIT}" if kind else TWIN_LIMIT
         if logs:
-            name = f"{kind}.{TWIN_LIMIT}" if kind else TWIN_LIMIT
-            found[name] = log_ratio_interval(logs, confidence=OVERHEAD_CONFIDENCE, method=method)
+            found[name] = log_ratio_interval(logs, confidence=OVERHEAD_CONFIDENCE, method=told)
     return found
 
 
-def _paired_costs(pairs: Sequence[tuple[Played, Played]], kinds: Sequence[str]) -> list[tuple[float, float]]:
+def _paired_costs(pairs: Sequence[tuple[Played, Played]], kinds: Sequence[str], groups: int) -> list[tuple[float, float]]:
     """Per pair of sections (of neighbours together, where a kind is rare) the cost on either side: kinds by their number."""
-    counts = [sum(p.operations for played, _ in pairs if (p := of_kind(played, kind))) for kind in kinds]
-    rarest = min((count for count in counts if count), default=0)
     costs = []
-    for low, high in _borders(len(pairs), most=max(2, rarest // _FEWEST_PAIRED)) if pairs and rarest else ():
+    for low, high in _borders(len(pairs), most=groups):
         sides = []
         for side in (0, 1):
             known = [

@@ -5,10 +5,8 @@ from dualmem_cli.model.load import LoadRun
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import Unit, human, significant
 from dualmem_cli.model.verdict import BenchFinding, Quantity
-from dualmem_cli.report.compose_together import budget_spans
 from dualmem_cli.report.layout import (
     Block,
-    Cell,
     Column,
     Facts,
     Figure,
@@ -33,34 +31,35 @@ from dualmem_cli.report.phrases import (
     counted,
     duration,
     estimate_text,
-    kind_of,
 )
 
-_PERCENTILES = ("p50", "p95", "p99", "p99.9", "max")
 _TITLES = {"p50": "P50", "p95": "P95", "p99": "P99", "p99.9": "P99.9", "max": "max"}
 _SHOWN_FANS = 12
 
 
 def load_sections(record: Record) -> tuple[Section, ...]:
-    """A table of all loads, a row for every kind of operation and one for all together."""
-    rows = [row for finding in record.bench if (run := record.load_run(finding.case)) for row in _rows(run, finding)]
-    if not rows:
-        return ()
-    twins = any(quantity.name == OVERHEAD for finding in record.bench for quantity in finding.quantities)
-    columns = (
-        Column("load", group=True),
-        Column("operation", name=True),
-        Column("count", numeric=True),
-        *(Column(_TITLES[name], numeric=True) for name in _PERCENTILES),
-        Column("service P99", numeric=True),
-        Column("failed", numeric=True),
-        *((Column("over its twin", numeric=True),) if twins else ()),
-        Column("budget"),
-    )
-    closed = all(not run.open for run in record.loads)
-    caption = "Latency from the begin" if closed else "Latency from the scheduled time; service: from the begin"
-    kept = tuple(row if twins else Row((*row.cells[:-2], row.cells[-1]), row.level, row.target) for row in rows)
-    return (Section("Loads", Level.NORMAL, (Table(caption, columns, kept),)),)
+    """A table per load, a row for every kind of operation and one for all together."""
+    tables = [_table(run, finding) for finding in record.bench if (run := record.load_run(finding.case)) and finding.quantities]
+    return (Section("Loads", Level.NORMAL, tuple(tables)),) if tables else ()
+
+
+def _table(run: LoadRun, finding: BenchFinding) -> Table:
+    known = {quantity.name: quantity for quantity in finding.quantities}
+    columns = {
+        **_TITLES,
+        **({f"{SERVICE}.p50": "service P50", f"{SERVICE}.p99": "service P99"} if run.open else {}),
+        ERRORS: "failed",
+        **({OVERHEAD: "over its twin"} if OVERHEAD in known else {}),
+    }
+    rows = []
+    for kind in (*run.kinds, ""):
+        prefix = f"{kind}." if kind else ""
+        count = sum(known[f"{name}.operations"].estimate.value for name in ((kind,) if kind else run.kinds))
+        cells = tuple(cell(_text(known.get(f"{prefix}{name}"))) for name in columns)
+        rows.append(Row((cell(kind or "all"), cell(f"{count:,.0f}"), *cells), Level.NORMAL, run.id))
+    since = "latency from the scheduled time; service: from the begin" if run.open else "latency from the begin"
+    heads = (Column("operation", name=True), *(Column(title, numeric=True) for title in ("count", *columns.values())))
+    return Table(f"{run.id}: {since}", heads, tuple(rows))
 
 
 def load_notes(run: LoadRun, finding: BenchFinding) -> list[tuple[Span, ...]]:
@@ -144,33 +143,6 @@ def load_figures(run: LoadRun, finding: BenchFinding) -> list[tuple[Level, Block
 
 def _since(run: LoadRun) -> str:
     return "from the scheduled time" if run.open else "from the begin"
-
-
-def _rows(run: LoadRun, finding: BenchFinding) -> list[Row]:
-    """A row per kind, the last one for all together; none for an invalid load."""
-    known = {quantity.name: quantity for quantity in finding.quantities}
-    rows = []
-    for kind in (*run.kinds, "") if known else ():
-        prefix = f"{kind}." if kind else ""
-        own = [q for q in finding.quantities if q.met is not None and kind_of(q.name)[0] == kind]
-        count = sum(known[f"{name}.operations"].estimate.value for name in ((kind,) if kind else run.kinds))
-        rows.append(
-            Row(
-                (
-                    cell(run.id),
-                    cell(kind or "all"),
-                    cell(f"{count:,.0f}"),
-                    *(cell(_text(known.get(f"{prefix}{name}"))) for name in _PERCENTILES),
-                    cell(_text(known.get(f"{kind}.{SERVICE}.p99"))),
-                    cell(_text(known.get(f"{prefix}{ERRORS}"))),
-                    cell(_text(known.get(f"{prefix}{OVERHEAD}"))),
-                    Cell(tuple(budget_spans(quantity, named=True) for quantity in own)),
-                ),
-                Level.NORMAL,
-                run.id,
-            )
-        )
-    return rows
 
 
 def _text(quantity: Quantity | None) -> str:

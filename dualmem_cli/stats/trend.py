@@ -20,7 +20,7 @@ from dualmem_cli.model.units import Unit
 from dualmem_cli.stats.interval import change_of, mean_interval
 
 FEWEST = 8  # values
-_MOST_BATCHES = 24
+_MOST_BATCHES = 12
 
 
 def drift(values: Sequence[float], *, confidence: float) -> Estimate | None:
@@ -46,7 +46,7 @@ def growth(values: Sequence[float], *, confidence: float, unit: Unit | str) -> E
 
 
 def _batched(values: Sequence[float]) -> list[float]:
-    """Means of neighbours: at most 24, at least 8."""
+    """Means of neighbours: at most 12, at least 8."""
     count = min(_MOST_BATCHES, len(values))
     borders = [round(number * len(values) / count) for number in range(count + 1)]
     return [fmean(values[low:high]) for low, high in pairwise(borders)]

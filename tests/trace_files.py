@@ -7,7 +7,9 @@ from collections.abc import Sequence
 Operation = tuple[int, str, int]  # when (ns), which, key
 
 
-def trace_bytes(operations: Sequence[Operation], *, names: Sequence[str] | None = None, note: bytes = b"{}", **header: int) -> bytes:
+def trace_bytes(
+    operations: Sequence[Operation], *, names: Sequence[str] | None = None, note: bytes = b"{}", **header: int
+) -> bytes:
     """A trace; `header` overrides fields (magic, version, kinds, operations, duration_ns, names_size, note_size, crc, rest)."""
     names = names if names is not None else sorted({name for _, name, _ in operations})
     named = b"".join(name.encode() + b"\0" for name in names)

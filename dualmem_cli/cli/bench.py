@@ -41,9 +41,9 @@ def bench(
     found = binaries.resolve(library, start=Path.cwd())
     build = setting.keep_build(found, worker=worker, reports=reports)
     peers = tuple(setting.keep_build(binaries.named(path), worker=worker, reports=reports) for path in peer or ())
-    chosen = setting.scenarios_for(scenarios, libraries=(build.library,), named=bool(library))
+    chosen, loads = setting.scenarios_for(scenarios, libraries=(build.library,), named=bool(library))
     lab = setting.laboratory(worker=worker, kind="bench", reports=reports, progress=progress.chosen(quiet=quiet))
-    opened = pipeline.bench(lab, chosen, build, peers)
+    opened = pipeline.bench(lab, chosen, build, peers, loads=loads)
     return showing.show(
         opened.record,
         record_path=lab.record_path,

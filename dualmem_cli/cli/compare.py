@@ -62,7 +62,7 @@ def compare(
     from dualmem_cli.cli import explaining, progress, setting, showing
     from dualmem_cli.cli.exports import parse_exports
     from dualmem_cli.cli.sides import Stored, both_sides, check_continues, earlier_of
-    from dualmem_cli.errors import ExitStatus
+    from dualmem_cli.errors import DualmemError, ExitStatus
     from dualmem_cli.fallback import compare_stored
     from dualmem_cli.judge.outcome import compare_status
 
@@ -73,15 +73,17 @@ def compare(
     )
     earlier = earlier_of(continue_, scenarios=scenarios)
     asked = [scenario.path for scenario in earlier.scenarios if scenario.path] if earlier else scenarios
-    chosen = setting.scenarios_for(asked, libraries=(old.library, new.library), named=bool(library or links))
+    chosen, loads = setting.scenarios_for(asked, libraries=(old.library, new.library), named=bool(library or links))
     if earlier is not None:
         check_continues(earlier, path=str(continue_), old=old, new=new, scenarios=chosen, worker=worker)
     shown = progress.chosen(quiet=quiet)
     lab = setting.laboratory(worker=worker, kind="compare", reports=reports, progress=shown, since=old.since)
     if isinstance(old, Stored):
+        if loads:
+            raise DualmemError(f"{loads[0].path}: a load needs both builds", hint="Stored numbers cannot carry its percentiles.")
         opened = compare_stored(lab, chosen, old.record, new, name=old.name, reason=old.since.stored_only)
     else:
-        opened = pipeline.compare(lab, chosen, (old.build, new), name=old.name, budget_s=budget, earlier=earlier)
+        opened = pipeline.compare(lab, chosen, (old.build, new), name=old.name, budget_s=budget, earlier=earlier, loads=loads)
     status = compare_status(opened.record, allow_inconclusive=allow_inconclusive)
     explain = None
     if status is ExitStatus.REGRESSION and not no_explain:

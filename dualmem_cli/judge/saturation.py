@@ -1,9 +1,9 @@
 """The search for the highest rate that a store keeps up with: which rate to try next, and what is known when it ends.
 
-The rate is doubled (or halved) until one holds and one does not; then the ratio between the two is halved, on a logarithmic scale, until it
-is at most 5 %. Near the edge one trial may go either way, so both ends are tried once more: an end that does not repeat widens the bracket
-to its neighbour that is beyond doubt. The answer is the highest rate that held; what is between it and the lowest that did not, is not
-known.
+The rate is doubled (or halved) until one holds and one does not, or it is 1,024 times the first or a 32nd of it. Then the ratio between the
+two is halved, on a logarithmic scale, until it is at most 5 %. Near the edge one trial may go either way, so both ends are tried once more:
+an end that does not repeat widens the bracket to its neighbour that is beyond doubt. The answer is the highest rate that held; what is
+between it and the lowest that did not, is not known.
 """
 
 import math
@@ -17,9 +17,13 @@ from dualmem_cli.model.units import Unit
 from dualmem_cli.stats.histogram import merge, percentile
 
 SATURATION = "saturation"
+_TRIAL_S = 4.0
+_FEWEST_OPERATIONS = 2_000
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 RESOLUTION = 1.05  # lowest failing rate / highest holding rate, at the end
 MOST_TRIALS = 32
+SLOWEST = 1 / 32  # of the first rate: a store, or a machine, that cannot keep its limits then is not searched any further
+FASTEST = 1024.0
 KEEPS_UP = 0.95  # of the offered rate: with less achieved, what waits grows without end whatever the percentile says yet
 
 
@@ -62,9 +66,11 @@ def next_rate(trials: Sequence[Trial], *, start: float) -> float | None:
         return None
     known = bracket(trials)
     if math.isinf(known.failed):
-        return 2 * max(trial.rate for trial in trials)
+        higher = 2 * max(trial.rate for trial in trials)
+        return higher if higher <= FASTEST * start else None
     if known.held == 0:
-        return min(trial.rate for trial in trials) / 2
+        lower = min(trial.rate for trial in trials) / 2
+        return lower if lower >= SLOWEST * start else None
     if not known.closed:
         middle = math.sqrt(known.held * known.failed)
         doubtful = any(known.held < trial.rate < known.failed for trial in trials)
@@ -75,9 +81,16 @@ def next_rate(trials: Sequence[Trial], *, start: float) -> float | None:
     return None
 
 
+def operations_for(rate: float) -> int:
+    """How many operations a trial at that rate plays: four seconds of them, and never fewer than can have a P99."""
+    return max(_FEWEST_OPERATIONS, math.ceil(_TRIAL_S * rate))
+
+
 def trial_of(played: Played, limits: tuple[Budget, ...]) -> Trial:
     """Whether a play kept up with its rate and within its limits. Its rate is the play's speed, 1 being that of the trace."""
-    keeps_up = played.scheduled_ns >= KEEPS_UP * played.elapsed_ns
+    last = merge(known.service for known in played.kinds)
+    elapsed = played.elapsed_ns - last.sum_ns / max(1, last.count)  # the last operation's own time is no delay
+    keeps_up = played.scheduled_ns >= KEEPS_UP * elapsed
     return Trial(played.play.speed, keeps_up and all(_kept(played, limit) for limit in limits))
 
 

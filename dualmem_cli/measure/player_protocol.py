@@ -107,6 +107,7 @@ def played_of(event: Event, play: Play) -> Played:
         scheduled_ns=event["scheduled_ns"],
         elapsed_ns=event["elapsed_ns"],
         kinds=kinds,
+        lateness=_histogram(event["lateness"]) if "lateness" in event else None,
         metrics=tuple(event["metrics"]),
         **{key: event[key] for key in _USED},
     )

@@ -69,12 +69,14 @@ class KindPlayed:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """The answer to one play: a kind each in the order of the trace's names, and what the process used meanwhile."""
+    """The answer to one play: a kind each in the order of the trace's names, and what the process used meanwhile. `lateness` is begun -
+    scheduled of operations that a thread waited for: the player's own (None in a closed play)."""
 
     play: Play
     scheduled_ns: int
     elapsed_ns: int
     kinds: tuple[KindPlayed, ...]
+    lateness: Histogram | None
     cpu_ns: int
     minor_faults: int
     major_faults: int
@@ -146,6 +148,7 @@ class LoadRun:
     players: tuple[PlayerRun, ...]
     failure: Failure | None
     times: str = ""
+    soak_s: float = 0.0  # for how long the steady phase was to be repeated; 0: played once
 
     @property
     def id(self) -> str:

@@ -11,9 +11,11 @@ batches can be had, the interval is not known and says so.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from dualmem_cli.model.estimate import Estimate
+from dualmem_cli.model.load import Part, Played, PlayerRun
 from dualmem_cli.model.samples import Histogram
 from dualmem_cli.model.units import Unit
 from dualmem_cli.stats.histogram import PRECISION_BITS, bucket_range, merge, percentile
@@ -22,6 +24,10 @@ from dualmem_cli.stats.student import quantile
 FEWEST_BATCHES = 5
 MOST_BATCHES = 10
 BEYOND = 20  # latencies above the percentile in every batch, on average
+MOST_SECTIONS = 400  # of one player
+_ADDED = (
+    "scheduled_ns", "elapsed_ns", "cpu_ns", "minor_faults", "major_faults", "voluntary_switches", "involuntary_switches",
+)  # fmt: skip
 _BUCKET = 0.5 ** (PRECISION_BITS + 1)  # half a bucket's width, relative: no interval is known better
 
 
@@ -61,12 +67,22 @@ def percentile_interval(sections: Sequence[Histogram], share: float, *, confiden
     )
 
 
-def midmean_of(histogram: Histogram, *, cut: float = 0.25) -> float:
-    """The mean without the share `cut` at either end: what an operation takes when nothing else happens. Within a bucket, the middle."""
-    drop = cut * histogram.count
+def midmean_of(histogram: Histogram) -> float:
+    """The interquartile mean: what an operation takes when nothing else happens."""
+    return _mean_between(histogram, 0.25, 0.75)
+
+
+def trimmed_mean_of(histogram: Histogram) -> float:
+    """The mean without the slowest twentieth: what somebody else's turn on the processor does to it stays out, all else is in."""
+    return _mean_between(histogram, 0.0, 0.95)
+
+
+def _mean_between(histogram: Histogram, low_share: float, high_share: float) -> float:
+    """The mean of what lies between two shares of all values. Within a bucket, its middle."""
+    least, most = low_share * histogram.count, high_share * histogram.count
     seen = total = kept = 0.0
     for index, count in histogram.buckets:
-        low, high = max(seen, drop), min(seen + count, histogram.count - drop)
+        low, high = max(seen, least), min(seen + count, most)
         if high > low:
             ends = bucket_range(index)
             total += (high - low) * (ends[0] + ends[1]) / 2
@@ -89,3 +105,41 @@ def smooth_percentile(histogram: Histogram, share: float) -> float:
             return min(low + (high + 1 - low) * max(wanted - seen, 0.0) / count, float(histogram.max_ns))
         seen += count
     return float(histogram.max_ns)
+
+
+def thinned(run: PlayerRun) -> PlayerRun:
+    """The run with neighbouring steady sections of each arm put together, two and two: half as many, nothing lost but when within them a
+    latency was. A soak of hours would be a record of gigabytes."""
+    waiting: dict[int, tuple[Played, float]] = {}
+    plays: list[tuple[Part, Played]] = []
+    began: list[float] = []
+    for (part, played), began_s in zip(run.plays, run.began_s, strict=True):
+        first = waiting.pop(played.play.arm, None) if part is Part.STEADY else None
+        if part is Part.STEADY and first is None:
+            waiting[played.play.arm] = (played, began_s)
+        else:
+            plays.append((part, together(first[0], played) if first else played))
+            began.append(first[1] if first else began_s)
+    for played, began_s in waiting.values():
+        plays.append((Part.STEADY, played))
+        began.append(began_s)
+    return replace(run, plays=tuple(plays), began_s=tuple(began))
+
+
+def together(first: Played, second: Played) -> Played:
+    """Two plays as one: numbers add up, what is a level is the later one's."""
+    kinds = tuple(
+        replace(
+            one,
+            operations=one.operations + two.operations,
+            errors=one.errors + two.errors,
+            response=None if one.response is None or two.response is None else merge((one.response, two.response)),
+            service=merge((one.service, two.service)),
+            result="",
+        )
+        for one, two in zip(first.kinds, second.kinds, strict=True)
+    )
+    added = {name: getattr(first, name) + getattr(second, name) for name in _ADDED}
+    late = None if first.lateness is None or second.lateness is None else merge((first.lateness, second.lateness))
+    play = replace(first.play, count=first.play.count + second.play.count)
+    return replace(second, play=play, kinds=kinds, lateness=late, **added)

@@ -1,7 +1,8 @@
 # The player: what plays a trace against workloads, by several threads. Of the host it has what fits, unchanged: files, clock, histogram,
 # events and the guards against libraries that misbehave.
 add_library(dmp_parts STATIC
-  player/crc32.c player/names.c player/trace.c player/library.c player/request.c player/crew.c)
+  player/crc32.c player/names.c player/trace.c player/library.c player/request.c player/crew.c
+  player/perform.c)
 target_include_directories(dmp_parts PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(dmp_parts PUBLIC dmx_host Threads::Threads)
 

@@ -1,6 +1,7 @@
 /* crash.c: the handler of fatal signals. It uses only what is async-signal-safe: static memory, atomics and write.
  *
- * It may run on any thread, and on two at once when two crash: the first one tells, the others wait for the end of the process. */
+ * It may run on any thread, and on two at once when two crash: the first one tells, the others wait for the end of the
+ * process. */
 #include "crash.h"
 
 #include "crew.h"

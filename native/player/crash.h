@@ -5,8 +5,8 @@
 #include "host/answer.h"
 #include "trace.h"
 
-/* After dmx_guard_install, whose handler knows phase and arm alone: from now on the `crash` event also names the operation.
- * `trace` is read when it happens; names of kinds may be filled in later. */
+/* After dmx_guard_install, whose handler knows phase and arm alone: from now on the `crash` event also names the
+ * operation. `trace` is read when it happens; names of kinds may be filled in later. */
 void dmp_crash_install(const dmx_answer *answer, const dmp_trace *trace);
 
 #endif

@@ -1,5 +1,5 @@
-/* library.c: loads a library of workloads and believes nothing that it says before it was checked, as host/open.c does with kernels:
- * a field is read only after the size was seen to cover it. */
+/* library.c: loads a library of workloads and believes nothing that it says before it was checked, as host/open.c does
+ * with kernels: a field is read only after the size was seen to cover it. */
 #include "library.h"
 
 #include "names.h"
@@ -40,12 +40,13 @@ __attribute__((format(printf, 2, 3))) static int32_t refuse(const check *on, con
     va_start(arguments, format);
     (void)vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
-    return dmx_refuse(on->error, on->error_size, DMX_REFUSED, "workload %s/%s: %s", on->workload->name, on->workload->variant,
-                      reason);
+    return dmx_refuse(on->error, on->error_size, DMX_REFUSED, "workload %s/%s: %s", on->workload->name,
+                      on->workload->variant, reason);
 }
 
 const dm_operation *dmp_operation_of(const dm_workload *workload, size_t index) {
-    return (const dm_operation *)(const void *)((const char *)workload->operations + index * workload->operations->size);
+    return (const dm_operation *)(const void *)((const char *)workload->operations +
+                                                index * workload->operations->size);
 }
 
 dm_kernel dmp_as_kernel(const dm_workload *workload) {
@@ -69,7 +70,8 @@ typedef struct declared {
     const char *name;
 } declared;
 
-_Static_assert(offsetof(dm_parameter, name) == offsetof(declared, name) && offsetof(dm_metric, name) == offsetof(declared, name) &&
+_Static_assert(offsetof(dm_parameter, name) == offsetof(declared, name) &&
+                   offsetof(dm_metric, name) == offsetof(declared, name) &&
                    offsetof(dm_operation, name) == offsetof(declared, name),
                "size and name come first");
 
@@ -81,8 +83,8 @@ static int32_t check_declared(const check *on, const char *what, const void *ite
     for (size_t i = 0; i < count; i++) {
         const declared *item = (const declared *)(const void *)((const char *)items + i * stride);
         if (item->size < smallest || item->size != stride) {
-            return refuse(on, "%s %zu states the size %zu; write .size = sizeof(dm_%s) in each, and count them right", what, i,
-                          item->size, what);
+            return refuse(on, "%s %zu states the size %zu; write .size = sizeof(dm_%s) in each, and count them right",
+                          what, i, item->size, what);
         }
         if (!dmp_is_name(item->name)) {
             return refuse(on, "the name of %s %zu " DMP_NAME_RULE, what, i);
@@ -103,8 +105,8 @@ static int32_t check_ranges(const check *on) {
         const double value = parameter->default_value;
         if (!isfinite(parameter->minimum) || !isfinite(parameter->maximum) || !(parameter->minimum <= value) ||
             !(value <= parameter->maximum) || (parameter->integer && value != floor(value))) {
-            return refuse(on, "parameter %s: the default %g is not a value of its range %g to %g%s", parameter->name, value,
-                          parameter->minimum, parameter->maximum, parameter->integer ? " of whole numbers" : "");
+            return refuse(on, "parameter %s: the default %g is not a value of its range %g to %g%s", parameter->name,
+                          value, parameter->minimum, parameter->maximum, parameter->integer ? " of whole numbers" : "");
         }
     }
     for (size_t i = 0; i < kernel.metric_count; i++) {
@@ -126,12 +128,13 @@ static int32_t check_ranges(const check *on) {
 
 static int32_t check_functions(const check *on) {
     const dm_workload *workload = on->workload;
-    const char *missing = workload->setup == NULL                                      ? "setup"
-                          : workload->operate == NULL                                  ? "operate"
-                          : workload->teardown == NULL                                 ? "teardown"
-                          : workload->metric_count > 0 && workload->read_metrics == NULL ? "read_metrics, but declares metrics"
-                          : workload->operation_count == 0                             ? "operations"
-                                                                                       : NULL;
+    const char *missing = workload->setup == NULL      ? "setup"
+                          : workload->operate == NULL  ? "operate"
+                          : workload->teardown == NULL ? "teardown"
+                          : workload->metric_count > 0 && workload->read_metrics == NULL
+                              ? "read_metrics, but declares metrics"
+                          : workload->operation_count == 0 ? "operations"
+                                                           : NULL;
     return missing == NULL ? DM_OK : refuse(on, "it has no %s", missing);
 }
 
@@ -144,24 +147,28 @@ static int32_t check_workload(const dm_workload_library *table, size_t index, ch
                           index);
     }
     if (!dmp_is_name(workload->name) || !dmp_is_name(workload->variant)) {
-        return dmx_refuse(error, error_size, DMX_REFUSED, "workload %zu: its name or its variant " DMP_NAME_RULE, index);
+        return dmx_refuse(error, error_size, DMX_REFUSED, "workload %zu: its name or its variant " DMP_NAME_RULE,
+                          index);
     }
     const check on = {workload, error, error_size};
     int32_t status = check_functions(&on);
     if (status == DM_OK) {
-        status = check_declared(&on, "parameter", workload->parameters, workload->parameter_count, SIZE_1_0(dm_parameter, meaning));
+        status = check_declared(&on, "parameter", workload->parameters, workload->parameter_count,
+                                SIZE_1_0(dm_parameter, meaning));
     }
     if (status == DM_OK) {
         status = check_declared(&on, "metric", workload->metrics, workload->metric_count, SIZE_1_0(dm_metric, meaning));
     }
     if (status == DM_OK) {
-        status = check_declared(&on, "operation", workload->operations, workload->operation_count, SIZE_1_0(dm_operation, inserts));
+        status = check_declared(&on, "operation", workload->operations, workload->operation_count,
+                                SIZE_1_0(dm_operation, inserts));
     }
     if (status == DM_OK) {
         status = check_ranges(&on);
     }
     for (size_t j = 0; status == DM_OK && j < index; j++) {
-        if (strcmp(table->workloads[j]->name, workload->name) == 0 && strcmp(table->workloads[j]->variant, workload->variant) == 0) {
+        if (strcmp(table->workloads[j]->name, workload->name) == 0 &&
+            strcmp(table->workloads[j]->variant, workload->variant) == 0) {
             status = refuse(&on, "it is twice in the table");
         }
     }
@@ -171,12 +178,14 @@ static int32_t check_workload(const dm_workload_library *table, size_t index, ch
 static int32_t check_table(const dm_workload_library *table, char *error, size_t error_size) {
     if (table == NULL || table->size < SIZE_1_0(dm_workload_library, workload_count)) {
         return dmx_refuse(error, error_size, DMX_REFUSED,
-                          table == NULL ? "dm_workload_library_get() returned NULL"
-                                        : "the table states too small a size; write .size = sizeof(dm_workload_library)");
+                          table == NULL
+                              ? "dm_workload_library_get() returned NULL"
+                              : "the table states too small a size; write .size = sizeof(dm_workload_library)");
     }
     if (table->abi_major != DM_WORKLOAD_ABI_MAJOR) {
-        return dmx_refuse(error, error_size, DMX_REFUSED, "it was built for version %u of dm_workload.h, this player for version %d",
-                          table->abi_major, DM_WORKLOAD_ABI_MAJOR);
+        return dmx_refuse(error, error_size, DMX_REFUSED,
+                          "it was built for version %u of dm_workload.h, this player for version %d", table->abi_major,
+                          DM_WORKLOAD_ABI_MAJOR);
     }
     if (table->name == NULL || table->name[0] == '\0') {
         return dmx_refuse(error, error_size, DMX_REFUSED, "the library has no name");
@@ -193,7 +202,8 @@ static int32_t check_table(const dm_workload_library *table, char *error, size_t
 }
 
 static int32_t load(dmp_library *library, const char *path, char *error, size_t error_size) {
-    /* NOW: no symbol may be resolved inside of an operation. LOCAL: two builds of one library must not see each other. */
+    /* NOW: no symbol may be resolved inside of an operation. LOCAL: two builds of one library must not see each other.
+     */
     library->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library->handle == NULL) {
         return dmx_refuse(error, error_size, DMX_REFUSED, "cannot load the library: %s", dlerror());
@@ -211,26 +221,28 @@ static int32_t load(dmp_library *library, const char *path, char *error, size_t 
     return status == DM_OK ? DM_OK : dmx_refuse(error, error_size, status, "%s: %s", path, reason);
 }
 
-/* By its inode before it is loaded; by its table afterwards, because the loader has rules of its own (an absolute SONAME). */
+/* By its inode before it is loaded; by its table afterwards, because the loader has rules of its own (an absolute
+ * SONAME). */
 static bool is_same(const dmp_library *a, const dmp_library *b) {
     return (a->device == b->device && a->inode == b->inode) || (a->table != NULL && a->table == b->table);
 }
 
-static int32_t check_others(const dmp_library *library, dmp_library *const *others, size_t other_count, const char *path,
-                            char *error, size_t error_size) {
+static int32_t check_others(const dmp_library *library, dmp_library *const *others, size_t other_count,
+                            const char *path, char *error, size_t error_size) {
     for (size_t i = 0; i < other_count; i++) {
         if (others[i] != NULL && is_same(library, others[i])) {
-            return dmx_refuse(error, error_size, DMX_REFUSED,
-                              "%s is to the loader the same file as another library of this request, so it would be compared with "
-                              "itself; give a copy (a link is not enough) without a SONAME",
-                              path);
+            return dmx_refuse(
+                error, error_size, DMX_REFUSED,
+                "%s is to the loader the same file as another library of this request, so it would be compared with "
+                "itself; give a copy (a link is not enough) without a SONAME",
+                path);
         }
     }
     return DM_OK;
 }
 
-int32_t dmp_library_open(const char *path, dmp_library *const *others, size_t other_count, dmp_library **library, char *error,
-                         size_t error_size) {
+int32_t dmp_library_open(const char *path, dmp_library *const *others, size_t other_count, dmp_library **library,
+                         char *error, size_t error_size) {
     *library = NULL;
     struct stat facts;
     if (stat(path, &facts) != 0) {
@@ -274,7 +286,7 @@ const dm_workload_library *dmp_library_table(const dmp_library *library) {
 /* "a, b, c": the nearest of the table, as name/variant. */
 static void list_nearest(const dm_workload_library *table, const char *wanted, char *text, size_t size) {
     enum { BYTES = 2 * DMP_NAME_BYTES + 2 };
-    char(*joined)[BYTES] = calloc(table->workload_count, sizeof *joined);
+    char (*joined)[BYTES] = calloc(table->workload_count, sizeof *joined);
     const char **names = calloc(table->workload_count, sizeof *names);
     (void)snprintf(text, size, "others");
     for (size_t i = 0; joined != NULL && names != NULL && i < table->workload_count; i++) {
@@ -299,7 +311,7 @@ const dm_workload *dmp_library_workload(const dmp_library *library, const char *
     char wanted[256], nearest[512];
     (void)snprintf(wanted, sizeof wanted, "%s/%s", name, variant);
     list_nearest(library->table, wanted, nearest, sizeof nearest);
-    (void)dmx_refuse(error, error_size, DMX_REFUSED, "the library %s has no workload %s; it has %s", library->table->name, wanted,
-                     nearest);
+    (void)dmx_refuse(error, error_size, DMX_REFUSED, "the library %s has no workload %s; it has %s",
+                     library->table->name, wanted, nearest);
     return NULL;
 }

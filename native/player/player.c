@@ -42,7 +42,8 @@ static int32_t carry_out(dmp_player *self) {
     return status == DM_OK ? dmp_read_accounts(self) : status;
 }
 
-/* No player outlives its caller: a play may take hours. The parent may have died before prctl: then it is no longer the parent. */
+/* No player outlives its caller: a play may take hours. The parent may have died before prctl: then it is no longer the
+ * parent. */
 static bool bind_to_parent(void) {
     const pid_t parent = getppid();
     return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
@@ -64,8 +65,8 @@ int main(void) {
     const int32_t status = carry_out(&self);
     if (status != DM_OK) {
         const bool malformed = self.malformed;
-        dmp_report_error(&self.answer, malformed ? "request" : dmx_guard_current_phase(), malformed ? -1 : dmx_guard_current_arm(),
-                         status, self.error);
+        dmp_report_error(&self.answer, malformed ? "request" : dmx_guard_current_phase(),
+                         malformed ? -1 : dmx_guard_current_arm(), status, self.error);
     }
     dmp_clean_up(&self);
     if (status == DM_OK) {

@@ -1,5 +1,5 @@
-/* player.h: one player process, and the steps that player.c puts in order. Each step returns a status and leaves its sentence in
- * `error`. */
+/* player.h: one player process, and the steps that player.c puts in order. Each step returns a status and leaves its
+ * sentence in `error`. */
 #ifndef DUALMEM_PLAYER_PLAYER_H
 #define DUALMEM_PLAYER_PLAYER_H
 
@@ -26,7 +26,7 @@ typedef struct dmp_player {
     dmx_file data, queries;
     dmx_inputs inputs;
     dmp_arm arms[DMP_ARMS];
-    size_t arm_count; /* 0 for `describe` */
+    size_t arm_count;               /* 0 for `describe` */
     dmp_account accounts[DMP_ARMS]; /* what the arms last said of themselves; outlives them, for `done` */
     dmp_trace trace;
     dmp_crew *crew;

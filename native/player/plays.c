@@ -1,4 +1,5 @@
 /* plays.c: one line `play` after the other, and the file of times. */
+#include "host/report.h"
 #include "player.h"
 
 #include <errno.h>
@@ -7,8 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Memory for the times of a play, there before it begins. A mapping of the file would be written back during the play, and every page
- * written back faults again. The file's room is reserved now: what was played for an hour must not be lost to a full disk. */
+/* Memory for the times of a play, there before it begins. A mapping of the file would be written back during the play,
+ * and every page written back faults again. The file's room is reserved now: what was played for an hour must not be
+ * lost to a full disk. */
 static int32_t reserve_times(dmp_player *self, size_t size, dmp_times **times) {
     const off_t end = lseek(self->times, 0, SEEK_END);
     if (fallocate(self->times, FALLOC_FL_KEEP_SIZE, end > 0 ? end : 0, (off_t)size) != 0 && errno == ENOSPC) {
@@ -43,7 +45,11 @@ static int32_t perform(dmp_player *self, const dmp_play *play) {
         return status;
     }
     dmp_played played;
+    uint64_t steal_before = 0, steal_after = 0;
+    const bool before = dmx_read_steal(&steal_before);
     dmp_crew_play(self->crew, &self->arms[play->arm].lane, play, times, &played);
+    const bool steal_known = dmx_read_steal(&steal_after) && before;
+    const uint64_t steal = steal_after - steal_before;
     if (times != NULL) {
         status = write_times(self, times, size);
         (void)munmap(times, size); /* before the resident memory is read */
@@ -52,7 +58,8 @@ static int32_t perform(dmp_player *self, const dmp_play *play) {
         status = dmp_read_metrics(self, play->arm);
     }
     if (status == DM_OK) {
-        dmp_report_played(&self->answer, &self->trace, play, &played, &self->accounts[play->arm]);
+        dmp_report_played(&self->answer, &self->trace, play, &played, &self->accounts[play->arm],
+                          steal_known ? &steal : NULL);
     }
     return status;
 }
@@ -61,7 +68,8 @@ int32_t dmp_play_all(dmp_player *self) {
     for (;;) {
         dmp_command command = DMP_COMMAND_END;
         dmp_play play;
-        int32_t status = dmp_command_read(&self->input, &self->request, self->trace.count, &command, &play, ERROR(self));
+        int32_t status =
+            dmp_command_read(&self->input, &self->request, self->trace.count, &command, &play, ERROR(self));
         self->malformed = status != DM_OK;
         if (status != DM_OK || command == DMP_COMMAND_END) {
             return status;

@@ -157,12 +157,26 @@ static void put_resident(dmx_answer *answer) {
     }
 }
 
+static void put_first_error(dmx_answer *answer, const dmp_tally *tally) {
+    dmx_answer_key(answer, "first_error");
+    if (tally->errors == 0) {
+        dmx_answer_null(answer);
+        return;
+    }
+    dmx_answer_open(answer, '{');
+    whole_field(answer, "number", tally->first_error);
+    dmx_answer_key(answer, "status");
+    dmx_answer_signed(answer, tally->first_status);
+    dmx_answer_close(answer, '}');
+}
+
 static void put_kinds(dmx_answer *answer, const dmp_trace *trace, const dmp_play *play, const dmp_tally *tallies) {
     open_field(answer, "kinds", '{');
     for (size_t i = 0; i < trace->kinds; i++) {
         open_field(answer, trace->names[i], '{');
         whole_field(answer, "operations", tallies[i].operations);
         whole_field(answer, "errors", tallies[i].errors);
+        put_first_error(answer, &tallies[i]);
         dmx_answer_key(answer, "results");
         dmx_answer_hex(answer, tallies[i].results);
         if (play->open) {
@@ -175,7 +189,7 @@ static void put_kinds(dmx_answer *answer, const dmp_trace *trace, const dmp_play
 }
 
 void dmp_report_played(dmx_answer *answer, const dmp_trace *trace, const dmp_play *play, const dmp_played *played,
-                       const dmp_account *account) {
+                       const dmp_account *account, const uint64_t *steal_ticks) {
     dmx_answer_begin(answer, "played");
     whole_field(answer, "arm", play->arm);
     whole_field(answer, "first", play->first);
@@ -194,6 +208,12 @@ void dmp_report_played(dmx_answer *answer, const dmp_trace *trace, const dmp_pla
     whole_field(answer, "major_faults", played->major_faults);
     whole_field(answer, "voluntary_switches", played->voluntary_switches);
     whole_field(answer, "involuntary_switches", played->involuntary_switches);
+    dmx_answer_key(answer, "steal_ticks");
+    if (steal_ticks != NULL) {
+        dmx_answer_whole(answer, *steal_ticks);
+    } else {
+        dmx_answer_null(answer);
+    }
     put_resident(answer);
     put_metrics(answer, account);
     dmx_answer_end(answer);

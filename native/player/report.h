@@ -16,8 +16,9 @@ typedef struct dmp_account {
 
 /* reasons: per workload, NULL where this machine can run it. */
 void dmp_report_workloads(dmx_answer *answer, const char *path, const dmp_library *library, char *const *reasons);
+/* steal_ticks: of the whole machine; NULL when they cannot be read. */
 void dmp_report_played(dmx_answer *answer, const dmp_trace *trace, const dmp_play *play, const dmp_played *played,
-                       const dmp_account *account);
+                       const dmp_account *account, const uint64_t *steal_ticks);
 void dmp_report_error(dmx_answer *answer, const char *phase, int arm, int32_t status, const char *message);
 
 /* `ready`, and `done` at the end. */

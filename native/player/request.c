@@ -1,4 +1,5 @@
-/* request.c: a strict parser, like the worker's: a request that was half obeyed would be a measurement of something else. */
+/* request.c: a strict parser, like the worker's: a request that was half obeyed would be a measurement of something
+ * else. */
 #include "request.h"
 
 #include <errno.h>
@@ -45,7 +46,8 @@ static int32_t parse_whole(const parser *in, const char *text, uint64_t minimum,
                !__builtin_add_overflow(sum, (uint64_t)(*digit - '0'), &sum);
     }
     if (!fits || sum < minimum || sum > maximum) {
-        return refuse(in, ": %.40s is outside of %llu to %llu", text, (unsigned long long)minimum, (unsigned long long)maximum);
+        return refuse(in, ": %.40s is outside of %llu to %llu", text, (unsigned long long)minimum,
+                      (unsigned long long)maximum);
     }
     *value = sum;
     return DM_OK;
@@ -213,10 +215,12 @@ static const struct {
     int32_t (*take)(parser *in, char *rest);
     bool repeated;
 } keys[] = {
-    {"task", take_task, false},       {"library", take_library, true}, {"arm", take_arm, true},
-    {"parameter", take_parameter, true}, {"seed", take_seed, false},   {"data", take_data, false},
-    {"queries", take_queries, false}, {"placement", take_placement, false}, {"order", take_order, false},
-    {"threads", take_threads, false}, {"cpu", take_cpu, false},        {"trace", take_trace, false},
+    {"task", take_task, false},       {"library", take_library, true},
+    {"arm", take_arm, true},          {"parameter", take_parameter, true},
+    {"seed", take_seed, false},       {"data", take_data, false},
+    {"queries", take_queries, false}, {"placement", take_placement, false},
+    {"order", take_order, false},     {"threads", take_threads, false},
+    {"cpu", take_cpu, false},         {"trace", take_trace, false},
     {"times", take_times, false},
 };
 
@@ -275,7 +279,8 @@ static int32_t check_whole(parser *in, bool task_given) {
     }
     for (size_t i = 0; i < request->arm_count; i++) {
         if (request->arms[i].library >= request->library_count) {
-            return REFUSE_WHOLE("`arm` %zu uses library %zu of %zu", i, request->arms[i].library, request->library_count);
+            return REFUSE_WHOLE("`arm` %zu uses library %zu of %zu", i, request->arms[i].library,
+                                request->library_count);
         }
     }
     return check_order(in);
@@ -283,7 +288,8 @@ static int32_t check_whole(parser *in, bool task_given) {
 
 /* ---- lines ---- */
 
-/* The next line without its newline; it belongs to the caller. `missing`: the line that a request must not end without. */
+/* The next line without its newline; it belongs to the caller. `missing`: the line that a request must not end without.
+ */
 static int32_t read_line(dmp_input *input, const char *missing, char **line, char *error, size_t error_size) {
     size_t capacity = 0;
     *line = NULL;
@@ -293,7 +299,8 @@ static int32_t read_line(dmp_input *input, const char *missing, char **line, cha
     input->line++;
     int32_t status = DM_OK;
     if (length < 0 && !feof(input->stream)) {
-        status = dmx_refuse(error, error_size, DM_ERROR_IO, "request: cannot read standard input: %s", strerror(reason));
+        status =
+            dmx_refuse(error, error_size, DM_ERROR_IO, "request: cannot read standard input: %s", strerror(reason));
     } else if (length <= 0 || (*line)[length - 1] != '\n') {
         status = dmx_refuse(error, error_size, DMX_REFUSED, "request: ends without the line `%s`", missing);
     } else if (strlen(*line) != (size_t)length) {
@@ -326,7 +333,8 @@ int32_t dmp_request_read(dmp_input *input, dmp_request *request, char *error, si
         request->lines[request->line_count++] = line;
         if (in->line == 1) {
             if (strcmp(line, "dualmem-player 1") != 0) {
-                return REFUSE_WHOLE("the first line must be `dualmem-player 1`; this player speaks protocol version 1 only");
+                return REFUSE_WHOLE(
+                    "the first line must be `dualmem-player 1`; this player speaks protocol version 1 only");
             }
         } else if (strcmp(line, "begin") == 0) {
             return check_whole(in, seen[0]);
@@ -376,15 +384,16 @@ static int32_t take_play(parser *in, char *rest, uint64_t operations, dmp_play *
     return status;
 }
 
-int32_t dmp_command_read(dmp_input *input, const dmp_request *request, uint64_t operations, dmp_command *command, dmp_play *play,
-                         char *error, size_t error_size) {
+int32_t dmp_command_read(dmp_input *input, const dmp_request *request, uint64_t operations, dmp_command *command,
+                         dmp_play *play, char *error, size_t error_size) {
     char *line = NULL;
     int32_t status = read_line(input, "end", &line, error, error_size);
     if (status != DM_OK) {
         return status;
     }
     char *rest = line;
-    parser in = {.request = (dmp_request *)(uintptr_t)request, .line = input->line, .error = error, .error_size = error_size};
+    parser in = {
+        .request = (dmp_request *)(uintptr_t)request, .line = input->line, .error = error, .error_size = error_size};
     in.key = next_field(&rest);
     if (strcmp(in.key, "play") == 0) {
         *command = DMP_COMMAND_PLAY;

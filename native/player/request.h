@@ -62,7 +62,7 @@ int32_t dmp_request_read(dmp_input *input, dmp_request *request, char *error, si
 void dmp_request_free(dmp_request *request);
 
 /* Waits for the next line behind `begin`. `operations`: of the trace. */
-int32_t dmp_command_read(dmp_input *input, const dmp_request *request, uint64_t operations, dmp_command *command, dmp_play *play,
-                         char *error, size_t error_size);
+int32_t dmp_command_read(dmp_input *input, const dmp_request *request, uint64_t operations, dmp_command *command,
+                         dmp_play *play, char *error, size_t error_size);
 
 #endif

@@ -15,8 +15,8 @@ static int32_t open_library(dmp_player *self, size_t index, int arm) {
     if (self->libraries[index] != NULL) {
         return DM_OK;
     }
-    return dmp_library_open(self->request.libraries[index], self->libraries, self->request.library_count, &self->libraries[index],
-                            ERROR(self));
+    return dmp_library_open(self->request.libraries[index], self->libraries, self->request.library_count,
+                            &self->libraries[index], ERROR(self));
 }
 
 static int32_t describe_library(dmp_player *self, size_t index) {
@@ -81,7 +81,8 @@ static int32_t map_kinds(dmp_player *self, dmp_arm *arm) {
     const dm_workload *workload = arm->workload;
     for (size_t kind = 0; kind < self->trace.kinds; kind++) {
         size_t at = 0;
-        while (at < workload->operation_count && strcmp(dmp_operation_of(workload, at)->name, self->trace.names[kind]) != 0) {
+        while (at < workload->operation_count &&
+               strcmp(dmp_operation_of(workload, at)->name, self->trace.names[kind]) != 0) {
             at++;
         }
         arm->lane.places[kind] = (uint32_t)at;
@@ -97,7 +98,8 @@ static int32_t map_kinds(dmp_player *self, dmp_arm *arm) {
             dmp_nearest(self->trace.names[kind], names, workload->operation_count, nearest, sizeof nearest);
         }
         free((void *)names);
-        return dmx_refuse(ERROR(self), DMX_REFUSED, "the trace has operations %s, but the workload %s/%s has not; it has %s",
+        return dmx_refuse(ERROR(self), DMX_REFUSED,
+                          "the trace has operations %s, but the workload %s/%s has not; it has %s",
                           self->trace.names[kind], workload->name, workload->variant, nearest);
     }
     return DM_OK;
@@ -128,7 +130,8 @@ int32_t dmp_open_arms(dmp_player *self) {
     dmp_phase(self, "open", -1);
     int32_t status = map_inputs(self);
     if (status == DM_OK) {
-        status = dmp_crew_open(&self->trace, self->request.threads, self->request.cpus, self->request.cpu_count, &self->crew, ERROR(self));
+        status = dmp_crew_open(&self->trace, self->request.threads, self->request.cpus, self->request.cpu_count,
+                               &self->crew, ERROR(self));
     }
     for (size_t i = 0; status == DM_OK && i < self->arm_count; i++) {
         status = open_arm(self, self->request.order[i]);
@@ -160,8 +163,8 @@ static int32_t check_settings(dmp_player *self) {
 static int32_t settle(dmp_player *self, int32_t status, const char *call, const dm_workload *workload) {
     self->error[sizeof self->error - 1] = '\0';
     if (status != DM_OK && self->error[0] == '\0') {
-        (void)dmx_refuse(ERROR(self), status, "%s of %s/%s failed with status %d and without a reason", call, workload->name,
-                         workload->variant, (int)status);
+        (void)dmx_refuse(ERROR(self), status, "%s of %s/%s failed with status %d and without a reason", call,
+                         workload->name, workload->variant, (int)status);
     }
     return status;
 }

@@ -1,4 +1,5 @@
-/* trace.c: maps a trace and believes nothing of it before it was checked. Nothing is copied: the play reads the pages in order. */
+/* trace.c: maps a trace and believes nothing of it before it was checked. Nothing is copied: the play reads the pages
+ * in order. */
 #include "trace.h"
 
 #include "crc32.h"
@@ -43,8 +44,8 @@ static int32_t check_header(const header *head, const dmx_file *file, char *erro
     if (__builtin_mul_overflow(head->operations, sizeof(dmp_operation), &bytes) ||
         __builtin_add_overflow(bytes, sizeof *head + (uint64_t)head->names_size + head->note_size, &bytes) ||
         bytes != file->size) {
-        return REFUSE("it is %zu bytes long, which is not what %llu operations take; it was cut off or damaged", file->size,
-                      (unsigned long long)head->operations);
+        return REFUSE("it is %zu bytes long, which is not what %llu operations take; it was cut off or damaged",
+                      file->size, (unsigned long long)head->operations);
     }
     const uint32_t crc = dmp_crc32((const char *)file->bytes + sizeof *head, file->size - sizeof *head);
     if (crc != head->crc) {
@@ -88,7 +89,8 @@ static int32_t check_operations(const dmp_trace *trace, char *error, size_t erro
             return REFUSE("operation %llu begins before the one in front of it", (unsigned long long)i);
         }
         if (dmp_kind(operation) >= trace->kinds) {
-            return REFUSE("operation %llu is of kind %zu of %zu", (unsigned long long)i, dmp_kind(operation), trace->kinds);
+            return REFUSE("operation %llu is of kind %zu of %zu", (unsigned long long)i, dmp_kind(operation),
+                          trace->kinds);
         }
         last = operation->at_ns;
     }

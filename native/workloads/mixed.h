@@ -7,10 +7,11 @@
  * mixed_single.c      the same graph in nodes of one type
  * mixed_walk.c        what the store holds, counted by walking
  *
- * The twin holds the same vectors under the same ids, all as episodes, and an association where the dual store has a binding;
- * activation flows along both with the same strength, so that a spread follows the same edges to the same activations. A lookup
- * among concepts needs a type to search by: the twin has copies of their vectors in a second store, of one type too, and searches
- * there, so that both search the same rows. What differs in an operation's time is then what the types cost, or save. */
+ * The twin holds the same vectors under the same ids, all as episodes, and an association where the dual store has a
+ * binding; activation flows along both with the same strength, so that a spread follows the same edges to the same
+ * activations. A lookup among concepts needs a type to search by: the twin has copies of their vectors in a second
+ * store, of one type too, and searches there, so that both search the same rows. What differs in an operation's time
+ * is then what the types cost, or save. */
 #ifndef DUALMEM_WORKLOADS_MIXED_H
 #define DUALMEM_WORKLOADS_MIXED_H
 
@@ -27,6 +28,7 @@ enum {
     DM_MIXED_BINDINGS,
     DM_MIXED_INSERTIONS,
     DM_MIXED_FORMATION_EPISODES,
+    DM_MIXED_FORMATION_CUT,
     DM_MIXED_CONSOLIDATION_CONCEPTS,
     DM_MIXED_HOPS,
     DM_MIXED_RECALL,
@@ -34,14 +36,14 @@ enum {
 };
 
 enum {
-    DM_MIXED_NEAREST = 10,       /* concepts that a lookup finds */
-    DM_MIXED_FORMED = 5,         /* most concepts that a formation makes */
+    DM_MIXED_NEAREST = 10,        /* concepts that a lookup finds */
+    DM_MIXED_FORMED = 5,          /* most concepts that a formation makes */
     DM_MIXED_CONSOLIDATED = 1024, /* most concepts of one consolidation */
     DM_MIXED_STRIPES = 64
 };
 
-/* Updates and consolidations add this and take it away in turn, binding by binding and concept by concept. Strengths begin as
- * multiples of 2^-10 in [1/4, 3/4], so every sum is exact, and none ever comes near 0 or 1. */
+/* Updates and consolidations add this and take it away in turn, binding by binding and concept by concept. Strengths
+ * begin as multiples of 2^-10 in [1/4, 3/4], so every sum is exact, and none ever comes near 0 or 1. */
 #define DM_MIXED_DELTA 0x1.0p-6f
 
 /* Kinds of ids: dm_id.high. */
@@ -49,7 +51,7 @@ enum { DM_MIXED_ID_CONCEPT = 1, DM_MIXED_ID_EPISODE = 2, DM_MIXED_ID_FORMED = 3 
 
 /* A binding, in order of insertion. */
 typedef struct dm_mixed_binding {
-    uint32_t episode;      /* slots */
+    uint32_t episode; /* slots */
     uint32_t concept_slot;
     uint32_t handle;       /* of the dual store */
     _Atomic uint32_t turn; /* 1: the next update takes away */
@@ -68,11 +70,13 @@ typedef struct dm_mixed_worker {
     dm_mixed_edges edges;
 } dm_mixed_worker;
 
-/* How a store holds the graph. Slots are those of `store`; all but create may be called by several threads at once, form excepted. */
+/* How a store holds the graph. Slots are those of `store`; all but create may be called by several threads at once,
+ * form excepted. */
 typedef struct dm_mixed_graph {
     /* Makes store and centroids, empty. */
     int32_t (*create)(dm_state *state, char *error, size_t error_size);
-    int32_t (*add_concept)(dm_state *state, dm_id id, const float *values, uint32_t *slot, char *error, size_t error_size);
+    int32_t (*add_concept)(dm_state *state, dm_id id, const float *values, uint32_t *slot, char *error,
+                           size_t error_size);
     /* Binds the two ends that are written in `binding`, and notes the handle there. */
     int32_t (*bind)(dm_state *state, dm_mixed_binding *binding, float strength, char *error, size_t error_size);
     /* dm_store_edges, or its like. */
@@ -123,18 +127,19 @@ struct dm_state {
     uint32_t window_count;
     uint64_t formations;
     uint32_t formed_count;
-    uint32_t formed[DM_MIXED_FORMED];           /* slots in store, and in the twin's second one */
+    uint32_t formed[DM_MIXED_FORMED]; /* slots in store, and in the twin's second one */
     uint32_t formed_centroids[DM_MIXED_FORMED];
 
-    pthread_mutex_t stripes[DM_MIXED_STRIPES]; /* by concept: to read, add and write a weight is three steps in the twin */
+    pthread_mutex_t
+        stripes[DM_MIXED_STRIPES]; /* by concept: to read, add and write a weight is three steps in the twin */
 
     uint32_t threads;
     dm_mixed_worker *workers;
 };
 
 /* mixed_setup.c */
-int32_t dm_mixed_setup(const dm_case *work, uint32_t threads, const dm_mixed_graph *graph, dm_state **state, char *error,
-                       size_t error_size);
+int32_t dm_mixed_setup(const dm_case *work, uint32_t threads, const dm_mixed_graph *graph, dm_state **state,
+                       char *error, size_t error_size);
 void dm_mixed_teardown(dm_state *state);
 /* Adds an episode with its bindings to its nearest concepts, all or nothing, and counts it. bindings <= 95. */
 int32_t dm_mixed_insert(dm_state *state, const float *values, uint32_t bindings, char *error, size_t error_size);
@@ -155,6 +160,7 @@ enum {
     DM_MIXED_METRIC_POPULATION,
     DM_MIXED_METRIC_EPISODES,
     DM_MIXED_METRIC_CONCEPTS,
+    DM_MIXED_METRIC_FORMED,
     DM_MIXED_METRIC_BINDINGS,
     DM_MIXED_METRIC_INDEX_ROWS,
     DM_MIXED_METRIC_WITHIN,

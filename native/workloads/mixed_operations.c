@@ -1,5 +1,5 @@
-/* mixed_operations.c: what one operation of the workload `mixed` does. A row of the table names an operation; `steps`, in the same order,
- * does it. */
+/* mixed_operations.c: what one operation of the workload `mixed` does. A row of the table names an operation;
+ * `steps`, in the same order, does it. */
 #include "store/store.h"
 #include "workloads/mixed.h"
 
@@ -17,15 +17,15 @@ static dm_id concept_id(const dm_state *state, uint64_t key) {
     return (dm_id){key % state->concepts, DM_MIXED_ID_CONCEPT};
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static int32_t look_up(dm_state *state, dm_mixed_worker *worker, uint64_t key, uint64_t *result) {
     uint32_t slots[DM_MIXED_NEAREST];
     double cosines[DM_MIXED_NEAREST];
     const float *query = state->queries.values + key % state->queries.rows * state->queries.stride;
     (void)worker;
-    int32_t status = dm_lookup_search(state->lookup, query, state->queries.stride, 1, DM_MIXED_NEAREST, NULL, slots, cosines,
-                                      NULL, 0);
+    int32_t status = dm_lookup_search(state->lookup, query, state->queries.stride, 1, DM_MIXED_NEAREST, NULL, slots,
+                                      cosines, NULL, 0);
     for (uint32_t i = 0; status == DM_OK && i < DM_MIXED_NEAREST && slots[i] != DM_SLOT_NONE; i++) {
         const uint64_t cosine = dm_bits_from_float((float)cosines[i]);
         *result = dm_mixed_in(*result, cosine << 32 | dm_slot_index(slots[i]));
@@ -84,7 +84,7 @@ static int32_t spread_episode(dm_state *state, dm_mixed_worker *worker, uint64_t
     return spread_from(worker, state->episode_slots[episode_at(state, key)], result);
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static int32_t update(dm_state *state, dm_mixed_worker *worker, uint64_t key, uint64_t *result) {
     (void)worker;
@@ -136,21 +136,24 @@ static int32_t consolidate(dm_state *state, dm_mixed_worker *worker, uint64_t ke
         }
     }
     *result = dm_mixed_in(*result, up_count);
-    *result = dm_mixed_in(*result, state->graph->edges(state->store, state->concept_slots[key % state->concepts], NULL, 0));
+    *result =
+        dm_mixed_in(*result, state->graph->edges(state->store, state->concept_slots[key % state->concepts], NULL, 0));
     int32_t status = state->graph->consolidate(state, worker, up, up_count, DM_MIXED_DELTA);
     return status == DM_OK ? state->graph->consolidate(state, worker, down, down_count, -DM_MIXED_DELTA) : status;
 }
 
-/* --- the table ------------------------------------------------------------------------------------------------------------------ */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
-static step *const steps[DM_MIXED_OPERATIONS] = {look_up, read_node, read_fan, discriminate, spread_concept, spread_episode, update,
-                              insert_episode, form, consolidate};
+static step *const steps[DM_MIXED_OPERATIONS] = {look_up,        read_node,      read_fan, discriminate,
+                                                 spread_concept, spread_episode, update,   insert_episode,
+                                                 form,           consolidate};
 
 #define OPERATION(NAME, KEY, INSERTS, MEANING) {sizeof(dm_operation), NAME, MEANING, KEY, INSERTS}
 
 const dm_operation dm_mixed_operations[DM_MIXED_OPERATIONS] = {
     OPERATION("lookup", DM_KEY_QUERY, DM_KEY_NONE, "the 10 nearest concepts of a query"),
-    OPERATION("read", DM_KEY_EPISODE, DM_KEY_NONE, "find an episode by its id and read its embedding, activation, strength and time"),
+    OPERATION("read", DM_KEY_EPISODE, DM_KEY_NONE,
+              "find an episode by its id and read its embedding, activation, strength and time"),
     OPERATION("fan", DM_KEY_CONCEPT, DM_KEY_NONE, "find a concept by its id and read its fan"),
     OPERATION("discriminate", DM_KEY_EPISODE, DM_KEY_NONE,
               "find a node by its id, an episode or, where the key is odd, a concept, and tell which it is"),
@@ -159,9 +162,11 @@ const dm_operation dm_mixed_operations[DM_MIXED_OPERATIONS] = {
     OPERATION("update", DM_KEY_BINDING, DM_KEY_NONE, "strengthen a binding, and weaken it the next time"),
     OPERATION("insert_episode", DM_KEY_DATA, DM_KEY_EPISODE, "add an episode and bind it to its nearest concepts"),
     OPERATION("form", DM_KEY_EPISODE, DM_KEY_NONE,
-              "cluster `formation_episodes` from an episode on; the concepts found replace the last formation's, and the index is refreshed"),
-    OPERATION("consolidate", DM_KEY_CONCEPT, DM_KEY_NONE,
-              "strengthen all bindings of `consolidation_concepts` concepts from one on, and weaken them the next time"),
+              "cluster `formation_episodes` from an episode on; the concepts found replace the last formation's, and "
+              "the index is refreshed"),
+    OPERATION(
+        "consolidate", DM_KEY_CONCEPT, DM_KEY_NONE,
+        "strengthen all bindings of `consolidation_concepts` concepts from one on, and weaken them the next time"),
 };
 
 int32_t dm_mixed_operate(dm_state *state, uint32_t thread, uint32_t operation, uint64_t key, uint64_t *result) {

@@ -1,8 +1,8 @@
 /* mixed_setup.c: the store of the workload `mixed`, filled from a case.
  *
- * Concepts are the first rows of the data, episodes those behind them (dm_stored_case_vector: where the data ends, moved a little).
- * Each episode is bound to its nearest concepts, so that what is bound together is alike, and was accessed a minute after the one
- * before it, so that formation finds episodes that are close in time. */
+ * Concepts are the first rows of the data, episodes those behind them (dm_stored_case_vector: where the data ends,
+ * moved a little). Each episode is bound to its nearest concepts, so that what is bound together is alike, and was
+ * accessed a minute after the one before it, so that formation finds episodes that are close in time. */
 #include <math.h>
 
 #include "kernels/stored_case.h"
@@ -29,7 +29,7 @@ static uint32_t bindings_each(const dm_case *work) {
     return (uint32_t)(((uint64_t)work->parameters[DM_MIXED_BINDINGS] + episodes - 1) / episodes);
 }
 
-/* --- what a case must be ------------------------------------------------------------------------------------------------------ */
+/* --- what a case must be ------------------------------------------------------------------------------------------ */
 
 static int32_t check_matrices(const dm_case *work, char *error, size_t error_size) {
     const dm_matrix *data = &work->data;
@@ -65,7 +65,8 @@ static int32_t check(const dm_case *work, uint32_t threads, char *error, size_t 
                        bindings_each(work), episodes, most, concepts);
     }
     if (parameter(work, DM_MIXED_FORMATION_EPISODES) > episodes) {
-        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "a formation over %u of %u episodes; lower `formation_episodes`",
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
+                       "a formation over %u of %u episodes; lower `formation_episodes`",
                        parameter(work, DM_MIXED_FORMATION_EPISODES), episodes);
     }
     if (parameter(work, DM_MIXED_CONSOLIDATION_CONCEPTS) > concepts) {
@@ -76,7 +77,7 @@ static int32_t check(const dm_case *work, uint32_t threads, char *error, size_t 
     return DM_OK;
 }
 
-/* --- episodes with their bindings ----------------------------------------------------------------------------------------------- */
+/* --- episodes with their bindings --------------------------------------------------------------------------------- */
 
 /* [0, 1] to a multiple of 2^-10 in [1/4, 3/4]: DM_MIXED_DELTA. */
 static float strength_of(double cosine) {
@@ -98,7 +99,8 @@ static int32_t find_nearest(dm_state *state, const float *values, uint32_t wante
     if (wanted == 0) {
         return DM_OK;
     }
-    int32_t status = dm_lookup_search(state->lookup, values, state->data.columns, 1, k, NULL, slots, cosines, error, error_size);
+    int32_t status =
+        dm_lookup_search(state->lookup, values, state->data.columns, 1, k, NULL, slots, cosines, error, error_size);
     for (uint32_t i = 0; status == DM_OK && i < k && found->count < wanted; i++) {
         if (slots[i] != DM_SLOT_NONE && dm_slot_index(slots[i]) < state->concepts) {
             found->slots[found->count] = state->concept_slots[dm_slot_index(slots[i])];
@@ -113,11 +115,12 @@ static int32_t append(dm_state *state, const float *values, const nearest *found
     const uint32_t number = atomic_load_explicit(&state->episode_count, memory_order_relaxed);
     const uint64_t first = atomic_load_explicit(&state->binding_count, memory_order_relaxed);
     if (number >= state->episode_capacity || first + found->count > state->binding_capacity) {
-        return dm_fail(DM_ERROR_MEMORY, error, error_size, "%u episodes are all that there is room for; raise `insertions`",
-                       number);
+        return dm_fail(DM_ERROR_MEMORY, error, error_size,
+                       "%u episodes are all that there is room for; raise `insertions`", number);
     }
     uint32_t slot;
-    int32_t status = dm_store_add_episode(state->store, (dm_id){number, DM_MIXED_ID_EPISODE}, values, &slot, error, error_size);
+    int32_t status =
+        dm_store_add_episode(state->store, (dm_id){number, DM_MIXED_ID_EPISODE}, values, &slot, error, error_size);
     if (status != DM_OK) {
         return status;
     }
@@ -149,7 +152,7 @@ int32_t dm_mixed_insert(dm_state *state, const float *values, uint32_t bindings,
     return status;
 }
 
-/* --- filling ---------------------------------------------------------------------------------------------------------------------- */
+/* --- filling ------------------------------------------------------------------------------------------------------ */
 
 static void *allocate(dm_state *state, size_t count, size_t size) {
     return dm_memory_allocate(&state->memory, count * size, DM_CACHE_LINE, state->placement);
@@ -161,11 +164,11 @@ static int32_t allocate_lists(dm_state *state, char *error, size_t error_size) {
     state->episode_slots = allocate(state, state->episode_capacity, sizeof(uint32_t));
     state->bindings = allocate(state, state->binding_capacity, sizeof(dm_mixed_binding));
     state->window = allocate(state, state->window_count, sizeof(uint32_t));
-    state->workers =
-        dm_memory_allocate(&state->memory, state->threads * sizeof(dm_mixed_worker), 2 * DM_CACHE_LINE, 0);
+    state->workers = dm_memory_allocate(&state->memory, state->threads * sizeof(dm_mixed_worker), 2 * DM_CACHE_LINE, 0);
     if (state->concept_slots == NULL || state->concept_turns == NULL || state->episode_slots == NULL ||
         state->bindings == NULL || state->window == NULL || state->workers == NULL) {
-        return dm_fail(DM_ERROR_MEMORY, error, error_size, "no memory for lists of %u episodes and %llu bindings; lower `insertions`",
+        return dm_fail(DM_ERROR_MEMORY, error, error_size,
+                       "no memory for lists of %u episodes and %llu bindings; lower `insertions`",
                        state->episode_capacity, (unsigned long long)state->binding_capacity);
     }
     return DM_OK;
@@ -174,8 +177,9 @@ static int32_t allocate_lists(dm_state *state, char *error, size_t error_size) {
 static int32_t fill_concepts(dm_state *state, const dm_case *work, float *moved, char *error, size_t error_size) {
     int32_t status = DM_OK;
     for (uint32_t c = 0; status == DM_OK && c < state->concepts; c++) {
-        status = state->graph->add_concept(state, (dm_id){c, DM_MIXED_ID_CONCEPT}, dm_stored_case_vector(work, c, moved),
-                                           &state->concept_slots[c], error, error_size);
+        status =
+            state->graph->add_concept(state, (dm_id){c, DM_MIXED_ID_CONCEPT}, dm_stored_case_vector(work, c, moved),
+                                      &state->concept_slots[c], error, error_size);
     }
     return status;
 }
@@ -191,8 +195,8 @@ static int32_t fill_episodes(dm_state *state, const dm_case *work, float *moved,
     int32_t status = DM_OK;
     for (uint32_t e = 0; status == DM_OK && e < state->episodes; e++) {
         const uint32_t bindings = (uint32_t)(bindings_before(work, (uint64_t)e + 1) - bindings_before(work, e));
-        status = dm_mixed_insert(state, dm_stored_case_vector(work, (uint64_t)state->concepts + e, moved), bindings, error,
-                                 error_size);
+        status = dm_mixed_insert(state, dm_stored_case_vector(work, (uint64_t)state->concepts + e, moved), bindings,
+                                 error, error_size);
     }
     return status;
 }
@@ -213,8 +217,10 @@ static int32_t fill(dm_state *state, const dm_case *work, char *error, size_t er
 }
 
 /* What operations work with. */
-static int32_t equip(dm_state *state, uint32_t hops, char *error, size_t error_size) {
+static int32_t equip(dm_state *state, uint32_t hops, double cut, char *error, size_t error_size) {
     dm_former_options forming = dm_former_defaults((uint32_t)state->data.columns, state->window_count);
+    forming.cut = cut;
+    forming.least_coherence = cut;
     forming.most_concepts = DM_MIXED_FORMED;
     forming.placement = state->placement;
     dm_spread_options spreading = dm_spread_defaults();
@@ -233,7 +239,7 @@ static int32_t equip(dm_state *state, uint32_t hops, char *error, size_t error_s
     return status;
 }
 
-/* --- the state ---------------------------------------------------------------------------------------------------------------------- */
+/* --- the state ---------------------------------------------------------------------------------------------------- */
 
 static dm_state *make_state(const dm_case *work, uint32_t threads, const dm_mixed_graph *graph) {
     dm_memory own = {0}; /* an account in the struct cannot outlive it */
@@ -251,8 +257,8 @@ static dm_state *make_state(const dm_case *work, uint32_t threads, const dm_mixe
     state->episodes = parameter(work, DM_MIXED_EPISODES);
     state->episode_capacity = state->episodes + parameter(work, DM_MIXED_INSERTIONS);
     state->bindings_each = bindings_each(work);
-    state->binding_capacity = bindings_before(work, state->episodes) +
-                              (uint64_t)parameter(work, DM_MIXED_INSERTIONS) * state->bindings_each;
+    state->binding_capacity =
+        bindings_before(work, state->episodes) + (uint64_t)parameter(work, DM_MIXED_INSERTIONS) * state->bindings_each;
     state->window_count = parameter(work, DM_MIXED_FORMATION_EPISODES);
     (void)pthread_mutex_init(&state->growth, NULL);
     (void)pthread_mutex_init(&state->forming, NULL);
@@ -262,8 +268,8 @@ static dm_state *make_state(const dm_case *work, uint32_t threads, const dm_mixe
     return state;
 }
 
-int32_t dm_mixed_setup(const dm_case *work, uint32_t threads, const dm_mixed_graph *graph, dm_state **result, char *error,
-                       size_t error_size) {
+int32_t dm_mixed_setup(const dm_case *work, uint32_t threads, const dm_mixed_graph *graph, dm_state **result,
+                       char *error, size_t error_size) {
     *result = NULL;
     int32_t status = check(work, threads, error, error_size);
     if (status != DM_OK) {
@@ -275,7 +281,8 @@ int32_t dm_mixed_setup(const dm_case *work, uint32_t threads, const dm_mixed_gra
     }
     status = fill(state, work, error, error_size);
     if (status == DM_OK) {
-        status = equip(state, parameter(work, DM_MIXED_HOPS), error, error_size);
+        status =
+            equip(state, parameter(work, DM_MIXED_HOPS), work->parameters[DM_MIXED_FORMATION_CUT], error, error_size);
     }
     if (status != DM_OK) {
         dm_mixed_teardown(state);

@@ -1,8 +1,8 @@
 /* mixed_single.c: the graph of the workload `mixed` in nodes of one type: its twin.
  *
- * Nodes are episodes and edges are associations, which the store keeps in another way than bindings: a weight is in the lists of both
- * its nodes, has no handle, and is written, not added to. Hence the stripes: reading a weight and writing the sum is
- * to be one step. */
+ * Nodes are episodes and edges are associations, which the store keeps in another way than bindings: a weight is in
+ * the lists of both its nodes, has no handle, and is written, not added to. Hence the stripes: reading a weight and
+ * writing the sum is to be one step. */
 #include <math.h>
 
 #include "store/store.h"
@@ -29,7 +29,8 @@ static int32_t create(dm_state *state, char *error, size_t error_size) {
     return status == DM_OK ? dm_store_create(&copies, &state->centroids, error, error_size) : status;
 }
 
-static int32_t add_concept(dm_state *state, dm_id id, const float *values, uint32_t *slot, char *error, size_t error_size) {
+static int32_t add_concept(dm_state *state, dm_id id, const float *values, uint32_t *slot, char *error,
+                           size_t error_size) {
     uint32_t copy;
     int32_t status = dm_store_add_node(state->centroids, id, values, &copy, error, error_size);
     return status == DM_OK ? dm_store_add_episode(state->store, id, values, slot, error, error_size) : status;
@@ -50,7 +51,7 @@ static uint32_t fan_of(dm_state *state, dm_mixed_worker *worker, dm_id id) {
     return slot == DM_SLOT_NONE ? 0 : dm_store_associations(state->store, slot, NULL, 0);
 }
 
-/* --- weights ------------------------------------------------------------------------------------------------------------- */
+/* --- weights ------------------------------------------------------------------------------------------------------ */
 
 static pthread_mutex_t *stripe_of(dm_state *state, uint32_t concept_slot) {
     return &state->stripes[concept_slot % DM_MIXED_STRIPES];
@@ -80,7 +81,8 @@ static int32_t strengthen_all(dm_state *state, dm_mixed_worker *worker, uint32_t
     return status;
 }
 
-static int32_t consolidate(dm_state *state, dm_mixed_worker *worker, const uint32_t *slots, size_t count, float amount) {
+static int32_t consolidate(dm_state *state, dm_mixed_worker *worker, const uint32_t *slots, size_t count,
+                           float amount) {
     int32_t status = DM_OK;
     for (size_t i = 0; status == DM_OK && i < count; i++) {
         pthread_mutex_t *stripe = stripe_of(state, slots[i]);
@@ -91,7 +93,7 @@ static int32_t consolidate(dm_state *state, dm_mixed_worker *worker, const uint3
     return status;
 }
 
-/* --- formation ------------------------------------------------------------------------------------------------------------- */
+/* --- formation ---------------------------------------------------------------------------------------------------- */
 
 /* As dm_store_form makes it, but for compensated sums. */
 static void make_centroid(const dm_state *state, const dm_cluster *cluster, float *centroid) {
@@ -142,7 +144,8 @@ static int32_t add_formed(dm_state *state, const dm_cluster *cluster) {
     state->formed_count++; /* what is not complete goes with the next formation */
     for (uint32_t m = 0; status == DM_OK && m < cluster->member_count; m++) {
         const uint32_t member = cluster->members[m];
-        status = dm_store_associate(state->store, state->formed[place], member, likeness(state, centroid, member), NULL, 0);
+        status =
+            dm_store_associate(state->store, state->formed[place], member, likeness(state, centroid, member), NULL, 0);
     }
     return status;
 }

@@ -1,5 +1,6 @@
-/* mixed_walk.c: what the store of the workload `mixed` holds, counted by walking it: every row in use whose node answers to its id,
- * every binding that both its ends know, every row of the index that is a node's present one. No other call runs meanwhile. */
+/* mixed_walk.c: what the store of the workload `mixed` holds, counted by walking it: every row in use whose node
+ * answers to its id, every binding that both its ends know, every row of the index that is a node's present one. No
+ * other call runs meanwhile. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,10 +29,10 @@ int32_t dm_mixed_all_edges(dm_state *state, uint32_t slot, dm_mixed_edges *room,
     return DM_OK;
 }
 
-/* --- nodes ------------------------------------------------------------------------------------------------------------------- */
+/* --- nodes -------------------------------------------------------------------------------------------------------- */
 
 /* Something to do with each node. An error ends the walk. */
-typedef int32_t visitor(dm_state *state, uint32_t slot, int is_concept, void *context);
+typedef int32_t visitor(dm_state *state, uint32_t slot, uint64_t kind, void *context); /* kind: DM_MIXED_ID_... */
 
 static int32_t walk_rows(dm_state *state, dm_rows rows, visitor *visit, void *context) {
     int32_t status = DM_OK;
@@ -42,7 +43,7 @@ static int32_t walk_rows(dm_state *state, dm_rows rows, visitor *visit, void *co
             dm_store_find(state->store, id) != slot) {
             continue;
         }
-        status = visit(state, slot, id.high != DM_MIXED_ID_EPISODE, context);
+        status = visit(state, slot, id.high, context);
     }
     return status;
 }
@@ -55,15 +56,16 @@ static int32_t walk(dm_state *state, visitor *visit, void *context) {
 typedef struct census {
     uint64_t episodes;
     uint64_t concepts;
+    uint64_t formed; /* concepts, too */
     uint64_t bindings;
     uint32_t *concept_slots; /* in the order of the walk */
     uint32_t concept_room;
     dm_mixed_edges edges;
 } census;
 
-static int32_t count_node(dm_state *state, uint32_t slot, int is_concept, void *context) {
+static int32_t count_node(dm_state *state, uint32_t slot, uint64_t kind, void *context) {
     census *counted = context;
-    if (!is_concept) {
+    if (kind == DM_MIXED_ID_EPISODE) {
         counted->episodes++;
         return DM_OK;
     }
@@ -71,11 +73,13 @@ static int32_t count_node(dm_state *state, uint32_t slot, int is_concept, void *
         counted->concept_slots[counted->concepts] = slot;
     }
     counted->concepts++;
+    counted->formed += kind == DM_MIXED_ID_FORMED;
     uint32_t count = 0;
     int32_t status = dm_mixed_all_edges(state, slot, &counted->edges, &count);
     for (uint32_t i = 0; status == DM_OK && i < count; i++) {
         const dm_edge *edge = &counted->edges.edges[i];
-        counted->bindings += dm_store_is_live(state->store, edge->slot) && state->graph->is_mutual(state->store, slot, edge);
+        counted->bindings +=
+            dm_store_is_live(state->store, edge->slot) && state->graph->is_mutual(state->store, slot, edge);
     }
     return status;
 }
@@ -102,7 +106,7 @@ static uint64_t count_index(dm_state *state) {
     return found;
 }
 
-/* --- similarity ---------------------------------------------------------------------------------------------------------------- */
+/* --- similarity --------------------------------------------------------------------------------------------------- */
 
 static double cosine(dm_store *store, uint32_t one, uint32_t other, size_t dim) {
     const dm_embedding a = dm_store_acquire_embedding(store, one);
@@ -140,8 +144,8 @@ static int has(const dm_mixed_edges *room, uint32_t count, uint32_t slot) {
     return i < count;
 }
 
-/* Mean cosine over PAIRS pairs, the same ones in every walk of the same store: members of one concept, or of two that have neither
- * member in common. NAN where there are no such pairs. */
+/* Mean cosine over PAIRS pairs, the same ones in every walk of the same store: members of one concept, or of two
+ * that have neither member in common. NAN where there are no such pairs. */
 static int32_t similarity(dm_state *state, census *counted, int within, double *mean) {
     uint64_t random = 1;
     uint32_t pairs = 0;
@@ -150,7 +154,8 @@ static int32_t similarity(dm_state *state, census *counted, int within, double *
     int32_t status = DM_OK;
     for (uint32_t tries = 0; status == DM_OK && counted->concepts > 0 && pairs < PAIRS && tries < TRIES; tries++) {
         const uint32_t one = counted->concept_slots[dm_stored_case_random(&random) % counted->concepts];
-        const uint32_t other = within ? one : counted->concept_slots[dm_stored_case_random(&random) % counted->concepts];
+        const uint32_t other =
+            within ? one : counted->concept_slots[dm_stored_case_random(&random) % counted->concepts];
         uint32_t count = 0;
         uint32_t other_count = 0;
         status = members_of(state, one, &counted->edges, &count);
@@ -172,10 +177,11 @@ static int32_t similarity(dm_state *state, census *counted, int within, double *
     return status;
 }
 
-/* --- metrics -------------------------------------------------------------------------------------------------------------------- */
+/* --- metrics ------------------------------------------------------------------------------------------------------ */
 
 static double memory_of(const dm_state *state) {
-    uint64_t bytes = dm_store_memory(state->store).total + dm_lookup_memory(state->lookup) + dm_former_memory(state->former);
+    uint64_t bytes =
+        dm_store_memory(state->store).total + dm_lookup_memory(state->lookup) + dm_former_memory(state->former);
     if (state->centroids != state->store) {
         bytes += dm_store_memory(state->centroids).total;
     }
@@ -212,6 +218,7 @@ int32_t dm_mixed_read_metrics(dm_state *state, double *values, size_t count) {
     all[DM_MIXED_METRIC_POPULATION] = (double)(counted.episodes + counted.concepts);
     all[DM_MIXED_METRIC_EPISODES] = (double)counted.episodes;
     all[DM_MIXED_METRIC_CONCEPTS] = (double)counted.concepts;
+    all[DM_MIXED_METRIC_FORMED] = (double)counted.formed;
     all[DM_MIXED_METRIC_BINDINGS] = (double)counted.bindings;
     all[DM_MIXED_METRIC_INDEX_ROWS] = (double)count_index(state);
     all[DM_MIXED_METRIC_MEMORY] = memory_of(state);
@@ -220,7 +227,7 @@ int32_t dm_mixed_read_metrics(dm_state *state, double *values, size_t count) {
     return DM_OK;
 }
 
-/* --- fans ------------------------------------------------------------------------------------------------------------------------ */
+/* --- fans --------------------------------------------------------------------------------------------------------- */
 
 typedef struct fans {
     uint64_t *counts;
@@ -229,10 +236,10 @@ typedef struct fans {
     dm_mixed_edges edges;
 } fans;
 
-static int32_t count_fan(dm_state *state, uint32_t slot, int is_concept, void *context) {
+static int32_t count_fan(dm_state *state, uint32_t slot, uint64_t kind, void *context) {
     fans *counted = context;
     uint32_t fan = 0;
-    (void)is_concept;
+    (void)kind;
     int32_t status = dm_mixed_all_edges(state, slot, &counted->edges, &fan);
     if (status == DM_OK && counted->count > 0) {
         counted->counts[fan < counted->count ? fan : counted->count - 1]++;

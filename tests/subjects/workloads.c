@@ -35,11 +35,14 @@ static int32_t setup(const dm_case *work, uint32_t threads, dm_state **state, ch
         (void)snprintf(error, error_size, "the seed 13 brings bad luck; take another");
         return DM_ERROR_ARGUMENT;
     }
+    if (work->seed == 14) {
+        *(volatile int *)(uintptr_t)work->placement = 1; /* an address that is nobody's */
+    }
     *state = calloc(1, sizeof **state);
     if (*state == NULL) {
         return DM_ERROR_MEMORY;
     }
-    memcpy((*state)->parameters, work->parameters, sizeof (*state)->parameters);
+    memcpy((*state)->parameters, work->parameters, sizeof(*state)->parameters);
     (*state)->threads = threads;
     return DM_OK;
 }
@@ -141,8 +144,13 @@ static int32_t unsupported(char *reason, size_t reason_size) {
     return DM_ERROR_UNSUPPORTED;
 }
 
-#define PARAMETER(given_name, value, least, most, whole, text)                                                          \
-    {.size = sizeof(dm_parameter), .name = given_name, .default_value = value, .minimum = least, .maximum = most, .integer = whole, \
+#define PARAMETER(given_name, value, least, most, whole, text)                                                         \
+    {.size = sizeof(dm_parameter),                                                                                     \
+     .name = given_name,                                                                                               \
+     .default_value = value,                                                                                           \
+     .minimum = least,                                                                                                 \
+     .maximum = most,                                                                                                  \
+     .integer = whole,                                                                                                 \
      .meaning = text}
 static const dm_parameter parameters[] = {
     PARAMETER("population", 10, 0, 1e6, 1, "nodes"),
@@ -152,10 +160,10 @@ static const dm_parameter parameters[] = {
 };
 
 #define METRIC(given_name) {.size = sizeof(dm_metric), .name = given_name, .unit = "count", .meaning = given_name}
-static const dm_metric metrics[] = {METRIC("population"), METRIC("calls"),   METRIC("overlaps"), METRIC("disorder"),
+static const dm_metric metrics[] = {METRIC("population"),   METRIC("calls"),   METRIC("overlaps"), METRIC("disorder"),
                                     METRIC("most_at_once"), METRIC("threads"), METRIC("unknown")};
 
-#define OPERATION(given_name, counted, added, text) \
+#define OPERATION(given_name, counted, added, text)                                                                    \
     {.size = sizeof(dm_operation), .name = given_name, .meaning = text, .key = counted, .inserts = added}
 static const dm_operation operations[] = {
     [ECHO] = OPERATION("echo", DM_KEY_QUERY, DM_KEY_NONE, "returns its key"),
@@ -171,12 +179,15 @@ static const dm_operation operations[] = {
     [OVERFLOW] = OPERATION("overflow", DM_KEY_NONE, DM_KEY_NONE, "calls itself until the stack ends"),
 };
 
-#define WORKLOAD(given_variant)                                                                                      \
-    .size = sizeof(dm_workload), .name = "known", .variant = given_variant, .summary = "does what its operations are called", \
-    .parameters = parameters, .parameter_count = sizeof parameters / sizeof *parameters, .operations = operations,      \
-    .operation_count = sizeof operations / sizeof *operations, .setup = setup, .operate = operate, .teardown = teardown
-static const dm_workload whole = {WORKLOAD("whole"), .metrics = metrics, .metric_count = sizeof metrics / sizeof *metrics,
-                                  .read_metrics = read_metrics, .read_fans = read_fans};
+#define WORKLOAD(given_variant)                                                                                        \
+    .size = sizeof(dm_workload), .name = "known", .variant = given_variant,                                            \
+    .summary = "does what its operations are called", .parameters = parameters,                                        \
+    .parameter_count = sizeof parameters / sizeof *parameters, .operations = operations,                               \
+    .operation_count = sizeof operations / sizeof *operations, .setup = setup, .operate = operate,                     \
+    .teardown = teardown
+static const dm_workload whole = {WORKLOAD("whole"), .metrics = metrics,
+                                  .metric_count = sizeof metrics / sizeof *metrics, .read_metrics = read_metrics,
+                                  .read_fans = read_fans};
 static const dm_workload bare = {WORKLOAD("bare")};
 static const dm_workload absent = {WORKLOAD("absent"), .supported = unsupported};
 static const dm_workload needy = {WORKLOAD("needy"), .needs_data = 1};

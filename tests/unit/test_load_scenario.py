@@ -214,7 +214,7 @@ UNFIT = {
     "range": ("= 100\n", "= 0\n", 'f.toml:11: [params] "episodes" is 0, outside of 1 to 1e+06'),
     "data": ('[data]\nsynthetic = "gaussian"\nrows = 500\nqueries = 20\n', "", "f.toml:2: store needs vectors, and the scenario"),
     "metric": ("hit_rate", "hit_rat", 'f.toml:28: [budget] "hit_rat" is not measured by this scenario; did you mean "hit_rate"?'),
-    "budget of what is not measured": ('"read.p99"', '"read.p98"', 'f.toml:27: [budget] "read.p98" is not measured by this scenario; did you'),
+    "budget of what is not measured": ('"read.p99"', '"read.p98"', 'f.toml:27: [budget] "read.p98" is not measured by this'),
     "limit on what is not done": ('"read.p99"', '"rad.p99"', 'f.toml:27: [budget] "rad" is not performed by this scenario; did you mean'),
     "gate on what is not done": ("[control]", '[gate]\n"rad.p99" = 0.1\n[control]', 'f.toml:31: [gate] "rad" is not performed'),
     "saturation by what is not done": ("[control]", '[saturation]\n"rad.p99" = "<= 1 s"\n[control]', 'f.toml:31: [saturation] "rad"'),

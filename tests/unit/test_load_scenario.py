@@ -1,5 +1,6 @@
 """Load scenarios: what is right is read, and every mistake is named with file, line, key and the nearest valid key."""
 
+import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -163,6 +164,12 @@ def test_shipped_load_scenarios_are_valid() -> None:
         assert isinstance(read, LoadScenario)
         assert read.question.endswith("?")
         assert not read.trace or (path.parent / read.trace).is_file()
+
+
+def test_the_example_of_the_reference_is_valid() -> None:
+    page = (SCENARIOS.parent / "docs" / "reference" / "scenarios.md").read_text(encoding="utf-8")
+    (example,) = (block for block in re.findall(r"^```toml\n(.*?)^```", page, flags=re.S | re.M) if "workload" in block)
+    assert isinstance(parse_any_scenario(example, path="f.toml", name="f"), LoadScenario)
 
 
 def test_the_reference_run_is_a_scenario() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from zlib import crc32
 
 from dualmem_cli.errors import BuildError
-from dualmem_cli.judge.load import load_finding, load_problem
+from dualmem_cli.judge.load import load_cautions, load_finding, load_problem
 from dualmem_cli.judge.population import population_problem
 from dualmem_cli.judge.saturation import Trial, next_rate, operations_for, trial_of
 from dualmem_cli.judge.steadiness import soak_cautions
@@ -162,6 +162,7 @@ class _Bench:
         finally:
             finding = load_finding(self._known)
             self._opened.add_finding_of_load(finding)
+            self._opened.add_cautions(load_cautions(self._known, finding))
             if self._soak_s and not finding.problem:
                 self._opened.add_cautions(soak_cautions(self._known, {q.name: q.estimate for q in finding.quantities}))
             self._lab.save(self._opened)

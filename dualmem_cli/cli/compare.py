@@ -92,7 +92,7 @@ def compare(
         opened.record,
         record_path=lab.record_path,
         status=status,
-        next_command=_next(status, chosen=scenarios, record=lab.record_path),
+        next_command=_next(status, chosen=scenarios, record=lab.record_path, loads=bool(loads), kernels=bool(chosen)),
         json=json,
         level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
@@ -101,14 +101,14 @@ def compare(
     )
 
 
-def _next(status: int, *, chosen: list[str] | None, record: Path) -> str:
+def _next(status: int, *, chosen: list[str] | None, record: Path, loads: bool, kernels: bool) -> str:
     from dualmem_cli.errors import ExitStatus
 
     named = " ".join(chosen or [])
     match status:
         case ExitStatus.REGRESSION:
-            return f"dualmem profile {named or 'SCENARIO'}"
+            return "" if loads and not kernels else f"dualmem profile {named or 'SCENARIO'}"
         case ExitStatus.INCONCLUSIVE:
-            return f"dualmem compare --continue {record} --budget 60"
+            return f"dualmem compare {named} --budget 60" if loads else f"dualmem compare --continue {record} --budget 60"
         case _:
             return ""

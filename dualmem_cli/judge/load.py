@@ -13,22 +13,25 @@ from statistics import fmean
 from dualmem_cli.judge.population import population_problem
 from dualmem_cli.judge.saturation import saturation_estimate
 from dualmem_cli.judge.steadiness import steadiness
+from dualmem_cli.model.caution import Caution, CautionKind
 from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.load import KindPlayed, LoadRun, Part, Played
 from dualmem_cli.model.plan import Role
 from dualmem_cli.model.samples import Histogram
 from dualmem_cli.model.scenario import Budget
-from dualmem_cli.model.units import Unit, percent
+from dualmem_cli.model.units import Unit, human, percent
 from dualmem_cli.model.verdict import BenchFinding, Quantity
-from dualmem_cli.stats.histogram import LATENCIES_FOR_P999, merge
+from dualmem_cli.stats.histogram import LATENCIES_FOR_P999, merge, percentile
 from dualmem_cli.stats.interval import exact, log_ratio_interval, mean_interval
 from dualmem_cli.stats.sections import midmean_of, percentile_interval
 
 CONFIDENCE = 0.95
 OVERHEAD_CONFIDENCE = 0.99
+LATENESS = "lateness"  # P99 of the player's own
 SERVICE = "service"  # "lookup.service.p99"
 TWIN_LIMIT = "overhead"
 _SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999))
+_LATE_SHARE = 0.1  # of the P99 that it is in
 _FEWEST_PAIRED = 32  # operations of a kind in a pair of sections; neighbours are pooled until there are as many
 _MOST_BATCHES = 10
 
@@ -46,6 +49,24 @@ def load_finding(run: LoadRun) -> BenchFinding:
         return BenchFinding(case=run.id, quantities=(), problem=f"{unmeasured} has a budget and was not measured{hint}")
     quantities = tuple(_beside_budget(name, estimate, budgets.get(name)) for name, estimate in estimates.items())
     return BenchFinding(case=run.id, quantities=quantities, problem="")
+
+
+def load_cautions(run: LoadRun, finding: BenchFinding) -> tuple[Caution, ...]:
+    """What to know before one believes the latencies: how late the player itself began operations, which is the machine's doing."""
+    late, response = _lateness(run.steady()), finding.quantity("p99")
+    if late is None or response is None or late.value <= _LATE_SHARE * response.estimate.value:
+        return ()
+    told = (
+        f"operations began up to {human(late.value, Unit.NANOSECOND)} late (P99) although a thread was free: the machine was busy"
+    )
+    remedy = "It is in every latency from the scheduled time. Stop what else runs here, or use fewer [measure] threads."
+    return (Caution(CautionKind.NOISY_MACHINE, told, remedy, run.id),)
+
+
+def _lateness(steady: Sequence[Played]) -> Estimate | None:
+    late = merge(played.lateness for played in steady if played.lateness is not None)
+    method = "begun - scheduled of operations whose thread was free in time"
+    return exact(percentile(late, 0.99), unit=Unit.NANOSECOND, count=len(steady), method=method) if late.count else None
 
 
 def load_problem(run: LoadRun) -> str:
@@ -117,6 +138,8 @@ def _estimates(run: LoadRun) -> dict[str, Estimate]:
         found[f"{kind}.operations"] = exact(float(count), unit=Unit.COUNT, count=1, method="counted")
         found[f"{kind}.errors"] = exact(errors / count, unit=Unit.RATIO, count=1, method=f"{errors:,} of {count:,}")
     found["time"] = _time([[(k.service, 1.0 * k.operations) for k in played.kinds if k.operations] for played in steady])
+    late = _lateness(steady)
+    found |= {} if late is None else {LATENESS: late}
     found |= _overheads(run)
     found |= saturation_estimate(run)
     found |= steadiness(run)

@@ -5,7 +5,7 @@ from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.scenario import Mode, Scenario
 from dualmem_cli.model.verdict import BenchFinding, Quantity
 from dualmem_cli.report.compose_facts import case_cautions, case_title, workers_table
-from dualmem_cli.report.compose_load import load_about, load_blocks, load_notes, load_sections
+from dualmem_cli.report.compose_load import load_about, load_figures, load_notes, load_sections, plays_table
 from dualmem_cli.report.compose_together import budget_spans, together_sections
 from dualmem_cli.report.layout import (
     Block,
@@ -204,10 +204,12 @@ def _detail(record: Record, finding: BenchFinding) -> Detail:
         blocks += load_about(load)
     if finding.problem:
         blocks.append((Level.VERBOSE, Facts("", (("problem", plain(finding.problem)),))))
-    if finding.quantities:
-        blocks.append((Level.VERBOSE, _quantities(finding)))
     if load is not None:
-        blocks += load_blocks(load, finding)
+        blocks += load_figures(load, finding)
+    if finding.quantities:
+        blocks.append((Level.VERBOSE, _quantities(finding, long=load is not None)))
+    if load is not None:
+        blocks += plays_table(load)
     if run is not None:
         blocks += [(Level.EVERYTHING, figure) for figure in _figures(finding, run)]
         blocks.append((Level.EVERYTHING, workers_table(record, run)))
@@ -226,13 +228,13 @@ def _about(record: Record, run: CaseRun) -> Facts:
     return Facts("", tuple(pairs))
 
 
-def _quantities(finding: BenchFinding) -> Table:
+def _quantities(finding: BenchFinding, *, long: bool) -> Table:
     titles = ("value", "interval", "confidence", "units")
     columns = (
         Column("quantity"),
         *(Column(title, numeric=True) for title in titles),
         Column("budget"),
-        Column("method", remark=True),
+        Column("method", remark=not long),
     )
     rows = []
     for quantity in finding.quantities:
@@ -253,7 +255,7 @@ def _quantities(finding: BenchFinding) -> Table:
                 )
             )
         )
-    return Table("Quantities; units are the independent processes behind a number", columns, tuple(rows))
+    return Table("Quantities; units are the independent processes behind a number", columns, tuple(rows), long=long)
 
 
 def _figures(finding: BenchFinding, run: CaseRun) -> tuple[Figure, ...]:

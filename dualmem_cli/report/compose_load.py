@@ -105,14 +105,17 @@ def load_about(run: LoadRun) -> list[tuple[Level, Block]]:
         ),
         ("trace", (*plain(f"{source}, sha256 "), *code(trace.digest[:16]))),
     ]
+    fans = next((player.before[0].fans for player in run.players if player.before), None)
+    if fans is not None:
+        pairs.append(("nodes by fan", plain(_fans_text(fans))))
     if run.times:
         pairs.append(("times", code(run.times)))
     blocks: list[tuple[Level, Block]] = [(Level.VERBOSE, Facts("", tuple(pairs)))]
     return [*blocks, *((Level.VERBOSE, table) for table in _population(run))]
 
 
-def load_blocks(run: LoadRun, finding: BenchFinding) -> list[tuple[Level, Block]]:
-    """Drawings, and the sections one by one."""
+def load_figures(run: LoadRun, finding: BenchFinding) -> list[tuple[Level, Block]]:
+    """Latency by percentile, and over time."""
     blocks: list[tuple[Level, Block]] = []
     if finding.quantities:
         blocks += [
@@ -136,8 +139,6 @@ def load_blocks(run: LoadRun, finding: BenchFinding) -> list[tuple[Level, Block]
                 ),
             ),
         ]
-    if any(player.plays for player in run.players):
-        blocks.append((Level.EVERYTHING, _sections(run)))
     return blocks
 
 
@@ -193,9 +194,6 @@ def _population(run: LoadRun) -> list[Table]:
             rows.append(
                 Row((cell(run.arms[arm].role), cell(metric.name), cell("" if wanted is None else significant(wanted, 9)), *told))
             )
-        fans = player.before[arm].fans
-        if fans is not None:
-            rows.append(Row((cell(run.arms[arm].role), cell("nodes by fan"), cell(""), cell(_fans_text(fans)), cell(""))))
     columns = (
         Column("store", group=True),
         Column("holds", name=True),
@@ -212,7 +210,7 @@ def _fans_text(fans: tuple[int, ...]) -> str:
     return f"{shown}; {rest:,} with more, up to {len(fans) - 1}" if rest else shown
 
 
-def _sections(run: LoadRun) -> Table:
+def plays_table(run: LoadRun) -> list[tuple[Level, Block]]:
     """Every play as it was."""
     titles = (
         "process",
@@ -248,4 +246,5 @@ def _sections(run: LoadRun) -> Table:
                     )
                 )
             )
-    return Table(f"{counted(len(rows), 'play')} in the order they were played", columns, tuple(rows), long=True)
+    table = Table(f"{counted(len(rows), 'play')} in the order they were played", columns, tuple(rows), long=True)
+    return [(Level.EVERYTHING, table)] if rows else []

@@ -147,7 +147,7 @@ def interval_text(quantity: Quantity) -> str:
     if estimate.low == estimate.high:
         return "exact"
     if not math.isfinite(half_width(estimate)):
-        return "unknown: one unit"
+        return "unknown: one unit" if estimate.count else "unknown: too few"
     low, high = (amount(end, estimate.unit, quantity.name) for end in (estimate.low, estimate.high))
     return f"[{low}, {high}]"
 

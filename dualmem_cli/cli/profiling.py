@@ -1,8 +1,10 @@
 """From a scenario to what the profilers start, and from their outcome to lines."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from dualmem_cli.cli.counted import print_counts
 from dualmem_cli.errors import DualmemError
 from dualmem_cli.measure.data import cache_directory, materialise
 from dualmem_cli.measure.protocol import encode
@@ -12,18 +14,31 @@ from dualmem_cli.model.plan import Case, Task, WorkerArm, WorkerRequest
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.plan.cases import expand
 from dualmem_cli.plan.spelling import did_you_mean
-from dualmem_cli.profile.engines import ENGINES, Engine, find_engine
+from dualmem_cli.profile.engines import COUNTERS, ENGINES, Counter, Engine, Unavailable, find_engine
 from dualmem_cli.profile.session import ProfileOutcome
-from dualmem_cli.profile.target import Target
+from dualmem_cli.profile.target import Target, Work
+
+_SAMPLE_NS = 2_000_000  # of a sample that is counted: a simulated processor takes 20 to 300 times as long
 
 
-def engines_for(names: list[str] | None) -> tuple[Engine, ...]:
-    """The engines asked for, in the order of asking; all of them when none was named."""
-    return tuple(find_engine(name) for name in dict.fromkeys(names)) if names else ENGINES
+def engines_for(names: list[str] | None, *, threads: int = 1) -> tuple[Engine | Counter, ...]:
+    """The engines asked for, in the order of asking.
+
+    When none was named: the samplers that see what the case runs (py-spy sees no thread that C made), and where no sampler works here,
+    callgrind, if that does.
+    """
+    if names:
+        return tuple(find_engine(name) for name in dict.fromkeys(names))
+    samplers = tuple(engine for engine in ENGINES if threads == 1 or engine.name != "pyspy")
+    if all(isinstance(engine.availability(), Unavailable) for engine in samplers):
+        counters = tuple(engine for engine in COUNTERS if engine.name == "callgrind")
+        return (*samplers, *(engine for engine in counters if not isinstance(engine.availability(), Unavailable)))
+    return samplers
 
 
-def chosen_case(scenario: Scenario, library: Library, *, wanted: str) -> Case:
-    """The case with the id `wanted`, or the scenario's first. Raises DualmemError."""
+def chosen_case(scenario: Scenario, library: Library, *, wanted: str, simulated: bool = False) -> Case:
+    """The case with the id `wanted`, or the scenario's first; of those that a simulated processor has, where it will be `simulated`.
+    Raises DualmemError."""
     expansion = expand(scenario, library, data="")
     by_id = {case.id: case for case in expansion.cases}
     if wanted and wanted not in by_id:
@@ -31,10 +46,33 @@ def chosen_case(scenario: Scenario, library: Library, *, wanted: str) -> Case:
     if not by_id:
         reasons = "; ".join(f"{absent.case}: {absent.reason}" for absent in expansion.absent)
         raise DualmemError(f"no case of {scenario.name} can run here: {reasons}", hint="Nothing was measured.")
-    return by_id[wanted] if wanted else expansion.cases[0]
+    if wanted:
+        return by_id[wanted]
+    known = [case for case in expansion.cases if not (simulated and needs_avx512(case))]
+    return (known or expansion.cases)[0]
 
 
-def target_for(scenario: Scenario, case: Case, *, link: Path, seconds: float) -> Target:
+def needs_avx512(case: Case) -> bool:
+    """Whether valgrind's processor lacks what the variant is made of."""
+    return "avx512" in case.variant
+
+
+def threads_of(case: Case) -> int:
+    """How many threads the case asks for."""
+    return int(dict(case.parameters).get("threads", 1))
+
+
+def target_for(
+    scenario: Scenario,
+    case: Case,
+    *,
+    link: Path,
+    seconds: float,
+    operations: int = 0,
+    metrics: tuple[str, ...] = (),
+    sources: tuple[Path, ...] = (),
+    cpus: tuple[int, ...] = (),
+) -> Target:
     """The same work as a Python process that calls the kernel through cffi, and as the C worker alone."""
     dataset = None
     if scenario.data is not None:
@@ -49,6 +87,12 @@ def target_for(scenario: Scenario, case: Case, *, link: Path, seconds: float) ->
         queries=str(dataset.queries) if dataset else "",
         duration_ns=int(seconds * 1e9),
     )
+
+    def sampled(operations: int, samples: int) -> str:
+        target_ns = 0 if operations else _SAMPLE_NS
+        counted = replace(request, task=Task.MEASURE, duration_ns=0, iterations=operations, target_ns=target_ns)
+        return encode(replace(counted, schedule="0" * samples))
+
     return Target(
         title=f"{scenario.name} {case.label}",
         case_id=case.id,
@@ -62,16 +106,53 @@ def target_for(scenario: Scenario, case: Case, *, link: Path, seconds: float) ->
         environment=(),
         seconds=seconds,
         focus=("spin", "dmx_timed_run"),  # where the kernel is called: in measure/loop.py, and in the worker
+        work=Work(
+            request=sampled,
+            sampled="dmx_timed_run",
+            operations=operations,
+            threads=threads_of(case),
+            metrics=metrics,
+            sources=sources,
+        ),
+        cpus=cpus,
     )
 
 
 def print_outcome(outcome: ProfileOutcome) -> None:
-    """What was captured and where it is; what refused, with its remedy, on stderr."""
+    """What was captured and counted and where it is; what refused, with its remedy, on stderr."""
     for captured in outcome.captures:
         print(captured.profile.line())
         for note in captured.profile.notes:
             print(f"  note: {note}")
         print(f"  {captured.folded}\n  {captured.speedscope}")
-    print(f"flame graph {outcome.page}")
+    for counted in outcome.counted:
+        print_counts(counted)
+    print(f"flame graph {outcome.page}" if outcome.profiles else f"page {outcome.page}")
     for refusal in outcome.refusals:
         print(f"dualmem: {refusal.line()}", file=sys.stderr)
+
+
+def outcome_document(outcome: ProfileOutcome, *, case: str) -> dict[str, object]:
+    """What was captured and counted as one JSON document; stacks are in the files it names."""
+    sampled = [
+        {
+            "engine": each.profile.engine,
+            "sampler": each.profile.sampler,
+            "event": each.profile.event,
+            "samples": each.profile.samples,
+            "unknown_share": each.profile.unknown_share,
+            "notes": list(each.profile.notes),
+            "folded": str(each.folded),
+            "speedscope": str(each.speedscope),
+        }
+        for each in outcome.captures
+    ]
+    return {
+        "case": case,
+        "sampled": sampled,
+        "counted": [
+            {**each.counts.document(), "folded": str(each.capture.folded) if each.capture else None} for each in outcome.counted
+        ],
+        "refused": [{"engine": r.engine, "reason": r.reason, "remedy": r.remedy} for r in outcome.refusals],
+        "page": str(outcome.page),
+    }

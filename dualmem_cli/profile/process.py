@@ -74,15 +74,15 @@ def run_child(
     readers: list[threading.Thread] = []
     memory: list[tuple[float, int]] = []
     try:
-        if cpus:
-            _keep_on(child.pid, cpus)
-        if watch_s > 0:
-            threading.Thread(target=_watch, args=(child, memory, watch_s), daemon=True).start()
         for pipe in (child.stdout, child.stderr):
             if pipe:
                 readers.append(threading.Thread(target=_read, args=(pipe, lines), daemon=True))
                 readers[-1].start()
         threading.Thread(target=_write, args=(child.stdin, stdin), daemon=True).start()
+        if cpus:
+            _keep_on(child.pid, cpus)
+        if watch_s > 0:
+            threading.Thread(target=_watch, args=(child, memory, watch_s), daemon=True).start()
         status = child.wait(timeout_s)
     except subprocess.TimeoutExpired:
         raise DualmemError(
@@ -109,7 +109,7 @@ def _keep_on(pid: int, cpus: Sequence[int]) -> None:
     except (OSError, ValueError, psutil.Error):
         raise DualmemError(
             f"nothing can run on processor {', '.join(map(str, cpus))}",
-            hint="Choose among those that nproc and taskset -p $$ show.",
+            hint="Choose among those that taskset -cp $$ shows.",
             status=ExitStatus.MEASUREMENT_FAILED,
         ) from None
 

@@ -95,7 +95,9 @@ class CallgrindEngine:
         pinned = bool(_fixed_addresses())
         notes = () if pinned else ("addresses could not be pinned (setarch -R): misses may differ from run to run",)
         geometry = ", ".join(f"{name} {shape}" for name, shape in GEOMETRY.items())
-        facts = f"{state.detail}: {length.operations:,} operations counted, caches {geometry}"
+        facts = (
+            f"{state.detail}: {length.operations:,} operation{'s' if length.operations != 1 else ''} counted, caches {geometry}"
+        )
         return counts_of(target, first, second, operations=length.operations, tool=state.detail, facts=facts, notes=notes)
 
 

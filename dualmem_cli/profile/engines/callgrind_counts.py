@@ -14,6 +14,7 @@ from dualmem_cli.profile.frames import normalise
 from dualmem_cli.profile.target import Target
 
 ENGINE = "callgrind"
+_RECURSION = re.compile(r"'\d+$")  # callgrind numbers the levels of a function that calls itself
 HOTTEST = 40  # lines whose source a reader is shown
 _ALLOCATOR = re.compile(
     r"(__libc_)?(malloc|calloc|realloc|reallocarray|aligned_alloc|memalign|posix_memalign|mmap(64)?|mremap|s?brk)(@.*)?"
@@ -76,15 +77,25 @@ def _entries(part: Part) -> list[int]:
 
 def _figures(part: Part, total: Costs, operations: int) -> tuple[Figure, ...]:
     """Data reads are left out: valgrind counts up to eight for one FMA that reads memory (of its misses it counts one)."""
-    entries = zip(_entries(part), part.functions, strict=True)
     counts = {
         "l1i_misses": total["I1mr"],
         "branches": total["Bc"] + total["Bi"],
-        "allocator_calls": sum(times for times, function in entries if _ALLOCATOR.fullmatch(function.name)),
+        "allocator_calls": _allocations(part),
     }
     return (
         *(Figure(name, "1/op", value) for name, value in zip(COSTS, _per_operation(total, operations), strict=True)),
         *(Figure(name, "1/op", count / operations) for name, count in counts.items()),
+    )
+
+
+def _allocations(part: Part) -> int:
+    """Calls of the allocator from outside of it: operator new calls malloc, and that is one allocation."""
+    inside = [bool(_ALLOCATOR.fullmatch(function.name)) for function in part.functions]
+    return sum(
+        times
+        for caller, function in enumerate(part.functions)
+        for callee, (times, _) in function.calls.items()
+        if inside[callee] and not inside[caller]
     )
 
 
@@ -133,7 +144,7 @@ def _notes(threads: int, first: Costs, second: Costs, lines: Sequence[LineCost])
 
 
 def _profile(target: Target, part: Part, stacks: Stacks, tool: str) -> Profile:
-    frames = [normalise(function.name, function.object) for function in part.functions]
+    frames = [normalise(_RECURSION.sub("", function.name), function.object) for function in part.functions]
     folded = fold([(tuple(frames[number] for number in path), cost) for path, cost in stacks.items()], ())
     return Profile(
         title=target.title,

@@ -13,8 +13,8 @@ EVENT = "Ir"
 _LEAST = 1e-6  # of all instructions: a path that carries less is not followed, its cost goes to the other paths of its functions
 _DEEPEST = 200
 
-Path = tuple[int, ...]
-Stacks = dict[Path, int]
+Chain = tuple[int, ...]
+Stacks = dict[Chain, int]
 
 
 def outside_of(functions: Sequence[Function], focus: Collection[str]) -> frozenset[int]:
@@ -64,10 +64,10 @@ def inclusive_of(stacks: Stacks) -> dict[int, int]:
 
 def _walk(
     functions: Sequence[Function], roots: Sequence[int], entered: dict[int, int], *, least: float
-) -> dict[int, dict[Path, float]]:
+) -> dict[int, dict[Chain, float]]:
     """For each function, the paths that lead to it with the share of its calls' cost that came along each."""
-    shares: defaultdict[int, dict[Path, float]] = defaultdict(dict)
-    waiting: list[tuple[Path, float]] = [((root,), 1.0) for root in roots]
+    shares: defaultdict[int, dict[Chain, float]] = defaultdict(dict)
+    waiting: list[tuple[Chain, float]] = [((root,), 1.0) for root in roots]
     while waiting:
         path, share = waiting.pop()
         number = path[-1]
@@ -79,7 +79,7 @@ def _walk(
     return shares
 
 
-def _divided(cost: int, shares: dict[Path, float]) -> Stacks:
+def _divided(cost: int, shares: dict[Chain, float]) -> Stacks:
     """Whole numbers in the proportion of the shares that add up to `cost`: the largest remainders are rounded up."""
     total = sum(shares.values())
     exact = {path: cost * share / total for path, share in shares.items()}

@@ -16,6 +16,7 @@ from dualmem_cli.profile.process import Finished
 from dualmem_cli.profile.target import Target
 
 _EVERY_S = 0.02
+_NOISE = 8  # page faults
 _FAULTS = ("minor_faults", "major_faults")
 
 
@@ -55,7 +56,7 @@ class MemoryEngine:
             operations=operations,
             figures=figures,
             series=series,
-            notes=(_verdict(figures),),
+            notes=(_verdict(faults, operations),),
         )
 
 
@@ -90,15 +91,13 @@ def _growth(while_running: list[int]) -> Figure:
     return Figure("resident_growth", "B", float(while_running[-1] - while_running[0]))
 
 
-def _verdict(figures: tuple[Figure, ...]) -> str:
-    """In one sentence, what was seen of operations that allocate."""
-    seen = [
-        f"{figure.name.replace('_', ' ')} {figure.value:.3g}"
-        for figure in figures
-        if figure.name in _FAULTS and figure.value is not None and figure.value >= 0.001
-    ]
-    if seen:
-        return f"operations touch new memory: {', '.join(seen)} per operation"
-    if any(figure.name in _FAULTS and figure.value is None for figure in figures):
+def _verdict(faults: tuple[Figure, ...], operations: int) -> str:
+    """In one sentence, what was seen of operations that take memory. Two runs of the same length differ by a few faults too."""
+    known = [figure.value * operations for figure in faults if figure.value is not None]
+    if len(known) < len(faults):
         return "whether operations touch new memory is not known"
-    return "operations touch no new memory: fewer than 0.001 page faults each (calls of the allocator: --with callgrind)"
+    seen = round(sum(known))
+    told = f"{seen:,} page faults more in {operations:,} more operations"
+    if seen < max(_NOISE, operations / 1000):
+        return f"operations touch no new memory: {told} (calls of the allocator: --with callgrind)"
+    return f"operations touch new memory: {told}"

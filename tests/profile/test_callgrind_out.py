@@ -188,7 +188,7 @@ def test_another_thread_is_a_root_of_its_own_and_what_runs_around_is_left_out() 
     [
         ("totals: 182 27 3\n", "", "was cut off"),
         ("totals: 182", "totals: 183", "do not add up"),
-        ("events: Ir D1mr Bcm\n", "", "line 9 is not of the format: '10 5 1'"),
+        ("events: Ir D1mr Bcm\n", "", "line 10 is not of the format: '10 5 1'"),
         ("fn=(2)\n40", "fn=(9)\n40", "line 27 is not of the format: 'fn=(9)'"),
         ("* 60 6", "* 60 6 1 1", "is not of the format"),
         ("* 60 6", "* sixty", "is not of the format"),

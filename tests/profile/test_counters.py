@@ -65,7 +65,7 @@ def test_counters(counted: Target, fake: Fake, tmp_path: Path) -> None:
     assert counts.figure("ll_loads").reason == "perf stat said nothing about it"
     assert (counts.figure("branches").value, counts.figure("branches").running) == (2, 0.5)
     assert counts.notes == ("scaled up, since the counters were shared with others (they ran 50% of the time): branches",)
-    trial, *runs = Path(f"{tool}.log").read_text().splitlines()
+    trial, *runs = Path(f"{tool}.log").read_text().split("stat -x ;")[1:]
     assert "-e cycles -e instructions" in trial
     assert len(runs) == 6
     assert all("-e {cycles,instructions,branches}:W -e cpu-migrations --" in run for run in runs)

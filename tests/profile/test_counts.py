@@ -48,14 +48,17 @@ def counts(profile: Profile) -> Counts:
 def test_the_page_has_function_and_source_tables(counts: Counts) -> None:
     assert counts.profile is not None
     page = Page(render_page([counts.profile], title="t", subtitle="s", counts=[counts]))
-    assert ["instructions", "1,234", "per operation", ""] in page.rows
-    assert ["cycles", "not known", "", "no such counter"] in page.rows
-    assert ["peak resident", "2.0 KiB", ""] in [row[:3] for row in page.rows]
-    assert ["1,000", "1.5", "0", "0.25", "1,200", "2", "dot lib.so ./dot.c"] in page.rows
-    assert ["900", "1.5", "0", "0.25", "dot.c:7", "dot", "sum += a[i] * b[i];"] in page.rows
-    assert ["100", "0", "0", "0", "gone.c:3", "dot", ""] in page.rows
+    for wanted in (
+        ["instructions", "1,234", "per operation", ""],
+        ["cycles", "not known", "", "no such counter"],
+        ["peak resident", "2.0 KiB", "", ""],
+        ["1,000", "1.5", "0", "0.25", "1,200", "2", "dot lib.so ./dot.c"],
+        ["900", "1.5", "0", "0.25", "dot.c:7", "dot", "sum += a[i] * b[i];"],
+        ["100", "0", "0", "0", "gone.c:3", "dot", ""],
+    ):  # what stands behind a table counts as its last cell here
+        assert any(row[:-1] == wanted[:-1] and row[-1].startswith(wanted[-1]) for row in page.rows), wanted
     assert [tag for tag, _ in page.elements].count("polyline") == 1
-    assert not any("±" in cell for row in page.rows for cell in row)  # nothing was sampled
+    assert not any("±" in cell for row in page.rows for cell in row[:-1])  # nothing was sampled
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -257,3 +257,21 @@ def test_real_counts_depend_on_their_number_by_the_start_of_a_run_only(real: Tar
         totals[operations] = counts.profile.samples
     assert totals[1216] - totals[640] == pytest.approx(totals[640] - totals[64], abs=64)  # malloc trims now and then
     assert 0 <= totals[64] - (totals[640] - totals[64]) / 9 < 100
+
+
+def test_every_kind_of_miss_counts(counted: Target, fake: Fake, tmp_path: Path) -> None:
+    """events: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw Bc Bcm Bi Bim"""
+    line, totals = "3350 64 0 0 0 0 0 0 0 0 32\n", "totals: 11396 2663 1446 0 0 0 0 0 0 1777 51 160\n"
+    text = GOLDEN.read_text()
+    assert (text.count(line), text.count(totals)) == (1, 1)
+    missing = tmp_path / "missing.out"
+    missing.write_text(
+        text.replace(line, "3350 64 0 0 1 2 4 8 16 32 32 64 0 128\n").replace(
+            totals, "totals: 11396 2663 1446 1 2 4 8 16 32 1777 115 160 128\n"
+        )
+    )
+    fake("valgrind", WORKING.replace(str(GOLDEN), str(missing)))
+    counts = CallgrindEngine().count(counted, directory=tmp_path)
+    assert [counts.figure(name).value for name in ("l1i_misses", "l1d_misses", "ll_misses", "branch_misses")] == [
+        1 / 64, (2 + 4) / 64, (8 + 16 + 32) / 64, (34 + 64 + 128) / 64,
+    ]  # fmt: skip

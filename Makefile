@@ -8,6 +8,12 @@ JOBS ?= $(shell nproc)
 # Source of a peer, from its package; the folder's name is the version.
 FASTCLUSTER := build/fastcluster/1.3.0
 SIMSIMD := build/simsimd/6.5.16
+HNSWLIB := build/hnswlib/0.8.0
+USEARCH := build/usearch/2.26.6
+NUMKONG := build/numkong/7.8.6
+# The crate that carries faiss's C++ source, and which faiss that is.
+FAISS_CRATE := build/faiss-sys/0.7.0
+FAISS_VERSION := 1.12.0
 
 NATIVE := $(filter-out native/tests/% native/peers/%,$(wildcard native/*/*.[ch] native/*/*.in native/*/*.py native/include/dualmem/* native/cmake/*)) \
   native/CMakeLists.txt
@@ -74,6 +80,16 @@ peers: build ## other libraries behind the kernel table, in build/peers, for dua
 	  && $(BIN)/python -m pip download -q --disable-pip-version-check --no-deps --no-binary simsimd -d $(SIMSIMD) simsimd==$(notdir $(SIMSIMD)) \
 	  && tar xzf $(SIMSIMD)/simsimd-*.tar.gz --strip-components=1 -C $(SIMSIMD); } \
 	  || echo "simsimd is left out: its source package could not be had; run make peers again with a network"
+	@for source in $(HNSWLIB) $(USEARCH) $(NUMKONG); do package=$$(basename $$(dirname $$source)); \
+	  test -e $$source/PKG-INFO || { mkdir -p $$source \
+	  && $(BIN)/python -m pip download -q --disable-pip-version-check --no-deps --no-binary $$package -d $$source $$package==$$(basename $$source) \
+	  && tar xzf $$source/$$package-*.tar.gz --strip-components=1 -C $$source; } \
+	  || echo "$$package is left out: its source package could not be had; run make peers again with a network"; done
+	@test -e $(FAISS_CRATE)/vendor/faiss-sys/faiss/faiss/IndexHNSW.h || { mkdir -p $(FAISS_CRATE) \
+	  && printf '[package]\nname = "peers"\nversion = "0.0.0"\n[lib]\npath = "none.rs"\n[workspace]\n[dependencies]\nfaiss-sys = "=%s"\n' \
+	    $(notdir $(FAISS_CRATE)) >$(FAISS_CRATE)/Cargo.toml \
+	  && cargo vendor -q --manifest-path $(FAISS_CRATE)/Cargo.toml $(FAISS_CRATE)/vendor >/dev/null; } \
+	  || echo "faiss's indexes are left out: the crate faiss-sys, which carries its source, needs cargo and a network"
 	@$(BIN)/python -c 'import boost_headers' 2>/dev/null \
 	  || $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --only-binary :all: 'boost-headers>=1.85' \
 	  || echo "maps is left out: boost-headers could not be had; run make peers again with a network"
@@ -81,6 +97,9 @@ peers: build ## other libraries behind the kernel table, in build/peers, for dua
 	  -DPEER_OPENBLAS="$$($(BIN)/python -c 'import pathlib, scipy_openblas32 as peer; print(pathlib.Path(peer.__file__).parent)' 2>/dev/null)" \
 	  -DPEER_FASTCLUSTER=$(abspath $(FASTCLUSTER)/src) -DPEER_FASTCLUSTER_VERSION=$(notdir $(FASTCLUSTER)) \
 	  -DPEER_SIMSIMD=$(abspath $(SIMSIMD)) -DPEER_SIMSIMD_VERSION=$(notdir $(SIMSIMD)) \
+	  -DPEER_HNSWLIB=$(abspath $(HNSWLIB)) -DPEER_HNSWLIB_VERSION=$(notdir $(HNSWLIB)) \
+	  -DPEER_USEARCH=$(abspath $(USEARCH)) -DPEER_USEARCH_VERSION=$(notdir $(USEARCH)) -DPEER_NUMKONG=$(abspath $(NUMKONG)) \
+	  -DPEER_FAISS=$(abspath $(FAISS_CRATE))/vendor/faiss-sys/faiss -DPEER_FAISS_VERSION=$(FAISS_VERSION) \
 	  -DPEER_PYTHON=$(abspath $(BIN))/python \
 	  -DPEER_BOOST="$$($(BIN)/python -c 'import boost_headers as peer; print(*peer.__path__, sep="")' 2>/dev/null)/include" >/dev/null
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/peers -j $(JOBS)
@@ -112,14 +131,14 @@ test-neon: build ## the tests of the library on emulated 64-bit ARM, where a cro
 	  echo "SKIP neon: apt-get install gcc-aarch64-linux-gnu qemu-user"; exit 0; fi; \
 	PATH="$(abspath $(BIN)):$$PATH" && cmake -S native -B $(NEON_BUILD) -G Ninja --toolchain cmake/aarch64.cmake \
 	  -DDUALMEM_TESTS=ON -DDUALMEM_LAYOUTS=1 -DDUALMEM_WERROR=ON >/dev/null && cmake --build $(NEON_BUILD) -j $(JOBS) && \
-	  ctest --test-dir $(NEON_BUILD) --output-on-failure --no-tests=error
+	  ctest --test-dir $(NEON_BUILD) -j $(JOBS) --output-on-failure --no-tests=error
 
 sanitize: build $(VENV)/simde ## the C tests under address and undefined-behaviour sanitizers, the threaded ones under the thread sanitizer
 	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native -B build/asan -G Ninja -DDUALMEM_TESTS=ON -DDUALMEM_LAYOUTS=1 \
 	  -DCMAKE_PREFIX_PATH="$$(echo $(abspath $(VENV))/lib/python3*/site-packages/cmeel.prefix)" \
 	  -DDUALMEM_SANITIZE=address,undefined >/dev/null
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/asan -j $(JOBS)
-	@PATH="$(abspath $(BIN)):$$PATH" ctest --test-dir build/asan --output-on-failure --no-tests=error
+	@PATH="$(abspath $(BIN)):$$PATH" ctest --test-dir build/asan -j $(JOBS) --output-on-failure --no-tests=error
 	@PATH="$(abspath $(BIN)):$$PATH" cmake -S native -B build/tsan -G Ninja -DDUALMEM_TESTS=ON -DDUALMEM_LAYOUTS=1 -DDUALMEM_EMULATE=OFF \
 	  -DDUALMEM_SANITIZE=thread >/dev/null
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/tsan -j $(JOBS)

@@ -4,7 +4,9 @@ One bench for each family of kernels, with every peer that has one of them. What
 file for each scenario and variant, less the table rows of kernels that were not measured. Prints the table of docs/explanation/peers.md.
 """
 
+import hashlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -50,7 +52,20 @@ def stripped(record: dict[str, Any]) -> dict[str, Any]:
         for kept in (library, *build["links"]):
             kept["path"] = Path(kept["path"]).name
         library["kernels"] = [row for row in library["kernels"] if (row["name"], row["variant"]) in measured]
+    for scenario in record["scenarios"]:
+        scenario["path"] = Path(scenario["path"]).name
+        if scenario["data"] is not None:
+            scenario["data"] = {key: file_name(value) for key, value in scenario["data"].items()}
+        scenario["source"] = re.sub(r'(?<=")/[^"]*(?=")', lambda match: file_name(match[0]), scenario["source"])
+        scenario["digest"] = hashlib.sha256(scenario["source"].encode()).hexdigest()
+    for facts in record["data"]:
+        facts["source"] = file_name(facts["source"])
     return record
+
+
+def file_name(value: Any) -> Any:
+    """The name alone of a file that is given by an absolute path; anything else as it is."""
+    return Path(value).name if isinstance(value, str) and value.startswith("/") else value
 
 
 def parts(record: dict[str, Any]) -> dict[str, dict[str, Any]]:

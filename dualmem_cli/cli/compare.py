@@ -44,6 +44,12 @@ def compare(
     allow_inconclusive: Annotated[
         bool, typer.Option("--allow-inconclusive", help="Exit 0 when a case stays inconclusive.")
     ] = False,
+    no_explain: Annotated[
+        bool,
+        typer.Option(
+            "--no-explain", help="Do not profile both builds of the worst regressed cases (about 10 s each, three at most)."
+        ),
+    ] = False,
     reports: options.Reports = options.REPORTS,
     baselines: options.Baselines = options.BASELINES,
     export: options.Export = None,
@@ -53,9 +59,10 @@ def compare(
 ) -> int:
     """Judge the current build against a stored baseline, both measured side by side on this machine; exit 1 on a regression."""
     from dualmem_cli import pipeline
-    from dualmem_cli.cli import progress, setting, showing
+    from dualmem_cli.cli import explaining, progress, setting, showing
     from dualmem_cli.cli.exports import parse_exports
     from dualmem_cli.cli.sides import Stored, both_sides, check_continues, earlier_of
+    from dualmem_cli.errors import ExitStatus
     from dualmem_cli.fallback import compare_stored
     from dualmem_cli.judge.outcome import compare_status
 
@@ -76,6 +83,9 @@ def compare(
     else:
         opened = pipeline.compare(lab, chosen, (old.build, new), name=old.name, budget_s=budget, earlier=earlier)
     status = compare_status(opened.record, allow_inconclusive=allow_inconclusive)
+    explain = None
+    if status is ExitStatus.REGRESSION and not no_explain:
+        explain = explaining.of(opened.record, builds=explaining.builds_of(old, new), page=lab.record_path, quiet=quiet)
     return showing.show(
         opened.record,
         record_path=lab.record_path,
@@ -85,6 +95,7 @@ def compare(
         level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
         exports=exports,
+        explain=explain,
     )
 
 

@@ -9,15 +9,28 @@ from dualmem_cli.cli import options
 
 
 def profile(
-    scenario: Annotated[str, typer.Argument(help="Scenario file or name.")],
+    scenario: Annotated[str, typer.Argument(help="Scenario file or name. None with --diff.")] = "",
     with_: Annotated[
         list[str] | None,
         typer.Option(
             "--with",
             metavar="ENGINE",
             help="pyspy or perf (samplers), callgrind, counters or memory (they count); may be repeated. "
-            "Default: the samplers that see what the case runs.",
+            "Default: the samplers that see what the case runs; with --against perf, else pyspy.",
         ),
+    ] = None,
+    against: Annotated[
+        str,
+        typer.Option(
+            "--against",
+            metavar="WHAT",
+            help="Sample this build as well, both in turns, and show what differs: a baseline's name, a library (.so or folder of links) "
+            "or a git revision of this tree.",
+        ),
+    ] = "",
+    diff: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--diff", metavar="A B", help="Show what differs between two .folded files; runs nothing."),
     ] = None,
     case: Annotated[str, typer.Option("--case", metavar="ID", help="Which case of the scenario. Default: its first.")] = "",
     seconds: Annotated[float, typer.Option("--seconds", min=0.2, max=3600, help="How long each engine samples.")] = 5.0,
@@ -36,68 +49,40 @@ def profile(
     ] = None,
     library: options.Library = "",
     reports: options.Reports = options.REPORTS,
+    baselines: options.Baselines = options.BASELINES,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
-    """Find out where one case of a scenario spends its time (flame graph, folded stacks, speedscope) or what an operation costs
-    (instructions, misses, faults, memory; functions and source lines). Never timed: a profiled process runs slower."""
-    import json as json_
-    import sys
+    """Find out where one case of a scenario spends its time (flame graph, folded stacks, speedscope), what an operation costs
+    (instructions, misses, faults, memory; functions and source lines), or what differs between two builds. Never timed: a profiled
+    process runs slower."""
+    from dualmem_cli.cli import differing, profiling
+    from dualmem_cli.errors import DualmemError
 
-    from dualmem_cli.cli import setting
-    from dualmem_cli.cli.profiling import (
-        chosen_case,
-        engines_for,
-        needs_avx512,
-        outcome_document,
-        print_outcome,
-        target_for,
-        threads_of,
-    )
-    from dualmem_cli.measure import builds as binaries
-    from dualmem_cli.profile.session import profile_case
-    from dualmem_cli.store.records import new_path
-
-    def announce(line: str) -> None:
-        if not quiet:
-            print(line, file=sys.stderr, flush=True)
-
-    if with_:
-        engines_for(with_)  # a misspelt name is said before anything is built
-    worker = setting.runner()
-    found = binaries.resolve(library, start=Path.cwd())
-    described = worker.describe(str(found.links[0]))
-    (read,) = setting.read_scenarios(setting.scenario_paths([scenario]))
-    point = chosen_case(read, described, wanted=case)
-    engines = engines_for(with_, threads=threads_of(point))
-    if not case and needs_avx512(point) and any(engine.name == "callgrind" for engine in engines):
-        native, point = point, chosen_case(read, described, wanted="", simulated=True)
-        announce(f"callgrind: valgrind has no AVX-512, so {point.id} instead of {native.id}")
-    kernel = next((k for k in described.kernels if (k.name, k.variant) == (point.kernel, point.variant)), None)
-    target = target_for(
-        read,
-        point,
-        link=found.links[0],
+    if diff is not None:
+        if scenario or against or with_ or case or library:
+            raise DualmemError(
+                "--diff compares two files and runs nothing", hint="Leave everything but --reports and --json out."
+            )
+        differing.profile_files(diff, reports=reports, json=json)
+        return 0
+    if not scenario:
+        raise DualmemError("which scenario?", hint="Give one, such as dualmem profile similarity, or --diff A.folded B.folded.")
+    wanted = profiling.Wanted(
+        scenario=scenario,
+        engines=tuple(with_ or ()),
+        case=case,
         seconds=seconds,
+        rate=rate,
         operations=operations,
-        metrics=tuple(metric.name for metric in kernel.metrics) if kernel else (),
-        sources=(found.tree or Path.cwd(), Path.cwd()),
         cpus=tuple(cpu or ()),
+        library=library,
+        reports=reports,
+        json=json,
+        quiet=quiet,
     )
-    stem = new_path(reports, created=setting.utc_now(), kind=f"profile-{read.name}")
-    try:
-        outcome = profile_case(
-            target,
-            engines=engines,
-            rate=rate,
-            directory=reports,
-            stem=stem.stem,
-            announce=announce,
-        )
-    finally:
-        stem.unlink(missing_ok=True)  # it only reserved the name
-    if json:
-        print(json_.dumps(outcome_document(outcome, case=point.id), indent=2))
+    if against:
+        differing.profile_builds(wanted, against=against, baselines=baselines)
     else:
-        print_outcome(outcome)
+        profiling.profile_one(wanted)
     return 0

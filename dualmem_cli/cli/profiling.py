@@ -1,11 +1,15 @@
-"""From a scenario to what the profilers start, and from their outcome to lines."""
+"""`dualmem profile` of one build: from a scenario to what the profilers start, and from their outcome to lines."""
 
+import json
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dualmem_cli.cli import setting
 from dualmem_cli.cli.counted import print_counts
 from dualmem_cli.errors import DualmemError
+from dualmem_cli.measure import builds as binaries
 from dualmem_cli.measure.data import cache_directory, materialise
 from dualmem_cli.measure.protocol import encode
 from dualmem_cli.measure.worker import native_path
@@ -15,21 +19,85 @@ from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.plan.cases import expand
 from dualmem_cli.plan.spelling import did_you_mean
 from dualmem_cli.profile.engines import COUNTERS, ENGINES, Counter, Engine, Unavailable, find_engine
-from dualmem_cli.profile.session import ProfileOutcome
+from dualmem_cli.profile.session import ProfileOutcome, profile_case
 from dualmem_cli.profile.target import Target, Work
+from dualmem_cli.store.records import new_path
 
 _SAMPLE_NS = 2_000_000  # of a sample that is counted: a simulated processor takes 20 to 300 times as long
 
 
-def engines_for(names: list[str] | None, *, threads: int = 1) -> tuple[Engine | Counter, ...]:
-    """The engines asked for, in the order of asking.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the options of `dualmem profile` ask for; the empty and 0 leave the choice to dualmem."""
 
-    When none was named: the samplers that see what the case runs (py-spy sees no thread that C made), and where no sampler works here,
-    callgrind, if that does.
-    """
-    if names:
-        return tuple(find_engine(name) for name in dict.fromkeys(names))
-    samplers = tuple(engine for engine in ENGINES if threads == 1 or engine.name != "pyspy")
+    scenario: str
+    engines: tuple[str, ...]
+    case: str
+    seconds: float
+    rate: int
+    operations: int
+    cpus: tuple[int, ...]
+    library: str
+    reports: Path
+    json: bool
+    quiet: bool
+
+    def announce(self, line: str) -> None:
+        """A line for a person who waits."""
+        if not self.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+
+def profile_one(wanted: Wanted) -> None:
+    """One case of one build through the engines, shown and kept."""
+    engines_named(wanted.engines)  # a misspelt name is said before anything is built
+    worker = setting.runner()
+    found = binaries.resolve(wanted.library, start=Path.cwd())
+    described = worker.describe(str(found.links[0]))
+    (scenario,) = setting.read_scenarios(setting.scenario_paths([wanted.scenario]))
+    point = chosen_case(scenario, described, wanted=wanted.case)
+    engines = engines_named(wanted.engines) or engines_for(point)
+    if not wanted.case and needs_avx512(point) and any(engine.name == "callgrind" for engine in engines):
+        native, point = point, chosen_case(scenario, described, wanted="", simulated=True)
+        wanted.announce(f"callgrind: valgrind has no AVX-512, so {point.id} instead of {native.id}")
+    kernel = described.kernel(point.kernel, point.variant)
+    target = target_for(
+        scenario,
+        point,
+        link=found.links[0],
+        seconds=wanted.seconds,
+        operations=wanted.operations,
+        metrics=tuple(metric.name for metric in kernel.metrics) if kernel else (),
+        sources=(found.tree or Path.cwd(), Path.cwd()),
+        cpus=wanted.cpus,
+    )
+    reserved = new_path(wanted.reports, created=setting.utc_now(), kind=f"profile-{scenario.name}")
+    try:
+        outcome = profile_case(
+            target,
+            engines=engines,
+            rate=wanted.rate,
+            directory=wanted.reports,
+            stem=reserved.stem,
+            announce=wanted.announce,
+        )
+    finally:
+        reserved.unlink(missing_ok=True)  # it only reserved the name
+    if wanted.json:
+        print(json.dumps(outcome_document(outcome, case=point.id), indent=2))
+    else:
+        print_outcome(outcome)
+
+
+def engines_named(names: Sequence[str]) -> tuple[Engine | Counter, ...]:
+    """The engines asked for, in the order of asking."""
+    return tuple(find_engine(name) for name in dict.fromkeys(names))
+
+
+def engines_for(case: Case) -> tuple[Engine | Counter, ...]:
+    """When none was named: the samplers that see what the case runs (py-spy sees no thread that C made), and where no sampler works here,
+    callgrind, if that does."""
+    samplers = tuple(engine for engine in ENGINES if threads_of(case) == 1 or engine.name != "pyspy")
     if all(isinstance(engine.availability(), Unavailable) for engine in samplers):
         counters = tuple(engine for engine in COUNTERS if engine.name == "callgrind")
         return (*samplers, *(engine for engine in counters if not isinstance(engine.availability(), Unavailable)))

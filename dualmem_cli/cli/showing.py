@@ -1,7 +1,8 @@
 """Shows a finished run: the table or the JSON on stdout, the page beside the record, warnings on stderr."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from dualmem_cli.model.curve import OperatingCurve
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.selftest import SelftestRecord
 from dualmem_cli.report import RENDERERS, Level, ReportContext
+from dualmem_cli.report.explanation import Explanation, FunctionShift
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,15 +31,20 @@ def show(
     level: Level,
     unsaved: str,
     exports: Sequence[Export] = (),
+    explain: Callable[[], tuple[Explanation, ...]] | None = None,
 ) -> int:
     """Print the run, then write the exports and its page, which takes longest. Returns the exit status: what could not be saved is a
-    failure."""
+    failure. `explain` is asked once the verdicts are on the screen; what it finds goes below them, and into exports and page."""
     page = record_path.with_suffix(".html")
     context = ReportContext(record_path=str(record_path), page_path=str(page), exit_status=status, next_command=next_command)
     if json:
         printed(lambda: print(RENDERERS["json"](record, context)))
     else:
         printed(lambda: print_table(record, context, level=level))
+    if explain is not None:
+        context = replace(context, explanations=explain())
+        if not json:
+            printed(lambda: print_explanations(context.explanations, level=level))
     lost = [unsaved, *write_exports(record, context, exports)]
     try:
         page.write_text(RENDERERS["html"](record, context), encoding="utf-8")
@@ -94,6 +101,25 @@ def print_table(record: Record, context: ReportContext, *, level: Level) -> None
     from dualmem_cli.report.terminal import print_record
 
     print_record(record, context, console=_console(), level=level)
+
+
+def print_explanations(explanations: Sequence[Explanation], *, level: Level) -> None:
+    """What was found about regressed cases, below the table of them."""
+    from dualmem_cli.report.explanation import explanation_sections
+    from dualmem_cli.report.terminal import print_sections
+
+    if explanations and level > Level.QUIET:
+        print()
+    print_sections(explanation_sections(explanations), console=_console(), level=level)
+
+
+def print_shifts(shifts: Sequence[FunctionShift], *, level: Level) -> None:
+    """The functions whose shares changed, as a table on stdout."""
+    from dualmem_cli.report.explanation import shift_table
+    from dualmem_cli.report.layout import Section
+    from dualmem_cli.report.terminal import print_sections
+
+    print_sections([Section("", Level.QUIET, (shift_table(shifts),))], console=_console(), level=level)
 
 
 def print_selftest(record: SelftestRecord, curve: OperatingCurve, context: ReportContext, *, level: Level) -> None:

@@ -24,8 +24,9 @@ _FEWEST_POINTS = 3
 def frontier_findings(
     runs: Sequence[CaseRun], findings: Sequence[BenchFinding], builds: Sequence[Build]
 ) -> tuple[FrontierFinding, ...]:
-    """One finding per scenario, combination of the other parameters, and arm; none for a scenario with fewer than three points, or whose
-    arms all find everything. A peer that was measured beside several variants counts once for each effort, where it came first."""
+    """One finding per scenario, combination of the other parameters, and arm, the subject's arms first; none for a scenario with fewer than
+    three points, or whose arms all find everything. A peer that was measured beside several variants counts once for each effort, where
+    it came first."""
     valid = {finding.case for finding in findings if not finding.problem}
     lines: dict[tuple[str, str], dict[tuple[int, str], dict[str, FrontierPoint]]] = {}
     for run in runs:
@@ -42,7 +43,7 @@ def frontier_findings(
         if len(points) >= _FEWEST_POINTS and any(point.recall < 1 for point in points):
             found += [
                 FrontierFinding(scenario, series, variant, build, tuple(sorted(line.values(), key=_order)))
-                for (build, variant), line in arms.items()
+                for (build, variant), line in sorted(arms.items(), key=lambda arm: arm[0][0])
             ]
     return tuple(found)
 

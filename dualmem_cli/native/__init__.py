@@ -19,7 +19,7 @@ from dualmem_cli.native.counters import PerfCounters, Reading
 from dualmem_cli.native.decay import DecayMode
 from dualmem_cli.native.figures import MemoryUse, Numa, Placement, Population, Statistics
 from dualmem_cli.native.formation import Cluster, Clustering, Former
-from dualmem_cli.native.lookup import Lookup, Neighbours
+from dualmem_cli.native.lookup import Lookup, LookupMethod, LookupPlan, Neighbours, NodeTypes
 from dualmem_cli.native.nodes import Formation, Rows
 from dualmem_cli.native.reader import Reader
 from dualmem_cli.native.spreading import CUE, SPREAD_NODE, Spread, Spreader, cue_array
@@ -40,9 +40,12 @@ __all__ = [
     "Former",
     "Ids",
     "Lookup",
+    "LookupMethod",
+    "LookupPlan",
     "MemoryUse",
     "Neighbours",
     "NodeId",
+    "NodeTypes",
     "Numa",
     "PerfCounters",
     "Placement",

@@ -14,7 +14,7 @@ from dualmem_cli.native.decay import DecayCalls
 from dualmem_cli.native.figures import FigureCalls, Numa
 from dualmem_cli.native.formation import FormationCalls
 from dualmem_cli.native.handle import StoreHandle
-from dualmem_cli.native.lookup import Lookup, Neighbours
+from dualmem_cli.native.lookup import Lookup, LookupMethod, Neighbours, NodeTypes, load_lookup, make_lookup
 from dualmem_cli.native.nodes import NodeCalls
 from dualmem_cli.native.reader import Reader
 from dualmem_cli.native.snapshot import FilePath, SnapshotCalls, load_store
@@ -98,9 +98,32 @@ class Store(NodeCalls, BindingCalls, AssociationCalls, DecayCalls, FormationCall
             index = self._index = self.index()
         return index.search(queries, k=k, team=team)
 
-    def index(self) -> Lookup:
-        """An index over the concepts as they are now, which stays as it is."""
-        return Lookup(self._native, self._live, dim=self.dim)
+    def index(
+        self,
+        *,
+        method: LookupMethod = LookupMethod.EXACT,
+        recall: float = 0.95,
+        k: int = 10,
+        types: NodeTypes = NodeTypes.CONCEPTS,
+        seed: int = 1,
+        team: Team | None = None,
+    ) -> Lookup:
+        """An index over the nodes of these types as they are now, which stays as it is until it is refreshed.
+
+        `method`: EXACT finds all of the nearest; the others find `recall` of the `k` nearest, on average, in less time where there are
+        many nodes; AUTO chooses (Lookup.plan). Cosines are exact in any case. StoreArgumentError: an option out of range, or a
+        method that cannot take these embeddings. StoreMemoryError."""
+        store = self._live
+        made = make_lookup(self._native, store, method=method, recall=recall, k=k, types=types, seed=seed, team=team)
+        return Lookup(self._native, store, made, dim=self.dim)
+
+    def load_index(self, path: FilePath, *, team: Team | None = None) -> Lookup:
+        """The index that Lookup.save wrote to a file, for a store with the same nodes: this one, or one loaded from its snapshot. Slots,
+        ids and embeddings are compared. Where the rows have moved since (a store that had nodes replaced or removed, after it was saved and
+        loaded), lists and graphs are built again. StoreArgumentError: of another store, or another state of this one.
+        StoreDataError: no such file, or damaged. StoreFileError, StoreUnsupportedError, StoreMemoryError."""
+        store = self._live
+        return Lookup(self._native, store, load_lookup(self._native, store, path, team=team), dim=self.dim)
 
     # --- counted reads ----------------------------------------------------------------------------------------------------
 

@@ -12,15 +12,16 @@
   /** '41.3 % ± 2.1': count among samples, with the half-width that the page's footer defines; without one where all was counted. */
   function share(count, samples, exact) {
     const p = samples ? count / samples : 0;
-    if (exact) return `${(p * 100).toFixed(1)}\u00a0%`;
-    return `${(p * 100).toFixed(1)}\u00a0%\u00a0±\u00a0${(196 * Math.sqrt((p * (1 - p)) / (samples || 1))).toFixed(1)}`;
+    return exact ? percent(count, samples) : `${percent(count, samples)}\u00a0±\u00a0${(196 * Math.sqrt((p * (1 - p)) / (samples || 1))).toFixed(1)}`;
   }
+  const percent = (count, samples) => `${((100 * count) / (samples || 1)).toFixed(1)}\u00a0%`;
 
   function palette() {
     const style = getComputedStyle(document.documentElement), read = (name) => style.getPropertyValue(name).trim();
     const triple = (name) => read(name).split(/\s+/).map(parseFloat);
     const kinds = data.kinds.map((kind) => triple(`--${kind}`));
-    return { kinds, match: triple("--match"), label: read("--label"), outline: read("--outline"), paper: read("--paper") };
+    const changes = ["shrank-4", "shrank-3", "shrank-2", "shrank-1", "same", "grew-1", "grew-2", "grew-3", "grew-4"].map((name) => triple(`--${name}`));
+    return { kinds, changes, match: triple("--match"), label: read("--label"), outline: read("--outline"), paper: read("--paper") };
   }
   let colours = palette();
 
@@ -32,9 +33,15 @@
   }
   const paint = ([hue, saturation, lightness], by) => `hsl(${hue} ${saturation}% ${lightness + by}%)`;
 
+  const count = (number) => number.toLocaleString("en");
+  const points = (number) => `${number > 0 ? "+" : number < 0 ? "\u2212" : ""}${Math.abs(number).toFixed(1)}`;
+
   class Graph {
     constructor(panel, graph) {
-      Object.assign(this, graph); // samples, unit, exact, names, places, kinds by name; nodes in preorder: name, parent, self
+      // samples, unit, names, places, kinds by name; nodes in preorder: name, parent, self. exact: everything was counted. Of a difference also,
+      // by node: step (how strongly it grew or shrank, 0 not significantly) and both (samples of the baseline and of the candidate, ends of the
+      // interval in points).
+      Object.assign(this, graph);
       this.canvas = panel.querySelector("canvas");
       this.stage = panel.querySelector(".stage");
       this.sheet = panel.querySelector(".sheet");
@@ -59,6 +66,7 @@
     colour() {
       this.fills = this.shades.map((by, name) => paint(colours.kinds[this.kinds[name]], by));
       this.marks = this.shades.map((by) => paint(colours.match, by));
+      this.steps = colours.changes.map((triple) => paint(triple, 0));
     }
 
     /** Totals, offsets and rows. In preorder a node's children follow it, heaviest first. */
@@ -164,14 +172,16 @@
         const left = Math.max((this.start[node] - this.from) * scale, 0), width = right - left;
         drawn = right;
         pen.globalAlpha = this.depth[node] < this.depth[this.zoomed] ? 0.5 : this.matched.size && !hit ? 0.4 : 1;
-        pen.fillStyle = hit ? this.marks[name] : this.fills[name];
+        pen.fillStyle = hit ? this.marks[name] : this.step ? this.steps[this.step[node] + 4] : this.fills[name];
         pen.fillRect(left, y, Math.max(width > 3 ? width - GAP : width, hit ? 1 : 0.5), ROW - GAP);
-        this.label(name, left, y, width);
+        this.label(node, left, y, width);
       }
     }
 
-    label(name, left, y, width) {
-      const room = Math.floor((width - 9) / this.letter), full = this.full[name], short = this.names[name];
+    /** What a colour says stands before the name too: ▲ grew, ▼ shrank. */
+    label(node, left, y, width) {
+      const name = this.name[node], step = this.step ? this.step[node] : 0, mark = step > 0 ? "▲ " : step < 0 ? "▼ " : "";
+      const room = Math.floor((width - 9) / this.letter), full = mark + this.full[name], short = mark + this.names[name];
       if (room < 3) return;
       this.pen.fillStyle = colours.label;
       this.pen.fillText(full.length <= room ? full : short.length <= room ? short : `${short.slice(0, room - 1)}…`, left + 5, y + ROW / 2);
@@ -201,12 +211,22 @@
       heading.textContent = node ? this.names[name] : `all ${this.unit}`;
       heading.title = this.full[name];
       if (this.places[name]) heading.append(" ", Object.assign(document.createElement("span"), { textContent: this.places[name] }));
+      if (this.step) return this.detail.replaceChildren(heading, this.compared(node));
       const total = this.total[node], own = this.self[node];
       const parts = [`total ${share(total, this.samples, this.exact)} (${total.toLocaleString("en")} of ${this.samples.toLocaleString("en")} ${this.unit})`];
       if (node) parts.push(`self ${share(own, this.samples, this.exact)}`);
       if (this.zoomed && this.depth[node] > this.depth[this.zoomed]) // what is in sight and deeper was called from there
         parts.push(`${share(total, this.total[this.zoomed], this.exact)} of ${this.names[this.name[this.zoomed]]}`);
       this.detail.replaceChildren(heading, parts.join(" · "));
+    }
+
+    /** Both sides of a box of a difference, in words. */
+    compared(node) {
+      const [old, now, low, high] = this.both[node], [n, m] = this.of, step = this.step[node];
+      const side = (samples, all) => `${percent(samples, all)} (${count(samples)} of ${count(all)})`;
+      const verdict = step > 0 ? (old ? "grew" : "new") : step < 0 ? (now ? "shrank" : "vanished") : "no significant difference";
+      const change = `${points(100 * (now / m - old / n))}\u00a0points (${points(low)} to ${points(high)})`;
+      return node ? `${verdict}: ${change} · baseline ${side(old, n)} · candidate ${side(now, m)}` : `baseline ${count(n)} samples, candidate ${count(m)}`;
     }
 
     zoom(node) {
@@ -280,7 +300,7 @@
       this.matches.sort((a, b) => this.total[b] - this.total[a]);
       this.draw();
       const count = this.matched.size;
-      return !wanted ? "" : count ? `${count} function${count > 1 ? "s" : ""}, ${share(total, this.samples, this.exact)}` : "no match";
+      return !wanted ? "" : count ? `${count} function${count > 1 ? "s" : ""}, ${share(total, this.samples, this.exact || this.step)}` : "no match";
     }
 
     nextMatch() {
@@ -308,6 +328,12 @@
     runSearch();
   }
 
+  /** A function that only another tab holds is shown there. */
+  function showFunction(name) {
+    const holds = (graph) => graph.full.includes(name);
+    if (!holds(graphs[current])) show(Math.max(graphs.findIndex(holds), 0));
+  }
+
   function runSearch() { match.textContent = graphs.map((graph) => graph.find(search.value))[current]; }
 
   tabs.forEach((tab, i) => {
@@ -326,6 +352,7 @@
     button.append(...cell.childNodes);
     cell.append(button);
     button.addEventListener("click", () => {
+      showFunction(cell.dataset.frame);
       search.value = cell.dataset.frame;
       runSearch();
       graphs[current].nextMatch();

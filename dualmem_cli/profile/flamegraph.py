@@ -27,10 +27,34 @@ _PLACE = re.compile(r"@@([A-Z_]+)@@")
 
 def render_page(profiles: Sequence[Profile], *, title: str, subtitle: str, counts: Sequence[Counts] = ()) -> str:
     """Render captures of one target as a page, counts below the graphs. Same profiles, same bytes."""
-    style, script = _asset("flamegraph.css"), _asset("flamegraph.js")
-    data = {"kinds": [str(kind) for kind in KINDS], "graphs": [_graph(profile) for profile in profiles]}
-    return _fill(
-        _asset("flamegraph.html.in"),
+    return document(
+        title=title,
+        subtitle=subtitle,
+        headline="",
+        tabs=[profile.engine for profile in profiles],
+        tabs_label="Sampler",
+        sections="".join((*(_section(i, profile) for i, profile in enumerate(profiles)), *map(render_counts, counts))),
+        graphs=[_graph(profile) for profile in profiles],
+        reading=asset("flamegraph_reading.html.in"),
+    )
+
+
+def document(
+    *,
+    title: str,
+    subtitle: str,
+    headline: str,
+    tabs: Sequence[str],
+    tabs_label: str,
+    sections: str,
+    graphs: Sequence[Mapping[str, Any]],
+    reading: str,
+) -> str:
+    """The page around graphs. `headline`, `sections` and `reading` are HTML; the other texts are escaped here."""
+    style, script = asset("flamegraph.css"), asset("flamegraph.js")
+    data = {"kinds": [str(kind) for kind in KINDS], "graphs": graphs}
+    return fill(
+        asset("flamegraph.html.in"),
         {
             "POLICY": f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'",
             "TITLE": html.escape(title),
@@ -38,11 +62,18 @@ def render_page(profiles: Sequence[Profile], *, title: str, subtitle: str, count
             "STYLE": style,
             "SCRIPT": script,
             "DATA": _json_block(data),
-            "TABS": "".join(_tab(i, profile) for i, profile in enumerate(profiles)) if len(profiles) > 1 else "",
-            "SECTIONS": "".join(_section(i, profile) for i, profile in enumerate(profiles)),
-            "COUNTS": "".join(map(render_counts, counts)),
+            "TABS": "".join(_tab(i, name) for i, name in enumerate(tabs)) if len(tabs) > 1 else "",
+            "TABS_LABEL": html.escape(tabs_label),
+            "HEADLINE": headline,
+            "SECTIONS": sections,
+            "READING": reading.rstrip("\n"),
         },
     )
+
+
+def script_source() -> str:
+    """What a Content-Security-Policy calls the script of these pages: a page that embeds one has to allow it as well."""
+    return f"'{_hash(asset('flamegraph.js'))}'"
 
 
 def share_text(count: int, samples: int, *, exact: bool = False) -> str:
@@ -55,35 +86,42 @@ def share_text(count: int, samples: int, *, exact: bool = False) -> str:
 
 def _graph(profile: Profile) -> dict[str, Any]:
     tree = call_tree(profile)
-    names = sorted(set(tree.names[1:]))
-    index = {name: i + 1 for i, name in enumerate(names)}
-    parts = [split_place(name) for name in names]
     return {
         "engine": profile.engine,
         "samples": profile.samples,
         "unit": profile.unit,
         "exact": profile.exact,
-        "names": ["all", *(name for name, _ in parts)],
-        "places": ["", *(place for _, place in parts)],
-        "kinds": [KINDS.index(Kind.RUNTIME), *(KINDS.index(kind_of(name)) for name in names)],
-        "name": [0, *(index[name] for name in tree.names[1:])],
+        **named_nodes(tree.names),
         "parent": tree.parents,
         "self": tree.self_samples,
     }
 
 
-def _tab(number: int, profile: Profile) -> str:
+def named_nodes(nodes: Sequence[str]) -> dict[str, Any]:
+    """The names of a tree's nodes, each once, and which of them each node has. Entry 0 is the root."""
+    names = sorted(set(nodes[1:]))
+    index = {name: i + 1 for i, name in enumerate(names)}
+    parts = [split_place(name) for name in names]
+    return {
+        "names": ["all", *(name for name, _ in parts)],
+        "places": ["", *(place for _, place in parts)],
+        "kinds": [KINDS.index(Kind.RUNTIME), *(KINDS.index(kind_of(name)) for name in names)],
+        "name": [0, *(index[name] for name in nodes[1:])],
+    }
+
+
+def _tab(number: int, name: str) -> str:
     selected = "true" if number == 0 else "false"
     return (
         f'<button type="button" role="tab" id="tab-{number}" aria-controls="panel-{number}" aria-selected="{selected}" '
-        f'tabindex="{0 if number == 0 else -1}">{html.escape(profile.engine)}</button>'
+        f'tabindex="{0 if number == 0 else -1}">{html.escape(name)}</button>'
     )
 
 
 def _section(number: int, profile: Profile) -> str:
     functions = function_shares(profile)
-    return _fill(
-        _asset("flamegraph_section.html.in"),
+    return fill(
+        asset("flamegraph_section.html.in"),
         {
             "NUMBER": str(number),
             "ENGINE": html.escape(profile.engine),
@@ -116,7 +154,7 @@ def _row(function: FunctionShare, profile: Profile) -> str:
     )
 
 
-def _fill(template: str, values: Mapping[str, str]) -> str:
+def fill(template: str, values: Mapping[str, str]) -> str:
     """Replace each @@NAME@@ in one pass: a value that holds such a mark stays as it is."""
     return _PLACE.sub(lambda mark: values[mark[1]], template)
 
@@ -130,5 +168,6 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A text that lies beside this file."""
     return importlib.resources.files("dualmem_cli.profile").joinpath(name).read_text("utf-8")

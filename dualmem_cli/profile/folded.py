@@ -32,6 +32,8 @@ class Profile:
     `outside` are samples of start-up that the target's focus left out; `unknown_share` is the share of unnamed frames among all frames of
     all kept samples, before grouping. `notes` are sentences a reader must know: a fallback, an invisible kernel.
     `unit` is what is counted: "samples", or what an engine counted exactly ("instructions"): rates are then 0, and shares have no interval.
+    all kept samples, before grouping. `notes` are sentences a reader must know: a fallback, an invisible kernel. `design_effect`: as many
+    samples tell as much as one independent sample would; 1 where one capture cannot tell how far captures scatter.
     """
 
     title: str
@@ -53,6 +55,8 @@ class Profile:
     def exact(self) -> bool:
         """Whether the counts are of everything that happened rather than of samples of it."""
         return self.unit != "samples"
+
+    design_effect: float = 1.0
 
     def line(self) -> str:
         """The line every capture prints: without these facts a flame graph cannot be trusted."""
@@ -149,8 +153,13 @@ def write_folded(profile: Profile) -> str:
     facts = asdict(profile)
     del facts["stacks"]
     lines = [_HEADER + json.dumps(facts, ensure_ascii=True)]
-    lines += [";".join(_escape(frame) for frame in stack) + f" {count}" for stack, count in profile.stacks]
+    lines += [f"{write_stack(stack)} {count}" for stack, count in profile.stacks]
     return "\n".join(lines) + "\n"
+
+
+def write_stack(stack: Stack) -> str:
+    """The frames of one line, root first."""
+    return ";".join(_escape(frame) for frame in stack)
 
 
 def read_folded(text: str, *, source: str) -> Profile:

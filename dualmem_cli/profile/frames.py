@@ -1,7 +1,8 @@
 """Frame names: one stable form, whatever sampler they come from.
 
 A frame is written `function (place)`; place is a Python file ("measure/loop.py") or the basename of a shared object ("libdualmem.so").
-Addresses, offsets, line numbers and symbol versions go: they change with every build and would split one function into many boxes.
+Addresses, offsets, line numbers, symbol versions and the marks of a compiler's copies go: they change with every build and would
+split one function into many boxes.
 What nobody can act on is grouped: the layers between Python and C, the interpreter, the kernel.
 """
 
@@ -20,6 +21,8 @@ UNKNOWN = "[unknown]"
 _ADDRESS = re.compile(r"0x[0-9a-f]+", re.IGNORECASE)
 _OFFSET = re.compile(r"\+0x[0-9a-f]+$", re.IGNORECASE)
 _SYMBOL_VERSION = re.compile(r"@@?[A-Za-z_]+_[0-9.]+$")
+# What gcc and clang append to the copies they make of a function, in one build and not in the next.
+_CLONE = re.compile(r"(\.(constprop|isra|part|cold|lto_priv|llvm)(\.\d+)?)+$")
 _LINE = re.compile(r":\d+$")
 _INTERPRETER = re.compile(r"(lib)?python3(\.\d+)?[a-z]*(\.so[.\d]*)?")
 _INTERPRETER_SYMBOL = re.compile(r"_?Py[A-Z_]\w*")
@@ -68,7 +71,7 @@ def normalise(name: str, place: str) -> str:
     place = _LINE.sub("", place.removesuffix(" (deleted)").strip())
     place = place.rpartition("/")[2] if place.startswith("/") else place
     place = "" if place in ("?", UNKNOWN, "//anon") else place
-    name = _SYMBOL_VERSION.sub("", _OFFSET.sub("", name.strip()))
+    name = _CLONE.sub("", _SYMBOL_VERSION.sub("", _OFFSET.sub("", name.strip())))
     if place == VDSO:
         return VDSO
     if place.startswith("<frozen importlib"):

@@ -5,6 +5,7 @@ from dualmem_cli.report.compose_bench import bench_details, bench_sections, benc
 from dualmem_cli.report.compose_compare import compare_details, compare_header, compare_sections, compare_verdict
 from dualmem_cli.report.compose_facts import absent_section, build_text, cautions_section, fact_sections, header_line
 from dualmem_cli.report.context import ReportContext
+from dualmem_cli.report.explanation import explanation_sections
 from dualmem_cli.report.layout import Layout, Span, joined, plain, strong
 from dualmem_cli.report.phrases import duration
 
@@ -24,7 +25,7 @@ def compose(record: Record, context: ReportContext) -> Layout:
         created=_moment(record.created),
         header=tuple(header),
         verdict=verdict,
-        sections=(*sections, *absent_section(record), *cautions_section(record)),
+        sections=(*sections, *explanation_sections(context.explanations), *absent_section(record), *cautions_section(record)),
         details=details,
         facts=fact_sections(record),
         closing=_closing(record, context),

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 
 from dualmem_cli.errors import ExitStatus
+from dualmem_cli.report.explanation import Explanation
 
 
 @dataclass(frozen=True, slots=True)
 class ReportContext:
-    """`record_path` and `page_path` as they are to be shown ("" for a file that was not written); `next_command` "" for none."""
+    """`record_path` and `page_path` as they are to be shown ("" for a file that was not written); `next_command` "" for none;
+    `explanations` of regressed cases, where they were looked for."""
 
     record_path: str
     page_path: str
     exit_status: ExitStatus
     next_command: str
+    explanations: tuple[Explanation, ...] = ()

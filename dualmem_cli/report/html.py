@@ -13,6 +13,7 @@ from dualmem_cli.report.layout import (
     Cell,
     Column,
     Detail,
+    Embedded,
     Emphasis,
     Facts,
     Figure,
@@ -33,7 +34,7 @@ from dualmem_cli.report.plots import svg
 from dualmem_cli.report.stylesheet import STYLE
 from dualmem_cli.report.svg import page_svg
 
-# default-src 'none': even a string that escaped its escaping could load and run nothing.
+# A page that embeds no document runs no script. default-src 'none': even a string that escaped its escaping could load and run nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _TYPOGRAPHY = (
     (re.compile(r"\+- (?=\d)"), "±\N{NO-BREAK SPACE}"),
@@ -78,9 +79,12 @@ def write(layout: Layout, *, draw: Drawing) -> str:
 
 def _document(layout: Layout, body: str) -> str:
     verdict = "".join(span.text for span in layout.verdict)
+    # A document inside of this page obeys both policies, its own and this one.
+    scripts = {block.script for section in layout.sections for block in section.blocks if isinstance(block, Embedded)}
+    policy = f"{_POLICY}; script-src {' '.join(sorted(scripts))}" if scripts else _POLICY
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{_text(layout.title)}: {_text(verdict)}</title>\n<style>{STYLE}</style>\n</head>\n"
         f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
@@ -134,6 +138,8 @@ def _block(block: Block, draw: Drawing, anchors: dict[str, str]) -> str:
             return f'<ul class="notes">{"".join(f"<li>{_spans(line)}</li>" for line in block.lines)}</ul>'
         case Source():
             return f"<h3>{_text(block.caption)}</h3><pre>{escape(visible(block.text, keep=chr(10) + chr(9)))}</pre>"
+        case Embedded():
+            return f'<iframe title="{_text(block.title)}" srcdoc="{escape(block.document)}"></iframe>'
         case Figure():
             drawing = page_svg(draw(block), palette=PALETTE, label=_text(block.description))
             return f"<figure>{drawing}<figcaption>{_text(block.caption)}</figcaption></figure>"

@@ -171,7 +171,17 @@ def frontier_name(scenario: str, series: str) -> str:
     return f"{scenario}, {series}" if series else scenario
 
 
-Block = Table | Facts | Notes | Source | Figure
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A whole document, scripts and all, for dialects that can hold one; `script` is what its policy calls its script
+    ("'sha256-...'"), which the page around it has to allow as well. `title` is what a person who cannot see it reads."""
+
+    title: str
+    document: str
+    script: str
+
+
+Block = Table | Facts | Notes | Source | Figure | Embedded
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dualmem_cli.report.context import ReportContext
 from dualmem_cli.report.layout import (
     Block,
     Cell,
+    Embedded,
     Emphasis,
     Facts,
     Figure,
@@ -74,7 +75,7 @@ def _blocks(blocks: Sequence[Block]) -> Iterator[str]:
             case Notes():
                 yield from (f"- {_spans(line)}" for line in block.lines)
                 yield ""
-            case Figure() | Source():
+            case Figure() | Source() | Embedded():
                 continue
 
 

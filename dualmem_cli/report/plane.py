@@ -28,13 +28,15 @@ PALETTE = {
     "fourth": "#1f7f86",
     "fifth": "#a8446f",
     "sixth": "#77721f",
+    "seventh": "#8fb0da",
+    "eighth": "#c3aee0",
     "band": "#f3e3c8",
 }
 # In points: the whole drawing, and the margins round its plane.
 WIDTH, HEIGHT = 374.0, 223.0
 _LEFT, _RIGHT, _BOTTOM, _TOP = 49.0, 8.0, 35.0, 33.0
 _HEADING = HEIGHT - 14.0
-_TEXT, _SMALL = 11.0, 10.0
+_TEXT, _SMALL, _SMALLEST = 11.0, 10.0, 8.5
 _SECOND_ROW, _RAISED = 13.0, 5.0  # of a legend, below its first, which is then higher
 _LINE = 14.0  # from one name of a key to the next
 _LETTER = 0.57  # mean width of a letter, in its size; only places the names of a legend
@@ -161,7 +163,7 @@ class Plane:
         for number, (name, colour) in enumerate(lines):
             y = (HEIGHT - _TOP - 6 - number * _LINE) / HEIGHT
             self._add(Line2D((place / WIDTH, (place + 12) / WIDTH), (y, y), color=colour, linewidth=2.2), clip=False)
-            self._text(name, (place + 16) / WIDTH, y, shift=(0, 0), size=_SMALL)
+            self._text(name, (place + 16) / WIDTH, y, shift=(0, 0), size=_SMALLEST)
 
     @property
     def _left(self) -> float:

@@ -23,8 +23,8 @@ _MOST_POINTS = 240
 _SHOWN_PAIRS = 0.92
 _SHOWN_TIMES = 0.96
 _LONGEST_NAME = 28
-_ARMS = ("new", "old", "third", "fourth", "fifth", "sixth", "ink", "muted", "new-2")
-_KEY = 92.0  # points for the names of the arms
+_ARMS = ("new", "old", "third", "fourth", "fifth", "sixth", "ink", "muted", "new-2", "seventh", "eighth")
+_KEY = 112.0  # points for the names of the arms
 _SERIES = ("new", "old", "third", "ink", "muted")
 _ROLE_COLOURS = {
     Role.SUBJECT: PALETTE["new"],
@@ -187,7 +187,7 @@ def _recall(record: Record, figure: Figure, canvas: Canvas) -> None:
     every = [point for curves, _ in lines for curve in curves for point in curve]
     low = max(min(recall for recall, _ in every), 0.5)
     across = Scale(low - 0.06 * (1.001 - low), 1.0 + 0.03 * (1.001 - low))
-    factor, unit = (1.0, "lookups a second") if figure.kind is FigureKind.RECALL_RATE else (1e3, "us: P50, dashed P99")
+    factor, unit = (1e3, "thousand lookups a second") if figure.kind is FigureKind.RECALL_RATE else (1e3, "us: P50, dashed P99")
     up = Scale(min(value for _, value in every) / factor / 1.3, max(value for _, value in every) / factor * 1.3, logarithmic=True)
     plane = Plane(canvas, x=across, y=up, aside=_KEY)
     recalls = [(value, f"{value:.6g}") for value in across.ticks(5) if value <= 1]

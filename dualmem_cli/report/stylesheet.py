@@ -3,11 +3,11 @@
 STYLE = """
 :root{color-scheme:light dark;
 --paper:#fff;--sheet:#f7f8fa;--ink:#1c2024;--muted:#5f6873;--line:#dfe3e8;
---old:#3b6fb5;--new:#c9770a;--new-2:#e3a857;--third:#7a5ea8;--fourth:#1f7f86;--fifth:#a8446f;--sixth:#77721f;--band:#f3e3c8;
+--old:#3b6fb5;--new:#c9770a;--new-2:#e3a857;--third:#7a5ea8;--fourth:#1f7f86;--fifth:#a8446f;--sixth:#77721f;--seventh:#8fb0da;--eighth:#c3aee0;--band:#f3e3c8;
 --worse:#b3261e;--worse-sheet:#fdeceb;--better:#1b6e3c;--better-sheet:#e7f5ec;--link:#2458a6}
 @media (prefers-color-scheme:dark){:root{
 --paper:#14171a;--sheet:#1b1f24;--ink:#e6e9ec;--muted:#9aa4af;--line:#30363d;
---old:#79a8e8;--new:#f0a33c;--new-2:#a8762c;--third:#b79be6;--fourth:#5fc1c8;--fifth:#e58bb2;--sixth:#c2bb5a;--band:#3d3120;
+--old:#79a8e8;--new:#f0a33c;--new-2:#a8762c;--third:#b79be6;--fourth:#5fc1c8;--fifth:#e58bb2;--sixth:#c2bb5a;--seventh:#4a6a96;--eighth:#6d5a90;--band:#3d3120;
 --worse:#ff8a80;--worse-sheet:#3a1f1e;--better:#7bd29b;--better-sheet:#183024;--link:#8ab4f8}}
 *{box-sizing:border-box}
 html{font-size:clamp(15px,calc(13px + .25vw),22px);-webkit-text-size-adjust:100%}
@@ -63,6 +63,8 @@ figcaption{color:var(--muted);font-size:.85rem;line-height:1.4;margin-top:.1rem}
 svg.plot{display:block;width:100%;height:auto;overflow:visible}
 svg.plot *{stroke-linejoin:round;stroke-linecap:butt}
 svg.plot text{font-family:inherit}
+iframe{display:block;width:100%;height:min(90vh,52rem);margin:.8rem 0 1rem;
+border:1px solid var(--line);border-radius:8px;color-scheme:light dark}
 footer{margin-top:2.4rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--muted);font-size:.92rem}
 @media (min-width:64rem) and (max-width:86rem){table.main .extra{display:none}}
 @media (max-width:64rem){
@@ -81,7 +83,7 @@ details>.inside{padding:.6rem .7rem .4rem}
 @media (max-width:34rem){dl.facts{grid-template-columns:minmax(0,1fr)}dl.facts dd{margin-bottom:.35rem}}
 @media print{
 :root{color-scheme:light;--paper:#fff;--sheet:#fff;--ink:#000;--muted:#444;--line:#bbb;
---old:#3b6fb5;--new:#c9770a;--new-2:#e3a857;--third:#7a5ea8;--fourth:#1f7f86;--fifth:#a8446f;--sixth:#77721f;--band:#f3e3c8;--worse:#b3261e;--better:#1b6e3c;--link:#000}
+--old:#3b6fb5;--new:#c9770a;--new-2:#e3a857;--third:#7a5ea8;--fourth:#1f7f86;--fifth:#a8446f;--sixth:#77721f;--seventh:#8fb0da;--eighth:#c3aee0;--band:#f3e3c8;--worse:#b3261e;--better:#1b6e3c;--link:#000}
 html{font-size:10.5px}main{padding:0;max-width:none}figure,tr,dl{break-inside:avoid}h2,h3,summary{break-after:avoid}
 .scroll{overflow:visible}details{border-color:#ccc}.figures{grid-template-columns:1fr 1fr}
 }

@@ -17,6 +17,7 @@ from dualmem_cli.report.layout import (
     Block,
     Cell,
     Column,
+    Embedded,
     Emphasis,
     Facts,
     Figure,
@@ -58,6 +59,15 @@ def print_layout(layout: Layout, *, console: Console, level: Level) -> None:
     for line in _lines(layout, level, console.width):
         line.rstrip()
         console.print(line, soft_wrap=True)
+
+
+def print_sections(sections: Sequence[Section], *, console: Console, level: Level) -> None:
+    """Print some sections alone, after what they belong to was printed."""
+    for section in sections:
+        if section.level <= level:
+            for line in _section(section, level, console.width):
+                line.rstrip()
+                console.print(line, soft_wrap=True)
 
 
 def render(record: Record, context: ReportContext) -> str:
@@ -119,8 +129,8 @@ def _blocks(blocks: Sequence[Block], level: Level, width: int, *, indent: int) -
             case Notes():
                 for line in block.lines:
                     yield from _wrapped(_padded(_text(line), indent), width, indent=indent + _INDENT)
-            case Figure() | Source():
-                continue  # a page draws the one and quotes the other
+            case Figure() | Source() | Embedded():
+                continue  # a page draws the first, quotes the second and holds the third
 
 
 def _facts(facts: Facts, width: int, indent: int) -> Iterator[Text]:

@@ -1,9 +1,18 @@
 /* exact.c: see exact.h. Three steps: scan, choose, rescore.
  *
  * Let b(r) be the number that the scan gave row r, with cos(r) <= b(r) + slack. Any k rows, rescored, have a k-th best
- * cosine t, and a row with b(r) + slack < t has k rows before it, so it is not among the k best. What is left is rescored;
- * t only rises on the way. The rows to begin with are the k, or a few more, with the largest b, because t is then close to
- * its end and about half the rows are left that the two-sided test "b + slack >= k-th best (b - slack)" would leave. */
+ * cosine t, and a row with b(r) + slack < t has k rows before it, so it is not among the k best. What is left is
+ * rescored; t only rises on the way. The rows to begin with are the k, or a few more, with the largest b, because t is
+ * then close to its end and about half the rows are left that the two-sided test "b + slack >= k-th best (b - slack)"
+ * would leave.
+ *
+ * Inner product: the same scan, and then b(r) becomes n(r) (b(r) + s), in units of 2^16 |q|, where n(r) is the row's
+ * norm / 2^16 as a float32: at most 64 FLT_MAX / 2^16, so that nothing overflows. That it is not below q.x / (2^16
+ * |q|) = n cos holds with s = slack + 2^-20: the norm, the sum and the product are rounded, 3 u |b + s| together (u =
+ * 2^-24), and q.x itself by less than 2^-40 |q| |x|. If b + s <= 1.1 (it is above -1.1) these are less than 2^-22 n;
+ * if it is more, no rounding brings it below 1, which no cosine exceeds. Two cases are scanned as zeros and have b >=
+ * 0 though their cosine may be anything up to 1: rows of a norm below 2^-63, whose n is so large that n s alone is
+ * above their norm (BLANK_REACH), and queries of such a norm, for which s is 1 larger. */
 #include "index/exact.h"
 
 #include <float.h>
@@ -41,6 +50,8 @@ struct dm_exact {
     const dm_choose_variant *choose;
     const dm_codes_variant *coder; /* NULL: scan the float32 rows */
     dm_codes codes;
+    dm_similarity by;
+    float *reaches;   /* inner product: [row] its norm in units of REACH_UNIT, n above; NULL: cosine */
     double slack;     /* how far a cosine can lie above what the scan says */
     uint32_t *unused; /* rows without a node */
     uint32_t unused_count;
@@ -54,15 +65,21 @@ struct dm_exact_scratch {
     float *peaks;         /* PEAKS_MAX */
     int32_t direction;
     uint32_t rescored;
+    double slack; /* how far a similarity times `factor` can lie above the bound */
+    double factor;
 };
 
-/* A scan gives a row in use a number that is not below its cosine, so above LEAST. */
-#define LEAST (-2.0f)
+/* The bound of a row in use is above LEAST: a cosine's above -2, a product's above -1.1 x 64 FLT_MAX x REACH_UNIT. */
+#define LEAST (-0x1.0p125f)
 #define OUT (-FLT_MAX)
+
+#define REACH_UNIT 0x1.0p-16
+#define REACH_MARGIN 0x1.0p-20f
+#define BLANK_REACH 0x1.0p-58f /* 2^-63 REACH_UNIT / REACH_MARGIN = 2^-59, and as much again */
 
 enum { PEAKS_MAX = 512 }; /* a power of two, at least 4 x DM_EXACT_K_MAX */
 
-/* --- variants ------------------------------------------------------------------------------------------------------ */
+/* --- variants ----------------------------------------------------------------------------------------------------- */
 
 const dm_exact_variant *dm_exact_best(void) {
     size_t best = dm_exact_variant_count - 1;
@@ -81,21 +98,21 @@ const dm_exact_variant *dm_exact_find(const char *name) {
     return NULL;
 }
 
-/* --- making --------------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------------------------------- */
 
 static int is_used(const dm_rows *rows, uint32_t row) {
     return rows->slots[row] != DM_SLOT_NONE;
 }
 
-/* One row's codes. A row that is not in use or counts as zero is encoded as zero. */
-static dm_code_facts encode_row(const dm_exact *index, dm_query *work, int8_t *codes, uint32_t row) {
+/* A row that is not in use or counts as zero is made ready as zero. */
+static void prepare_row(const dm_exact *index, dm_query *work, uint32_t row) {
     const dm_rows *rows = &index->rows;
     if (is_used(rows, row) && rows->inverse_norms[row] > 0.0f) {
         index->query->prepare(work, rows->values + row * rows->stride);
     } else {
+        work->squared_norm = 0.0;
         memset(work->unit, 0, dm_padded_dim(rows->dim) * sizeof(float));
     }
-    return index->coder->encode(codes, work->unit, rows->dim, DM_CODE_ROW_LEVELS);
 }
 
 /* Fills index->codes, whose arrays are there already, with the help of work's buffers. */
@@ -103,7 +120,8 @@ static void encode_rows(const dm_exact *index, dm_query *work, uint8_t *values, 
     const size_t stride = dm_code_stride(index->rows.dim);
     for (uint32_t row = 0; row < index->rows.count; row++) {
         uint8_t *codes = values + row * stride;
-        dm_code_facts facts = encode_row(index, work, (int8_t *)codes, row);
+        prepare_row(index, work, row);
+        dm_code_facts facts = index->coder->encode((int8_t *)codes, work->unit, index->rows.dim, DM_CODE_ROW_LEVELS);
         for (size_t i = 0; i < stride; i++) {
             codes[i] = (uint8_t)(codes[i] ^ DM_CODE_OFFSET); /* a signed byte plus 128, modulo 256 */
         }
@@ -145,13 +163,31 @@ static int make_codes(dm_exact *index, size_t placement, dm_memory *account) {
     return complete;
 }
 
+/* One number per row, so that the scan of cosines serves products too. 1: done; 0: no memory. */
+static int make_reaches(dm_exact *index, dm_memory *account) {
+    dm_query work = {0};
+    index->reaches = dm_memory_allocate(account, index->rows.count * sizeof(float), DM_CACHE_LINE, 0);
+    const int complete = allocate_query(&work, index->rows.dim, account) && index->reaches != NULL;
+    for (uint32_t row = 0; complete && row < index->rows.count; row++) {
+        prepare_row(index, &work, row);
+        /* What the scan takes for zero: the codes have it from `prepare`, the scan of float32 from the inverse norm. */
+        const int is_blank =
+            index->coder != NULL ? work.squared_norm == 0.0 : !(index->rows.inverse_norms[row] > 0.0f);
+        const double norm = sqrt(fmax(work.squared_norm, (double)FLT_MIN));
+        index->reaches[row] = is_blank ? BLANK_REACH : (float)(norm * REACH_UNIT);
+    }
+    free_query(&work, account);
+    return complete;
+}
+
 /* Sums of float32 overflow, and the float32 inverse of a norm loses digits, above this; codes are made in double. */
 static int32_t check_norms(const dm_rows *rows, char *error, size_t error_size) {
     const float least = 0x1.0p-125f; /* dm_similarity_error_bound holds from here on */
     for (uint32_t row = 0; row < rows->count; row++) {
         if (is_used(rows, row) && rows->inverse_norms[row] > 0.0f && rows->inverse_norms[row] < least) {
             snprintf(error, error_size,
-                     "row %u has a norm above 4e37, too large for an exact scan of float32; scale the vectors or use codes",
+                     "row %u has a norm above 4e37, too large for an exact scan of float32; scale the vectors or use "
+                     "codes",
                      row);
             return DM_ERROR_ARGUMENT;
         }
@@ -177,8 +213,8 @@ static int list_unused(dm_exact *index, dm_memory *account) {
     return 1;
 }
 
-int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, size_t placement, dm_memory *account,
-                        dm_exact **index, char *error, size_t error_size) {
+int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, dm_similarity similarity,
+                        size_t placement, dm_memory *account, dm_exact **index, char *error, size_t error_size) {
     int32_t status = DM_OK;
     *index = NULL;
     dm_exact *made = dm_memory_allocate(account, sizeof(*made), DM_CACHE_LINE, 0);
@@ -186,6 +222,7 @@ int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, si
         return no_memory(error, error_size, "the head", rows->count);
     }
     made->rows = *rows;
+    made->by = similarity;
     made->query = dm_query_find(variant->simd);
     made->similarity = dm_similarity_find(variant->simd);
     made->choose = dm_choose_find(variant->simd);
@@ -199,6 +236,9 @@ int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, si
     } else {
         made->slack = dm_similarity_error_bound(rows->dim);
         status = check_norms(rows, error, error_size);
+    }
+    if (status == DM_OK && similarity == DM_SIMILARITY_INNER_PRODUCT && !make_reaches(made, account)) {
+        status = no_memory(error, error_size, "the norms", rows->count);
     }
     if (status != DM_OK) {
         dm_exact_destroy(made, account);
@@ -216,6 +256,7 @@ void dm_exact_destroy(dm_exact *index, dm_memory *account) {
     dm_memory_free(account, (void *)(uintptr_t)index->codes.values);
     dm_memory_free(account, (void *)(uintptr_t)index->codes.scales);
     dm_memory_free(account, (void *)(uintptr_t)index->codes.radii);
+    dm_memory_free(account, index->reaches);
     dm_memory_free(account, index->unused);
     dm_memory_free(account, index);
 }
@@ -258,10 +299,10 @@ uint32_t dm_exact_rescored(const dm_exact_scratch *scratch) {
     return scratch->rescored;
 }
 
-/* --- choosing -------------------------------------------------------------------------------------------------------- */
+/* --- choosing ----------------------------------------------------------------------------------------------------- */
 
-/* The k-th largest of `count` numbers, count >= k, which end up in another order: a heap of the k largest so far with the
- * smallest on top. */
+/* The k-th largest of `count` numbers, count >= k, which end up in another order: a heap of the k largest so far with
+ * the smallest on top. */
 static void sift_down(float *heap, uint32_t size, uint32_t place) {
     float value = heap[place];
     for (uint32_t child = 2 * place + 1; child < size; child = 2 * place + 1) {
@@ -288,9 +329,9 @@ static float kth_largest(float *values, uint32_t count, uint32_t k) {
     return values[0];
 }
 
-/* A number that at least k bounds reach, and not many more: the k-th largest of the peaks of interleaved groups of rows.
- * With at least 4 groups per neighbour about 1.1 k bounds reach it, if the best rows are spread over the groups; if they
- * are not, more do, and that costs time only. Fewer than k rows in use: LEAST, which all reach. */
+/* A number that at least k bounds reach, and not many more: the k-th largest of the peaks of interleaved groups of
+ * rows. With at least 4 groups per neighbour about 1.1 k bounds reach it, if the best rows are spread over the
+ * groups; if they are not, more do, and that costs time only. Fewer than k rows in use: LEAST, which all reach. */
 static float reached_by(const dm_exact *index, dm_exact_scratch *scratch, uint32_t k) {
     uint32_t groups = 64;
     while (groups < 4 * k) {
@@ -300,14 +341,14 @@ static float reached_by(const dm_exact *index, dm_exact_scratch *scratch, uint32
     return kth_largest(scratch->peaks, groups, k);
 }
 
-/* --- rescoring -------------------------------------------------------------------------------------------------------- */
+/* --- rescoring ---------------------------------------------------------------------------------------------------- */
 
 enum { AHEAD = 2 }; /* rows asked for before they are rescored */
 
 static double rescore(const dm_exact *index, dm_exact_scratch *scratch, uint32_t row) {
     scratch->rescored++;
     scratch->bounds[row] = OUT;
-    return dm_neighbours_cosine(index->query, &scratch->query, &index->rows, row);
+    return dm_neighbours_similarity(index->by, index->query, &scratch->query, &index->rows, row);
 }
 
 /* Rescores those candidates that can still be among the k best, of which `size` are there already. */
@@ -321,11 +362,30 @@ static uint32_t rescore_all(const dm_exact *index, dm_exact_scratch *scratch, ui
         if (i + AHEAD < candidate_count) {
             dm_neighbours_prefetch(&index->rows, scratch->candidates[i + AHEAD]);
         }
-        if (size < k || (double)scratch->bounds[row] + index->slack >= best[k - 1].cosine) {
-            size = dm_neighbours_insert(best, size, k, (dm_neighbour){.cosine = rescore(index, scratch, row), .row = row});
+        if (size < k || (double)scratch->bounds[row] + scratch->slack >= best[k - 1].similarity * scratch->factor) {
+            const dm_neighbour found = {.similarity = rescore(index, scratch, row), .row = row};
+            size = dm_neighbours_insert(best, size, k, found);
         }
     }
     return size;
+}
+
+/* From bounds of cosines to those of inner products: see above. */
+static void weigh(const dm_exact *index, dm_exact_scratch *scratch) {
+    const dm_query *query = &scratch->query;
+    double squares = query->squared_norm;
+    float slack = (float)index->slack + REACH_MARGIN; /* rounded by 2^-24 of itself: nothing beside the margin */
+    if (squares == 0.0) {                             /* or only counts as 0 */
+        for (uint32_t i = 0; i < query->dim; i++) {
+            squares += query->wide[i] * query->wide[i];
+        }
+        slack += 1.0f;
+    }
+    for (uint32_t row = 0; row < index->rows.count; row++) {
+        scratch->bounds[row] = index->reaches[row] * (scratch->bounds[row] + slack);
+    }
+    scratch->slack = 0.0;
+    scratch->factor = squares > 0.0 ? REACH_UNIT / sqrt(squares) : 0.0; /* 0: all products are */
 }
 
 static void scan(const dm_exact *index, dm_exact_scratch *scratch, const float *query) {
@@ -336,6 +396,11 @@ static void scan(const dm_exact *index, dm_exact_scratch *scratch, const float *
         index->coder->scan(&index->codes, scratch->query_codes, facts, scratch->bounds, scratch->direction);
     } else {
         index->similarity->scan(&index->rows, scratch->query.unit, scratch->bounds, scratch->direction);
+    }
+    scratch->slack = index->slack;
+    scratch->factor = 1.0;
+    if (index->by == DM_SIMILARITY_INNER_PRODUCT) {
+        weigh(index, scratch);
     }
     for (uint32_t i = 0; i < index->unused_count; i++) {
         scratch->bounds[index->unused[i]] = OUT;
@@ -356,7 +421,7 @@ uint32_t dm_exact_search(const dm_exact *index, dm_exact_scratch *scratch, const
         return found; /* these were all */
     }
     /* The next float below the rounded one: a comparison of floats may let a row too many pass, never one too few. */
-    least = nextafterf((float)(neighbours[k - 1].cosine - index->slack), LEAST);
+    least = nextafterf((float)(neighbours[k - 1].similarity * scratch->factor - scratch->slack), LEAST);
     chosen = index->choose->at_least(scratch->bounds, count, least, scratch->candidates);
     return rescore_all(index, scratch, chosen, k, neighbours, found);
 }

@@ -1,12 +1,14 @@
-/* exact.h: exact nearest rows by cosine.
+/* exact.h: exact nearest rows by cosine or by inner product.
  *
- * A cheap scan gives every row a number that its cosine cannot exceed by more than a proven error. The rows that could
- * still be among the best are rescored: their cosines are taken to double precision from the float32 rows (simd/query.h).
- * So every variant returns the same neighbours with the same bits, whatever it scanned; float32 or 8-bit codes decide only
- * how many bytes are read. Order: the higher cosine first; of equal cosines the smaller row.
+ * A cheap scan gives every row a number that its cosine cannot exceed by more than a proven error; for inner products
+ * that number is multiplied by the row's norm. The rows that could still be among the best are rescored: their
+ * similarities are taken to double precision from the float32 rows (simd/query.h). So every variant returns the same
+ * neighbours with the same bits, whatever it scanned; float32 or 8-bit codes decide only how many bytes are read.
+ * Order: the higher similarity first; of equal ones the smaller row.
  *
- * The price: data that the bound cannot tell apart (all rows equal, or one component that dwarfs the others in every row)
- * is rescored as a whole: 2 to 3 times the cost of scanning float32 (1,000 and 10,000 x 768). The answer stays exact.
+ * The price: data that the bound cannot tell apart (all rows equal, or one component that dwarfs the others in every
+ * row) is rescored as a whole: 2 to 3 times the cost of scanning float32 (1,000 and 10,000 x 768). The answer stays
+ * exact.
  *
  * Threads: an index is constant once made; every thread that searches needs a scratch of its own. The rows must neither
  * move nor change while the index lives. */
@@ -21,7 +23,7 @@
 #include "store/memory.h"
 
 typedef struct dm_neighbour {
-    double cosine; /* in [-1, 1] */
+    double similarity; /* cosine, in [-1, 1], or inner product: as the index was made */
     uint32_t row;
 } dm_neighbour;
 
@@ -46,10 +48,10 @@ typedef struct dm_exact dm_exact;
 typedef struct dm_exact_scratch dm_exact_scratch;
 
 /* Makes an index of the rows in use (a row whose slot is DM_SLOT_NONE is never found). The rows stay where they are; an
- * index without codes is a few bytes. The machine must run the variant. DM_ERROR_MEMORY, or DM_ERROR_ARGUMENT for a row whose norm a scan
- * of float32 cannot take; *index is NULL then. */
-int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, size_t placement, dm_memory *account,
-                        dm_exact **index, char *error, size_t error_size);
+ * index without codes is a few bytes. The machine must run the variant. DM_ERROR_MEMORY, or DM_ERROR_ARGUMENT for a
+ * row whose norm a scan of float32 cannot take; *index is NULL then. */
+int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, dm_similarity similarity,
+                        size_t placement, dm_memory *account, dm_exact **index, char *error, size_t error_size);
 /* Accepts NULL. The same account as at the making. */
 void dm_exact_destroy(dm_exact *index, dm_memory *account);
 
@@ -61,7 +63,8 @@ void dm_exact_scratch_destroy(dm_exact_scratch *scratch, dm_memory *account);
 enum { DM_EXACT_K_MAX = 100 };
 
 /* The min(k, rows in use) best rows, best first; returns how many. query: dim finite floats at any address. k: 1 to
- * DM_EXACT_K_MAX. Neither allocates nor fails. A query or row of norm zero has cosine 0. */
+ * DM_EXACT_K_MAX. Neither allocates nor fails. A query or row whose norm counts as zero has cosine 0; inner products
+ * are those of the values, whatever their norms. */
 uint32_t dm_exact_search(const dm_exact *index, dm_exact_scratch *scratch, const float *query, uint32_t k,
                          dm_neighbour *neighbours);
 

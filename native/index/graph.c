@@ -1,7 +1,6 @@
 /* graph.c: see graph.h. The variants; the arrays; what a thread needs. */
 #include "index/graph.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,8 +52,8 @@ static int32_t no_memory(char *error, size_t error_size, const char *what, uint3
     return DM_ERROR_MEMORY;
 }
 
-/* Levels, and where the links above level 0 lie. Returns how many lines they take. */
-static uint32_t draw_levels(dm_graph *graph) {
+/* Levels, and where the links above level 0 lie. */
+static void draw_levels(dm_graph *graph) {
     uint32_t lines = 0;
     for (uint32_t row = 0; row < graph->capacity; row++) {
         uint32_t level = dm_graph_level_of(graph->seed, row);
@@ -62,52 +61,86 @@ static uint32_t draw_levels(dm_graph *graph) {
         graph->upper_at[row] = lines;
         lines += level;
     }
-    return lines;
 }
 
-static void clear_links(dm_graph *graph, uint32_t lines) {
-    for (uint32_t row = 0; row < graph->capacity; row++) {
-        memset((void *)dm_graph_links(graph, row, 0), 0xFF, DM_GRAPH_M0 * sizeof(dm_link));
-        atomic_store_explicit(&graph->parents[row], DM_LINK_NONE, memory_order_relaxed);
-    }
-    memset((void *)graph->upper, 0xFF, (size_t)lines * DM_GRAPH_M * sizeof(dm_link));
-}
-
-/* 1, or 0: no memory. */
-static int allocate_arrays(dm_graph *graph, size_t placement, dm_memory *account) {
+/* The arrays that follow from others. 1, or 0: no memory. */
+static int allocate_derived(dm_graph *graph, dm_memory *account) {
     const size_t rows = graph->capacity;
-    const size_t stride = dm_code_stride(graph->rows.dim);
-    const size_t step = stride + DM_GRAPH_M0 * sizeof(dm_link);
-    graph->nodes = dm_memory_allocate(account, rows * step, DM_CACHE_LINE, placement);
-    graph->scales = dm_memory_allocate(account, rows * sizeof(float), DM_CACHE_LINE, 0);
-    graph->marks = dm_memory_allocate(account, rows, DM_CACHE_LINE, 0);
     graph->levels = dm_memory_allocate(account, rows, DM_CACHE_LINE, 0);
     graph->upper_at = dm_memory_allocate(account, rows * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    graph->parents = dm_memory_allocate(account, rows * sizeof(uint32_t), DM_CACHE_LINE, 0);
     graph->incoming = dm_memory_allocate(account, rows * sizeof(uint32_t), DM_CACHE_LINE, 0);
     graph->locks = dm_memory_allocate(account, rows, DM_CACHE_LINE, 0);
     graph->next = dm_memory_allocate(account, rows * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    if (graph->nodes == NULL || graph->scales == NULL || graph->marks == NULL || graph->levels == NULL ||
-        graph->upper_at == NULL || graph->parents == NULL || graph->incoming == NULL || graph->locks == NULL ||
-        graph->next == NULL) {
-        return 0;
+    return graph->levels != NULL && graph->upper_at != NULL && graph->incoming != NULL && graph->locks != NULL &&
+           graph->next != NULL;
+}
+
+/* Where the next array of a body begins, `size` bytes behind *end; moves *end behind it. */
+static size_t take_lines(size_t *end, size_t size) {
+    const size_t begin = *end;
+    *end += (size + DM_CACHE_LINE - 1) / DM_CACHE_LINE * DM_CACHE_LINE;
+    return begin;
+}
+
+/* With body NULL only its size is of use. */
+void dm_graph_set_body(dm_graph *graph, uint8_t *body) {
+    const size_t rows = graph->capacity;
+    const size_t stride = dm_code_stride(graph->rows.dim);
+    const size_t step = stride + DM_GRAPH_M0 * sizeof(dm_link);
+    const uint32_t last = graph->capacity - 1;
+    const size_t lines = (size_t)graph->upper_at[last] + graph->levels[last];
+    const int has_norms = graph->by == DM_SIMILARITY_INNER_PRODUCT;
+    size_t end = 0;
+    const size_t nodes = take_lines(&end, rows * step);
+    const size_t scales = take_lines(&end, rows * sizeof(float));
+    const size_t norms = take_lines(&end, has_norms ? rows * sizeof(float) : 0);
+    const size_t parents = take_lines(&end, rows * sizeof(uint32_t));
+    const size_t upper = take_lines(&end, lines * DM_GRAPH_M * sizeof(dm_link));
+    const size_t marks = take_lines(&end, rows);
+    graph->body_size = end;
+    if (body == NULL) {
+        return;
     }
+    graph->body = body;
+    graph->nodes = body + nodes;
+    graph->scales = (float *)(void *)(body + scales);
+    graph->norms = has_norms ? (float *)(void *)(body + norms) : NULL;
+    graph->parents = (_Atomic uint32_t *)(void *)(body + parents);
+    graph->upper = (dm_link *)(void *)(body + upper);
+    graph->marks = (_Atomic uint8_t *)(void *)(body + marks);
     graph->gathered = (dm_gathered){.codes = graph->nodes, .step = step, .stride = stride};
     graph->links = graph->nodes + stride;
     graph->link_step = step;
-    const uint32_t lines = draw_levels(graph);
-    graph->upper = dm_memory_allocate(account, (size_t)lines * DM_GRAPH_M * sizeof(dm_link), DM_CACHE_LINE, 0);
-    if (graph->upper == NULL) {
+}
+
+int dm_graph_allocate_body(dm_graph *graph, size_t placement, dm_memory *account) {
+    dm_graph_set_body(graph, NULL);
+    uint8_t *body = dm_memory_allocate(account, graph->body_size, DM_CACHE_LINE, placement);
+    if (body == NULL) {
         return 0;
     }
-    clear_links(graph, lines);
+    dm_graph_set_body(graph, body);
     return 1;
+}
+
+static void clear_links(dm_graph *graph) {
+    for (uint32_t row = 0; row < graph->capacity; row++) {
+        for (uint32_t level = 0; level <= graph->levels[row]; level++) {
+            memset((void *)dm_graph_links(graph, row, level), 0xFF, dm_graph_width(level) * sizeof(dm_link));
+        }
+        atomic_store_explicit(&graph->parents[row], DM_LINK_NONE, memory_order_relaxed);
+    }
 }
 
 static int32_t check_options(const dm_rows *rows, const dm_graph_options *options, char *error, size_t error_size) {
     if (options->capacity < 1 || options->capacity > DM_CAPACITY_MAX || rows->dim < 1 || rows->dim > DM_DIM_MAX) {
-        snprintf(error, error_size, "a graph takes 1 to %d rows of 1 to %d dimensions, not %u of %u", (int)DM_CAPACITY_MAX,
-                 (int)DM_DIM_MAX, options->capacity, rows->dim);
+        snprintf(error, error_size, "a graph takes 1 to %d rows of 1 to %d dimensions, not %u of %u",
+                 (int)DM_CAPACITY_MAX, (int)DM_DIM_MAX, options->capacity, rows->dim);
+        return DM_ERROR_ARGUMENT;
+    }
+    if (options->similarity != DM_SIMILARITY_COSINE && options->similarity != DM_SIMILARITY_INNER_PRODUCT) {
+        snprintf(error, error_size, "similarity %d is neither the cosine, %d, nor the inner product, %d",
+                 (int)options->similarity, (int)DM_SIMILARITY_COSINE, (int)DM_SIMILARITY_INNER_PRODUCT);
         return DM_ERROR_ARGUMENT;
     }
     if (options->ef_construction < DM_GRAPH_M || options->ef_construction > DM_GRAPH_EF_MAX) {
@@ -118,8 +151,8 @@ static int32_t check_options(const dm_rows *rows, const dm_graph_options *option
     return DM_OK;
 }
 
-int32_t dm_graph_create(const dm_graph_variant *variant, const dm_rows *rows, const dm_graph_options *options,
-                        dm_memory *account, dm_graph **graph, char *error, size_t error_size) {
+int32_t dm_graph_make(const dm_graph_variant *variant, const dm_rows *rows, const dm_graph_options *options,
+                      dm_memory *account, dm_graph **graph, char *error, size_t error_size) {
     *graph = NULL;
     int32_t status = check_options(rows, options, error, error_size);
     if (status != DM_OK) {
@@ -133,6 +166,7 @@ int32_t dm_graph_create(const dm_graph_variant *variant, const dm_rows *rows, co
     made->capacity = options->capacity;
     made->ef_construction = options->ef_construction;
     made->seed = options->seed;
+    made->by = options->similarity;
     made->query = dm_query_find(variant->query);
     made->coder = dm_codes_find(variant->codes);
     made->gather = dm_gather_find(variant->gather);
@@ -142,11 +176,27 @@ int32_t dm_graph_create(const dm_graph_variant *variant, const dm_rows *rows, co
     made->waiting = DM_LINK_NONE;
     (void)pthread_mutex_init(&made->change, NULL);
     (void)pthread_mutex_init(&made->list, NULL);
-    if (!allocate_arrays(made, options->placement, account)) {
+    if (!allocate_derived(made, account)) {
         dm_graph_destroy(made, account);
+        return no_memory(error, error_size, "the levels", options->capacity);
+    }
+    draw_levels(made);
+    *graph = made;
+    return DM_OK;
+}
+
+int32_t dm_graph_create(const dm_graph_variant *variant, const dm_rows *rows, const dm_graph_options *options,
+                        dm_memory *account, dm_graph **graph, char *error, size_t error_size) {
+    int32_t status = dm_graph_make(variant, rows, options, account, graph, error, error_size);
+    if (status != DM_OK) {
+        return status;
+    }
+    if (!dm_graph_allocate_body(*graph, options->placement, account)) {
+        dm_graph_destroy(*graph, account);
+        *graph = NULL;
         return no_memory(error, error_size, "the nodes", options->capacity);
     }
-    *graph = made;
+    clear_links(*graph);
     return DM_OK;
 }
 
@@ -154,13 +204,13 @@ void dm_graph_destroy(dm_graph *graph, dm_memory *account) {
     if (graph == NULL) {
         return;
     }
-    dm_memory_free(account, graph->nodes);
-    dm_memory_free(account, graph->scales);
-    dm_memory_free(account, (void *)graph->marks);
+    if (graph->mapped != NULL) {
+        dm_memory_unmap_file(graph->mapped, graph->mapped_size);
+    } else {
+        dm_memory_free(account, graph->body);
+    }
     dm_memory_free(account, graph->levels);
-    dm_memory_free(account, (void *)graph->upper);
     dm_memory_free(account, graph->upper_at);
-    dm_memory_free(account, (void *)graph->parents);
     dm_memory_free(account, (void *)graph->incoming);
     dm_memory_free(account, (void *)graph->locks);
     dm_memory_free(account, graph->next);
@@ -171,6 +221,10 @@ void dm_graph_destroy(dm_graph *graph, dm_memory *account) {
 
 uint32_t dm_graph_size(const dm_graph *graph) {
     return atomic_load_explicit(&graph->live, memory_order_relaxed);
+}
+
+uint64_t dm_graph_mapped(const dm_graph *graph) {
+    return graph->mapped_size;
 }
 
 /* --- scratch ------------------------------------------------------------------------------------------------------ */
@@ -199,8 +253,8 @@ int32_t dm_graph_scratch_create(dm_graph *graph, dm_memory *account, dm_graph_sc
     made->query_codes = dm_memory_allocate(account, dm_code_stride(dim), DM_CACHE_LINE, 0);
     made->row_weights = dm_memory_allocate(account, dm_code_stride(dim), DM_CACHE_LINE, 0);
     made->stamps = dm_memory_allocate(account, graph->capacity * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    if (made->query.wide == NULL || made->query.unit == NULL || made->query_codes == NULL || made->row_weights == NULL ||
-        made->stamps == NULL) {
+    if (made->query.wide == NULL || made->query.unit == NULL || made->query_codes == NULL ||
+        made->row_weights == NULL || made->stamps == NULL) {
         free_scratch(made, account);
         return no_memory(error, error_size, "the scratch", graph->capacity);
     }

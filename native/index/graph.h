@@ -1,9 +1,18 @@
-/* graph.h: approximate nearest rows by cosine, by a hierarchical navigable small world graph (Malkov & Yashunin 2018,
- * "HNSW"), searched while rows come and go.
+/* graph.h: approximate nearest rows by cosine or inner product, by a hierarchical navigable small world graph (Malkov &
+ * Yashunin 2018, "HNSW"), searched while rows come and go.
  *
  * Two storage levels. The walk compares 8-bit codes (simd/codes.h), a quarter of the bytes; the best that it found are
- * compared again by their float32 rows, in double, as in exact.h, so a cosine that is returned is exact and has the
+ * compared again by their float32 rows, in double, as in exact.h, so a similarity that is returned is exact and has the
  * same bits in every variant. What is approximate is which rows are found: recall, not precision.
+ *
+ * Inner product. The same graph with products in place of cosines, when it is built and when it is searched (Morozov &
+ * Babenko 2018, "Non-metric Similarity Graphs for Maximum Inner Product Search", ip-NSW): long rows become the ones
+ * that all lead to, which is where the answers are. Where norms are equal it is the graph of the cosines. Preferred
+ * to the reduction to a cosine by one more dimension, sqrt(M^2 - |x|^2) (Bachrach et al. 2014; Neyshabur & Srebro
+ * 2015), which needs the largest norm M before the first row is inserted, and moves the rows so close to each other
+ * that codes of 8 bits tell them apart badly: docs/explanation/lookup.md compares both, and a graph of cosines or of
+ * Euclidean distances searched by products. The price: short rows are found by few links (the tree below is then what
+ * leads to them).
  *
  * Different from the paper:
  *   - a node's level is a function of seed and row, so a row that is used again keeps its place;
@@ -49,7 +58,8 @@ typedef struct dm_graph_variant {
     const char *gather; /* from simd/gather */
 } dm_graph_variant;
 
-/* The first row is the reference; the last one that runs is the best. All make the same graph and find the same rows. */
+/* The first row is the reference; the last one that runs is the best. All make the same graph and find the same
+ * rows. */
 extern const dm_graph_variant dm_graph_variants[];
 extern const size_t dm_graph_variant_count;
 
@@ -60,11 +70,12 @@ const dm_graph_variant *dm_graph_best(void);
 const dm_graph_variant *dm_graph_find(const char *name);
 
 typedef struct dm_graph_options {
-    uint32_t capacity;        /* rows 0..capacity - 1 can be in the graph; 1..DM_CAPACITY_MAX. Their values lie, or will lie, at
-                                 the addresses that the rows given imply */
+    uint32_t capacity;        /* rows 0..capacity - 1 can be in the graph; 1..DM_CAPACITY_MAX. Their values lie, or will
+                                 lie, at the addresses that the rows given imply */
     uint32_t ef_construction; /* candidates that a new node's neighbours are chosen from, DM_GRAPH_M..DM_GRAPH_EF_MAX */
     uint64_t seed;            /* of the levels */
     size_t placement;         /* as in dm_memory_allocate */
+    dm_similarity similarity; /* by which rows are near; 0: cosine */
 } dm_graph_options;
 
 typedef struct dm_graph dm_graph;
@@ -107,9 +118,10 @@ int dm_graph_is_free(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row);
 uint32_t dm_graph_size(const dm_graph *graph);
 
 /* The best min(k, dm_graph_size) rows that a walk with a list of max(ef, k) candidates finds, best first; of equal
- * cosines the smaller row. Returns how many: fewer only beside changes. query: dim finite floats at any
- * address. k: 1..DM_GRAPH_K_MAX. ef: 1..DM_GRAPH_EF_MAX. Neither allocates, locks nor fails. A query or row of norm
- * zero has cosine 0; for such a query it returns some rows. */
+ * similarities the smaller row. Returns how many: fewer only beside changes. query: dim finite floats at any address.
+ * k: 1..DM_GRAPH_K_MAX. ef: 1..DM_GRAPH_EF_MAX. Neither allocates, locks nor fails. A query or row whose norm counts
+ * as zero has cosine 0; its inner products are those of its values, but the walk takes them for 0. For such a query
+ * it returns some rows. */
 uint32_t dm_graph_search(const dm_graph *graph, dm_graph_scratch *scratch, const float *query, uint32_t k, uint32_t ef,
                          dm_neighbour *neighbours);
 
@@ -118,14 +130,24 @@ uint32_t dm_graph_compared(const dm_graph_scratch *scratch);
 uint32_t dm_graph_rescored(const dm_graph_scratch *scratch);
 
 /* The graph as bytes, of which a file can be made: the same graph gives the same bytes. They hold codes and links, not
- * the rows. Waits for changes to end. */
+ * the rows, and a checksum over all (CRC-32C). A cache: another version of the library may want it made anew, and the
+ * byte order is the machine's. Waits for changes to end. */
 size_t dm_graph_image_size(const dm_graph *graph);
 void dm_graph_write_image(dm_graph *graph, dm_graph_scratch *scratch, void *bytes);
 
 /* A graph from such bytes, which are copied and may be unmapped then. `rows` hold the same values. The options come
- * from the image, except the placement. DM_ERROR_CORRUPT: not an image of such rows, or numbers in it that no graph
- * has. DM_ERROR_MEMORY. *graph is NULL then. */
+ * from the image, except the placement. DM_ERROR_CORRUPT: not an image of such rows, of another version, damaged (by
+ * its checksum), or with numbers in it that no graph has. DM_ERROR_MEMORY. *graph is NULL then. */
 int32_t dm_graph_from_image(const dm_graph_variant *variant, const dm_rows *rows, const void *bytes, size_t size,
                             size_t placement, dm_memory *account, dm_graph **graph, char *error, size_t error_size);
+
+/* A graph in the image in a file, without a copy: the file is mapped, copy-on-write, so what changes in the graph never
+ * reaches it. Otherwise as dm_graph_from_image. The file must not be changed in place or cut short while the graph
+ * lives; it may be removed or renamed over. DM_ERROR_IO: it cannot be read. */
+int32_t dm_graph_from_file(const dm_graph_variant *variant, const dm_rows *rows, const char *path, dm_memory *account,
+                           dm_graph **graph, char *error, size_t error_size);
+
+/* Bytes of the file that such a graph maps, which no account counts; 0 for any other graph. */
+uint64_t dm_graph_mapped(const dm_graph *graph);
 
 #endif

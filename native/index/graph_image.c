@@ -1,18 +1,28 @@
-/* graph_image.c: the graph as bytes, and back. Arrays by row, one after the other, behind a header; what follows from
- * the rest (levels, places above level 0, how many links lead to a row) is computed anew. */
+/* graph_image.c: the graph as bytes, and back, by copying them or in place. A header and the graph's body behind it
+ * (graph_parts.h), padded to whole cache lines, so that a file mapped anywhere has its arrays where they may lie; what
+ * follows from the rest (levels, places above level 0, how many links lead to a row) is computed anew. The checksum
+ * finds what was damaged on the way; what passes it is still looked through, so that no number of a careless writer
+ * leads out of an array. */
+#include <fcntl.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "index/graph_parts.h"
+#include "simd/crc32c.h"
 #include "store/poison.h"
 
 typedef struct header {
     char magic[8];
     uint32_t version;
+    uint32_t checksum; /* CRC-32C of all bytes of the image, these four taken as 0 */
     uint32_t dim;
     uint32_t capacity;
     uint32_t ef_construction;
+    uint32_t similarity;
     uint64_t seed;
     uint64_t entry;
     uint64_t live;
@@ -20,40 +30,24 @@ typedef struct header {
 } header;
 
 static const char MAGIC[8] = {'d', 'm', 'g', 'r', 'a', 'p', 'h', '\n'};
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
-/* The arrays and their sizes, in the order of the image. */
-typedef struct section {
-    void *memory;
-    size_t size;
-} section;
-
-enum { SECTIONS = 5 };
-
-static void list_sections(const dm_graph *graph, section *sections) {
-    const size_t rows = graph->capacity;
-    const uint32_t last = graph->capacity - 1;
-    const size_t lines = (size_t)graph->upper_at[last] + graph->levels[last];
-    sections[0] = (section){graph->nodes, rows * graph->gathered.step};
-    sections[1] = (section){graph->scales, rows * sizeof(float)};
-    sections[2] = (section){(void *)graph->parents, rows * sizeof(uint32_t)};
-    sections[3] = (section){(void *)graph->upper, lines * DM_GRAPH_M * sizeof(dm_link)};
-    sections[4] = (section){(void *)graph->marks, rows};
-}
+_Static_assert(sizeof(header) == DM_CACHE_LINE, "the body begins at a cache line");
 
 size_t dm_graph_image_size(const dm_graph *graph) {
-    section sections[SECTIONS];
-    size_t size = sizeof(header);
-    list_sections(graph, sections);
-    for (size_t i = 0; i < SECTIONS; i++) {
-        size += sections[i].size;
-    }
-    return size;
+    return sizeof(header) + graph->body_size;
+}
+
+static uint32_t checksum_of(header head, const uint8_t *body, size_t size) {
+    const dm_crc32c_variant *crc = dm_crc32c_best();
+    dm_crc32c_tables tables;
+    dm_crc32c_prepare(&tables);
+    head.checksum = 0;
+    return crc->update(&tables, crc->update(&tables, 0, &head, sizeof(head)), body, size);
 }
 
 void dm_graph_write_image(dm_graph *graph, dm_graph_scratch *scratch, void *bytes) {
-    section sections[SECTIONS];
-    uint8_t *to = bytes;
+    uint8_t *body = (uint8_t *)bytes + sizeof(header);
     (void)pthread_mutex_lock(&graph->change);
     dm_graph_sweep(graph, scratch);
     dm_graph_reclaim(graph);
@@ -62,24 +56,21 @@ void dm_graph_write_image(dm_graph *graph, dm_graph_scratch *scratch, void *byte
         .dim = graph->rows.dim,
         .capacity = graph->capacity,
         .ef_construction = graph->ef_construction,
+        .similarity = (uint32_t)graph->by,
         .seed = graph->seed,
         .entry = atomic_load_explicit(&graph->entry, memory_order_relaxed),
         .live = dm_graph_size(graph),
         .size = dm_graph_image_size(graph),
     };
     memcpy(head.magic, MAGIC, sizeof(MAGIC));
-    memcpy(to, &head, sizeof(head));
-    to += sizeof(head);
-    list_sections(graph, sections);
-    for (size_t i = 0; i < SECTIONS; i++) {
-        memcpy(to, sections[i].memory, sections[i].size);
-        to += sections[i].size;
-    }
+    memcpy(body, graph->body, graph->body_size);
     (void)pthread_mutex_unlock(&graph->change);
-    uint8_t *marks = to - graph->capacity; /* a row that a search may still read is free in the image */
-    for (uint32_t row = 0; row < graph->capacity; row++) {
+    uint8_t *marks = body + ((const uint8_t *)(const void *)graph->marks - graph->body);
+    for (uint32_t row = 0; row < graph->capacity; row++) { /* one that a search may still read is free in the image */
         marks[row] = marks[row] == DM_MARK_LIVE ? DM_MARK_LIVE : DM_MARK_FREE;
     }
+    head.checksum = checksum_of(head, body, graph->body_size);
+    memcpy(bytes, &head, sizeof(head));
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
@@ -90,8 +81,21 @@ static int32_t corrupt(char *error, size_t error_size, const char *what) {
 }
 
 static int32_t check_header(const header *head, const dm_rows *rows, size_t size, char *error, size_t error_size) {
-    if (memcmp(head->magic, MAGIC, sizeof(MAGIC)) != 0 || head->version != VERSION || head->size != size) {
-        return corrupt(error, error_size, "its header is not of this version and size");
+    if (memcmp(head->magic, MAGIC, sizeof(MAGIC)) != 0) {
+        return corrupt(error, error_size, "it does not begin like one");
+    }
+    if (head->version != VERSION) {
+        snprintf(error, error_size,
+                 "the image of the graph is of version %u and this library reads version %d; make it anew", head->version,
+                 (int)VERSION);
+        return DM_ERROR_CORRUPT;
+    }
+    if (head->size != size) {
+        return corrupt(error, error_size, "it is cut off, or longer than it says");
+    }
+    const size_t least = dm_code_stride(head->dim) + DM_GRAPH_M0 * sizeof(dm_link); /* of a row */
+    if (head->capacity > size / least) { /* before memory is claimed for so many */
+        return corrupt(error, error_size, "it has not the size of such a graph");
     }
     if (head->dim != rows->dim || head->live > head->capacity) {
         return corrupt(error, error_size, "it is of rows of another dimension or number");
@@ -99,10 +103,14 @@ static int32_t check_header(const header *head, const dm_rows *rows, size_t size
     return DM_OK;
 }
 
-/* One list: rows that live and reach this level, once, none after the end. Counts where they lead. */
+/* What is known of a row's place in the tree while the image is looked through; in graph->next, not in use yet. */
+enum { PLACE_UNKNOWN, PLACE_LINKED, PLACE_PASSED, PLACE_GOOD };
+
+/* One list: rows that live and reach this level, none after the end, nor any of a row that does not live. Counts where
+ * they lead, and notes the children among them. */
 static int take_list(dm_graph *graph, uint32_t row, uint32_t level) {
     const dm_link *links = dm_graph_links(graph, row, level);
-    int ended = 0;
+    int ended = dm_graph_mark(graph, row) != DM_MARK_LIVE;
     for (uint32_t i = 0; i < dm_graph_width(level); i++) {
         uint32_t to = dm_link_load(&links[i]);
         ended |= to == DM_LINK_NONE;
@@ -113,9 +121,70 @@ static int take_list(dm_graph *graph, uint32_t row, uint32_t level) {
             graph->levels[to] < level) {
             return 0;
         }
-        (void)atomic_fetch_add_explicit(&graph->incoming[to], 1, memory_order_relaxed);
+        /* Nobody else has the graph yet: a load and a store cost less than an atomic addition. */
+        const uint32_t incoming = atomic_load_explicit(&graph->incoming[to], memory_order_relaxed);
+        atomic_store_explicit(&graph->incoming[to], incoming + 1, memory_order_relaxed);
+        if (level == 0 && dm_graph_parent(graph, to) == row) {
+            graph->next[to] = PLACE_LINKED;
+        }
     }
     return 1;
+}
+
+static int has_link(const dm_graph *graph, uint32_t from, uint32_t to) {
+    uint32_t rows[DM_GRAPH_M0];
+    const uint32_t count = dm_graph_list(graph, from, 0, rows);
+    for (uint32_t i = 0; i < count; i++) {
+        if (rows[i] == to) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Up from the row to one whose place is good; then all on the way are. 0: it goes round. */
+static int follow_parents(dm_graph *graph, uint32_t row) {
+    uint32_t at = row;
+    for (; graph->next[at] != PLACE_GOOD; at = dm_graph_parent(graph, at)) {
+        if (graph->next[at] == PLACE_PASSED) {
+            return 0;
+        }
+        graph->next[at] = PLACE_PASSED;
+    }
+    for (at = row; graph->next[at] != PLACE_GOOD; at = dm_graph_parent(graph, at)) {
+        graph->next[at] = PLACE_GOOD;
+    }
+    return 1;
+}
+
+/* One root; every other row that lives has links to and from a parent; all lead to the root. The lists are taken. */
+static int is_sound_tree(dm_graph *graph, uint64_t live) {
+    uint64_t roots = 0;
+    for (uint32_t row = 0; row < graph->capacity; row++) {
+        const uint32_t parent = dm_graph_parent(graph, row);
+        if (parent == DM_LINK_NONE) {
+            roots += dm_graph_mark(graph, row) == DM_MARK_LIVE;
+            graph->next[row] = PLACE_GOOD;
+        } else if (graph->next[row] != PLACE_LINKED || !has_link(graph, row, parent)) {
+            return 0; /* so the parent lives: others have no links */
+        }
+    }
+    int is_sound = roots == (live > 0);
+    for (uint32_t row = 0; row < graph->capacity && is_sound; row++) {
+        is_sound = follow_parents(graph, row);
+    }
+    return is_sound;
+}
+
+/* A code stands for a unit row; a norm is a number, and above 0 where it is divided by. */
+static int has_sound_scale(const dm_graph *graph, uint32_t row) {
+    const float scale = graph->scales[row];
+    if (graph->norms == NULL) {
+        return scale >= 0.0f && scale <= 1.0f;
+    }
+    const float norm = graph->norms[row];
+    return norm >= 0.0f && norm <= FLT_MAX && scale >= 0.0f && scale <= norm &&
+           (norm > 0.0f || dm_graph_mark(graph, row) != DM_MARK_LIVE);
 }
 
 static int is_sound(dm_graph *graph, uint64_t live, uint64_t entry) {
@@ -124,7 +193,7 @@ static int is_sound(dm_graph *graph, uint64_t live, uint64_t entry) {
         const uint8_t mark = dm_graph_mark(graph, row);
         const uint32_t parent = dm_graph_parent(graph, row);
         counted += mark == DM_MARK_LIVE;
-        if (mark > DM_MARK_LIVE || !(graph->scales[row] >= 0.0f && graph->scales[row] <= 1.0f) ||
+        if (mark > DM_MARK_LIVE || !has_sound_scale(graph, row) ||
             (parent != DM_LINK_NONE && parent >= graph->capacity)) {
             return 0;
         }
@@ -137,15 +206,18 @@ static int is_sound(dm_graph *graph, uint64_t live, uint64_t entry) {
     if (counted != live || (live == 0) != (entry == DM_ENTRY_NONE)) {
         return 0;
     }
+    if (!is_sound_tree(graph, live)) {
+        return 0;
+    }
     const uint32_t row = (uint32_t)entry;
     return live == 0 || (row < graph->capacity && dm_graph_mark(graph, row) == DM_MARK_LIVE &&
                          graph->levels[row] == (uint32_t)(entry >> 32));
 }
 
-int32_t dm_graph_from_image(const dm_graph_variant *variant, const dm_rows *rows, const void *bytes, size_t size,
-                            size_t placement, dm_memory *account, dm_graph **graph, char *error, size_t error_size) {
+/* A graph without a body for an image whose header and checksum are good. */
+static int32_t begin(const dm_graph_variant *variant, const dm_rows *rows, const uint8_t *bytes, size_t size,
+                     dm_memory *account, dm_graph **graph, char *error, size_t error_size) {
     header head;
-    section sections[SECTIONS];
     *graph = NULL;
     if (size < sizeof(head)) {
         return corrupt(error, error_size, "it is shorter than its header");
@@ -155,31 +227,94 @@ int32_t dm_graph_from_image(const dm_graph_variant *variant, const dm_rows *rows
     if (status != DM_OK) {
         return status;
     }
+    if (checksum_of(head, bytes + sizeof(head), size - sizeof(head)) != head.checksum) {
+        return corrupt(error, error_size, "its bytes are not those that were written, by their checksum");
+    }
     const dm_graph_options options = {.capacity = head.capacity,
                                       .ef_construction = head.ef_construction,
                                       .seed = head.seed,
-                                      .placement = placement};
-    dm_graph *made = NULL;
-    status = dm_graph_create(variant, rows, &options, account, &made, error, error_size);
+                                      .similarity = (dm_similarity)head.similarity};
+    status = dm_graph_make(variant, rows, &options, account, graph, error, error_size);
     if (status != DM_OK) {
         return status == DM_ERROR_ARGUMENT ? DM_ERROR_CORRUPT : status;
     }
-    if (dm_graph_image_size(made) != size) {
-        dm_graph_destroy(made, account);
-        return corrupt(error, error_size, "it is cut off");
+    dm_graph_set_body(*graph, NULL);
+    if (dm_graph_image_size(*graph) != size) {
+        dm_graph_destroy(*graph, account);
+        *graph = NULL;
+        return corrupt(error, error_size, "it has not the size of such a graph");
     }
-    const uint8_t *from = (const uint8_t *)bytes + sizeof(head);
-    list_sections(made, sections);
-    for (size_t i = 0; i < SECTIONS; i++) {
-        memcpy(sections[i].memory, from, sections[i].size);
-        from += sections[i].size;
-    }
-    atomic_store_explicit(&made->entry, head.entry, memory_order_relaxed);
-    atomic_store_explicit(&made->live, (uint32_t)head.live, memory_order_relaxed);
-    if (!is_sound(made, head.live, head.entry)) {
-        dm_graph_destroy(made, account);
-        return corrupt(error, error_size, "a link, parent, scale or mark is out of range");
-    }
-    *graph = made;
     return DM_OK;
+}
+
+/* The body is in place. On failure *graph is destroyed and NULL. */
+static int32_t end(const uint8_t *bytes, dm_memory *account, dm_graph **graph, char *error, size_t error_size) {
+    header head;
+    memcpy(&head, bytes, sizeof(head));
+    atomic_store_explicit(&(*graph)->entry, head.entry, memory_order_relaxed);
+    atomic_store_explicit(&(*graph)->live, (uint32_t)head.live, memory_order_relaxed);
+    if (!is_sound(*graph, head.live, head.entry)) {
+        dm_graph_destroy(*graph, account);
+        *graph = NULL;
+        return corrupt(error, error_size, "a link, parent, scale, norm or mark is out of range");
+    }
+    return DM_OK;
+}
+
+int32_t dm_graph_from_image(const dm_graph_variant *variant, const dm_rows *rows, const void *bytes, size_t size,
+                            size_t placement, dm_memory *account, dm_graph **graph, char *error, size_t error_size) {
+    int32_t status = begin(variant, rows, bytes, size, account, graph, error, error_size);
+    if (status != DM_OK) {
+        return status;
+    }
+    if (!dm_graph_allocate_body(*graph, placement, account)) {
+        dm_graph_destroy(*graph, account);
+        *graph = NULL;
+        snprintf(error, error_size, "no memory for a graph of %zu bytes; map its file instead", size);
+        return DM_ERROR_MEMORY;
+    }
+    memcpy((*graph)->body, (const uint8_t *)bytes + sizeof(header), (*graph)->body_size);
+    return end(bytes, account, graph, error, error_size);
+}
+
+/* Maps a whole file. NULL, with a sentence: it cannot. */
+static uint8_t *map_file(const char *path, size_t *size, int32_t *status, char *error, size_t error_size) {
+    struct stat about;
+    uint8_t *bytes = NULL;
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file >= 0 && fstat(file, &about) == 0 && S_ISREG(about.st_mode)) {
+        *size = (size_t)about.st_size;
+        bytes = *size >= sizeof(header) ? dm_memory_map_copy(file, *size) : NULL;
+        *status = *size >= sizeof(header) ? DM_ERROR_IO : corrupt(error, error_size, "it is shorter than its header");
+    } else {
+        *status = DM_ERROR_IO;
+    }
+    if (bytes == NULL && *status == DM_ERROR_IO) {
+        snprintf(error, error_size, "%s: cannot be opened and mapped as a file; check the path and its permissions",
+                 path);
+    }
+    if (file >= 0) {
+        (void)close(file);
+    }
+    return bytes;
+}
+
+int32_t dm_graph_from_file(const dm_graph_variant *variant, const dm_rows *rows, const char *path, dm_memory *account,
+                           dm_graph **graph, char *error, size_t error_size) {
+    size_t size = 0;
+    int32_t status = DM_OK;
+    *graph = NULL;
+    uint8_t *bytes = map_file(path, &size, &status, error, error_size);
+    if (bytes == NULL) {
+        return status;
+    }
+    status = begin(variant, rows, bytes, size, account, graph, error, error_size);
+    if (status != DM_OK) {
+        dm_memory_unmap_file(bytes, size);
+        return status;
+    }
+    (*graph)->mapped = bytes;
+    (*graph)->mapped_size = size;
+    dm_graph_set_body(*graph, bytes + sizeof(header));
+    return end(bytes, account, graph, error, error_size);
 }

@@ -1,5 +1,7 @@
 /* graph_insert.c: a row becomes a node. First its own lists are made, at every level; then others are led to it, from
  * level 0 up: whoever meets it can go on from it. */
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +16,7 @@ static void encode(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row) {
     if (rows->inverse_norms[row] > 0.0f) {
         graph->query->prepare(&scratch->query, rows->values + row * rows->stride);
     } else {
+        scratch->query.squared_norm = 0.0;
         memset(scratch->query.unit, 0, dm_padded_dim(rows->dim) * sizeof(float));
     }
     dm_code_facts facts = graph->coder->encode((int8_t *)codes, scratch->query.unit, rows->dim, DM_CODE_ROW_LEVELS);
@@ -21,6 +24,11 @@ static void encode(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row) {
         codes[i] = (uint8_t)(codes[i] ^ DM_CODE_OFFSET); /* a signed byte plus 128, modulo 256 */
     }
     graph->scales[row] = facts.scale;
+    if (graph->norms != NULL) {
+        const double norm = sqrt(fmax(scratch->query.squared_norm, (double)FLT_MIN)); /* of a zero: anything above 0 */
+        graph->norms[row] = (float)(norm * DM_GRAPH_NORM_UNIT);
+        graph->scales[row] *= graph->norms[row];
+    }
 }
 
 /* Chooses the neighbours of the row at one level from what the walk left in the pool. */
@@ -33,7 +41,7 @@ static void choose_list(const dm_graph *graph, dm_graph_scratch *scratch, uint32
             scratch->bound[count++] = 0;
         }
     }
-    scratch->list_sizes[level] = dm_graph_choose(graph, scratch, count, DM_GRAPH_M, scratch->lists[level]);
+    scratch->list_sizes[level] = dm_graph_choose(graph, scratch, row, count, DM_GRAPH_M, scratch->lists[level]);
     dm_graph_set_links(graph, row, level, scratch->lists[level], scratch->list_sizes[level]);
 }
 
@@ -99,7 +107,8 @@ int32_t dm_graph_insert(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row
     }
     (void)pthread_mutex_unlock(&graph->change);
     if (!is_free) {
-        snprintf(error, error_size, "row %u is in the graph, or a search may still read it; ask dm_graph_is_free first", row);
+        snprintf(error, error_size, "row %u is in the graph, or a search may still read it; ask dm_graph_is_free first",
+                 row);
         return DM_ERROR_ARGUMENT;
     }
     return DM_OK;
@@ -139,8 +148,8 @@ static void place_first(const building *work) {
 int32_t dm_graph_build(dm_graph *graph, const dm_rows *rows, dm_team *team, dm_memory *account, char *error,
                        size_t error_size) {
     if (rows->count > graph->capacity) {
-        snprintf(error, error_size, "%u rows are beyond the capacity of the graph, %u; make a larger graph", rows->count,
-                 graph->capacity);
+        snprintf(error, error_size, "%u rows are beyond the capacity of the graph, %u; make a larger graph",
+                 rows->count, graph->capacity);
         return DM_ERROR_ARGUMENT;
     }
     const uint32_t members = dm_team_size(team);

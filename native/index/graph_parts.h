@@ -4,6 +4,9 @@
  * two lines; the strides are fields, so that the other layout, links apart from codes, is one line in graph.c
  * (docs/explanation/lookup.md has the comparison). A list of links ends at its length or at the first LINK_NONE.
  *
+ * Arrays that an image holds lie in one block, the body, in the order of the image, so that a mapped file can be the
+ * block. The others follow from them and are always made anew.
+ *
  * Who writes. Links: under the lock of the node whose list it is, with release, so that whoever follows a link finds
  * the code behind it. Codes, scales: the inserter, before any link leads there. parents: the changer. */
 #ifndef DUALMEM_INDEX_GRAPH_PARTS_H
@@ -32,26 +35,36 @@ enum { DM_GRAPH_CHILDREN = 16 };
 /* Most removed nodes that links still lead to; one more, and all links are gone through. */
 enum { DM_GRAPH_DEAD = 32 };
 
+/* No norm, 64 FLT_MAX at most, overflows in it, nor does an estimate made of it. */
+#define DM_GRAPH_NORM_UNIT 0x1.0p-16
+
 struct dm_graph {
     dm_rows rows;
     uint32_t capacity;
     uint32_t ef_construction;
     uint64_t seed;
+    dm_similarity by;
     const dm_query_variant *query;
     const dm_codes_variant *coder;
     const dm_gather_variant *gather;
+
+    uint8_t *body;   /* the arrays of the image */
+    size_t body_size;
+    void *mapped;    /* the file that the body lies in, or NULL: the body is a block of its own */
+    size_t mapped_size;
 
     uint8_t *nodes;       /* code and links of level 0 */
     dm_gathered gathered; /* the codes among them */
     uint8_t *links;       /* those of row 0 */
     size_t link_step;     /* bytes from a row's links to the next one's */
-    float *scales;
+    float *scales;        /* of the codes, which stand for unit rows; inner product: times `norms` */
+    float *norms;         /* inner product: [row] its norm in units of DM_GRAPH_NORM_UNIT; NULL: cosine */
     _Atomic uint8_t *marks;
-    uint8_t *levels;
-    dm_link *upper;     /* levels 1 and up: DM_GRAPH_M links each, one cache line */
-    uint32_t *upper_at; /* [row] line of level 1 */
+    dm_link *upper;            /* levels 1 and up: DM_GRAPH_M links each, one cache line */
+    _Atomic uint32_t *parents; /* in the tree; DM_LINK_NONE for its root and for rows not in the graph */
 
-    _Atomic uint32_t *parents;  /* in the tree; DM_LINK_NONE for its root and for rows not in the graph */
+    uint8_t *levels;
+    uint32_t *upper_at;         /* [row] line of level 1 */
     _Atomic uint32_t *incoming; /* links that lead to the row, at all levels */
     _Atomic uint8_t *locks;
 
@@ -82,7 +95,8 @@ enum {
 };
 
 struct dm_graph_scratch {
-    _Alignas(DM_CACHE_LINE) _Atomic uint64_t passage; /* 0: not searching; else an epoch not later than that of the begin */
+    /* 0: not searching; else an epoch not later than that of the begin. */
+    _Alignas(DM_CACHE_LINE) _Atomic uint64_t passage;
     _Alignas(DM_CACHE_LINE) dm_graph *graph;
     dm_graph_scratch *next; /* under graph->list */
     dm_query query;
@@ -149,10 +163,17 @@ static inline uint32_t dm_graph_parent(const dm_graph *graph, uint32_t row) {
     return atomic_load_explicit(&graph->parents[row], memory_order_relaxed);
 }
 
+/* graph.c: a graph without its body, and where the arrays lie in one that is given. */
+int32_t dm_graph_make(const dm_graph_variant *variant, const dm_rows *rows, const dm_graph_options *options,
+                      dm_memory *account, dm_graph **graph, char *error, size_t error_size);
+void dm_graph_set_body(dm_graph *graph, uint8_t *body);
+/* graph.c: a body of its own, empty. 1, or 0: no memory. */
+int dm_graph_allocate_body(dm_graph *graph, size_t placement, dm_memory *account);
 /* graph.c: the level of a row, floor(-ln U / ln M) with U uniform in (0, 1]. */
 uint32_t dm_graph_level_of(uint64_t seed, uint32_t row);
 
-/* graph_walk.c: the codes of one row compared, as estimates of cosines, with those of others. */
+/* graph_walk.c: the codes of one row compared with those of others. Estimates of the cosines; with inner product, of
+ * the cosines times the others' norms: the products but for the factor that the one row's norm is to all. */
 void dm_graph_compare(const dm_graph *graph, dm_graph_scratch *scratch, const dm_weights *weights, const uint32_t *rows,
                       uint32_t count, float *cosines);
 /* graph_walk.c: weights made of a row's code, in scratch->row_weights. */
@@ -168,13 +189,15 @@ uint32_t dm_graph_descend(const dm_graph *graph, dm_graph_scratch *scratch, cons
 void dm_graph_walk(const dm_graph *graph, dm_graph_scratch *scratch, const dm_weights *weights, uint32_t begin,
                    uint32_t level, uint32_t ef);
 
-/* graph_link.c. The paper's algorithm 4: of scratch->rows[0 .. count), with their cosines to a node and `bound` set
- * for those that must stay, at most `most`, best first, none of which is closer to one chosen before than to the node. */
-uint32_t dm_graph_choose(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t count, uint32_t most, uint32_t *chosen);
+/* graph_link.c. The paper's algorithm 4: of scratch->rows[0 .. count), with their cosines to the node `from` and
+ * `bound` set for those that must stay, at most `most`, best first, none of which is closer to one chosen before than
+ * to the node. */
+uint32_t dm_graph_choose(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t count, uint32_t most,
+                         uint32_t *chosen);
 /* graph_link.c: fills the arrays for dm_graph_choose with these rows, in order, as seen from a node. `count` at most 2
  * DM_GRAPH_M0. */
-void dm_graph_rank(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t level, const uint32_t *rows,
-                   uint32_t count);
+void dm_graph_rank(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t level,
+                   const uint32_t *rows, uint32_t count);
 /* graph_link.c: is the link one of the tree's? */
 int dm_graph_is_bound(const dm_graph *graph, uint32_t a, uint32_t b);
 /* graph_link.c: sets a node's list, counting what comes and goes. Under its lock, or before anybody knows the node. */

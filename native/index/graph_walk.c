@@ -25,7 +25,8 @@ void dm_graph_compare(const dm_graph *graph, dm_graph_scratch *scratch, const dm
 dm_weights dm_graph_weights(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t row) {
     const dm_gathered *from = &graph->gathered;
     int32_t sum = dm_weights_of_row(scratch->row_weights, from->codes + row * from->step, from->stride);
-    return (dm_weights){.values = scratch->row_weights, .sum = sum, .scale = 2.0f * graph->scales[row]};
+    const float scale = graph->norms == NULL ? graph->scales[row] : graph->scales[row] / graph->norms[row];
+    return (dm_weights){.values = scratch->row_weights, .sum = sum, .scale = 2.0f * scale};
 }
 
 dm_weights dm_graph_encode_query(const dm_graph *graph, dm_graph_scratch *scratch) {
@@ -60,7 +61,8 @@ static inline uint32_t place_of(const dm_candidate *pool, uint32_t size, dm_cand
     return low;
 }
 
-/* Dead candidates are walked from like others but take no place away from the living: the list grows by their number. */
+/* Dead candidates are walked from like others but take no place away from the living: the list grows by their
+ * number. */
 static inline uint32_t limit_of(const dm_graph_scratch *scratch, uint32_t ef) {
     uint32_t limit = ef + scratch->dead;
     return limit < DM_POOL ? limit : DM_POOL;
@@ -195,22 +197,32 @@ static void leave(dm_graph_scratch *scratch) {
 
 static double rescore(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t row) {
     scratch->rescored++;
-    return dm_neighbours_cosine(graph->query, &scratch->query, &graph->rows, row);
+    return dm_neighbours_similarity(graph->by, graph->query, &scratch->query, &graph->rows, row);
 }
 
-/* How far a cosine may lie above its estimate for the row still to be rescored: four standard deviations. The rounding
- * error of a code is uniform over a step, step / sqrt(12) a component, and the other vector, of norm 1, weighs the
- * components. The proven bound of codes.c is 10 to 20 times as wide: right for an exact search, no use where rows are
- * missed anyway. */
-static double slack_of(float query_scale, float row_scale) {
-    double squares = (double)query_scale * (double)query_scale + (double)row_scale * (double)row_scale;
-    return 4.0 * sqrt(squares / 12.0);
+/* How far a cosine, or its product with the row's norm, may lie above its estimate for the row still to be rescored:
+ * four standard deviations. The rounding error of a code is uniform over a step, step / sqrt(12) a component, and the
+ * other vector, of norm 1, weighs the components. The proven bound of codes.c is 10 to 20 times as wide: right for an
+ * exact search, no use where rows are missed anyway. */
+static double slack_of(const dm_graph *graph, float query_scale, uint32_t row) {
+    const double row_step = (double)graph->scales[row];
+    const double query_step = (double)query_scale * (graph->norms == NULL ? 1.0 : (double)graph->norms[row]);
+    return 4.0 * sqrt((query_step * query_step + row_step * row_step) / 12.0);
+}
+
+/* What a similarity is multiplied with to be compared with estimates. */
+static double factor_of(const dm_graph *graph, const dm_query *query) {
+    if (graph->by == DM_SIMILARITY_COSINE) {
+        return 1.0;
+    }
+    return query->squared_norm > 0.0 ? DM_GRAPH_NORM_UNIT / sqrt(query->squared_norm) : 0.0;
 }
 
 enum { AHEAD = 2 }; /* rows asked for before they are rescored */
 
 static uint32_t rescore_pool(const dm_graph *graph, dm_graph_scratch *scratch, float query_scale, uint32_t k,
                              dm_neighbour *best) {
+    const double factor = factor_of(graph, &scratch->query);
     uint32_t size = 0;
     for (uint32_t i = 0; i < AHEAD && i < scratch->size; i++) {
         dm_neighbours_prefetch(&graph->rows, dm_candidate_row(scratch->pool[i]));
@@ -221,13 +233,14 @@ static uint32_t rescore_pool(const dm_graph *graph, dm_graph_scratch *scratch, f
         if ((scratch->pool[i] & DM_CANDIDATE_DEAD) != 0 || dm_graph_mark(graph, row) != DM_MARK_LIVE) {
             continue;
         }
-        if (size == k && estimate + slack_of(query_scale, graph->scales[row]) < best[k - 1].cosine) {
+        if (size == k && estimate + slack_of(graph, query_scale, row) < best[k - 1].similarity * factor) {
             continue; /* a row with coarser codes may still follow */
         }
         if (i + AHEAD < scratch->size) {
             dm_neighbours_prefetch(&graph->rows, dm_candidate_row(scratch->pool[i + AHEAD]));
         }
-        size = dm_neighbours_insert(best, size, k, (dm_neighbour){.cosine = rescore(graph, scratch, row), .row = row});
+        const dm_neighbour found = {.similarity = rescore(graph, scratch, row), .row = row};
+        size = dm_neighbours_insert(best, size, k, found);
     }
     return size;
 }

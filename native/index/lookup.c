@@ -1,97 +1,103 @@
-/* lookup.c: the concept lookup of dualmem.h: an exact index that holds on to the rows it indexes, and batches of
- * queries that a team divides.
- *
- * The index scans codes, never the rows as a whole: among the rows are some that are not in use, which other threads
- * write while it searches. Those that it decides by are kept by references. */
-#include <pthread.h>
-#include <string.h>
+/* lookup.c: the lookup of dualmem.h: an index per type that holds on to the rows it indexes, what it was made for, and
+ * what it says of itself. See lookup_parts.h. */
+#include "index/lookup_parts.h"
 
 #include "index/exact.h"
-#include "parallel/team.h"
-#include "store/store.h"
 
 #include "store/poison.h"
 
-enum { SCRATCHES = 256 }; /* as many as the largest team has members */
-
 _Static_assert(DM_LOOKUP_K_MAX == (int)DM_EXACT_K_MAX, "the public limit is that of the index");
+_Static_assert(DM_LOOKUP_AUTO == (int)DM_METHOD_AUTO && DM_LOOKUP_EXACT == (int)DM_METHOD_EXACT &&
+                   DM_LOOKUP_LISTS == (int)DM_METHOD_LISTS && DM_LOOKUP_GRAPH == (int)DM_METHOD_GRAPH &&
+                   DM_LOOKUP_METHODS == (int)DM_METHOD_COUNT,
+               "the public numbers are those of the index");
+_Static_assert(sizeof(((dm_lookup_choice *)NULL)->costs) == sizeof(((dm_plan *)NULL)->costs) &&
+                   sizeof(((dm_lookup_choice *)NULL)->reason) == sizeof(((dm_plan *)NULL)->reason),
+               "one is copied to the other");
 
-struct dm_lookup {
-    const dm_rows_table *table;
-    dm_exact *index;
-    uint32_t *slots; /* [row] whose embedding it held, or DM_SLOT_NONE: the table's own map goes on changing */
-    uint32_t row_count;
-    uint32_t size;
-    uint32_t changes; /* of the table, before the first row was looked at */
-    dm_memory self_memory;
-    dm_memory memory;
-    pthread_mutex_t lock; /* for what searches left to work in */
-    dm_exact_scratch *idle[SCRATCHES];
-    uint32_t idle_count;
-};
+/* --- options ----------------------------------------------------------------------------------------------------- */
+
+dm_lookup_options dm_lookup_defaults(void) {
+    return (dm_lookup_options){.size = sizeof(dm_lookup_options),
+                               .method = DM_LOOKUP_AUTO,
+                               .types = DM_LOOKUP_CONCEPTS,
+                               .recall = 0.95,
+                               .k = 10,
+                               .seed = 1};
+}
+
+static int32_t check_options(const dm_lookup_options *options, char *error, size_t error_size) {
+    if (options->size != sizeof(*options)) { /* later versions of the struct end further on */
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "options of %zu bytes, this library knows %zu: set .size",
+                       options->size, sizeof(*options));
+    }
+    if (options->method < DM_LOOKUP_AUTO || options->method > DM_LOOKUP_GRAPH || options->reserved != 0) {
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
+                       "method %d is none of DM_LOOKUP_AUTO, _EXACT, _LISTS, _GRAPH, or reserved is not 0",
+                       options->method);
+    }
+    if (options->types == 0 || (options->types & ~(uint32_t)DM_LOOKUP_BOTH) != 0) {
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
+                       "types %u is none of DM_LOOKUP_CONCEPTS, _EPISODES and both", options->types);
+    }
+    if (!(options->recall > 0.0 && options->recall <= 1.0)) {
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "a recall of %g is not in (0, 1]", options->recall);
+    }
+    if (options->k < 1 || options->k > DM_LOOKUP_K_MAX) {
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "k %u is not in 1..%d", options->k, DM_LOOKUP_K_MAX);
+    }
+    return DM_OK;
+}
 
 /* --- making ------------------------------------------------------------------------------------------------------ */
 
-static const dm_exact_variant *best_with_codes(void) {
-    size_t best = dm_exact_variant_count - 1;
-    while (!dm_exact_variants[best].codes || !dm_isa_has(dm_exact_variants[best].isa)) {
-        best--; /* ends at the latest at the scalar row with codes */
+static void name_sides(dm_lookup *lookup) {
+    dm_store *store = lookup->store;
+    if (store->single_type) {
+        lookup->options.types = DM_LOOKUP_BOTH; /* each stands for the nodes */
+        lookup->sides[0] = (dm_lookup_side){.table = &store->episodes};
+        return;
     }
-    return &dm_exact_variants[best];
-}
-
-/* Takes a reference to the row of every live node. */
-static void hold_rows(dm_lookup *lookup, int of_concepts) {
-    const dm_rows_table *table = lookup->table;
-    for (uint32_t row = 0; row < table->row_capacity; row++) {
-        lookup->slots[row] = DM_SLOT_NONE;
+    if (lookup->options.types & DM_LOOKUP_CONCEPTS) {
+        lookup->sides[0] = (dm_lookup_side){.table = &store->concepts, .of_concepts = 1};
     }
-    for (uint32_t index = 0; index < table->capacity; index++) {
-        uint32_t row = dm_rows_acquire(table, index);
-        if (row != DM_ROW_NONE) {
-            lookup->slots[row] = of_concepts ? dm_concept_slot(index) : index;
-            lookup->row_count = row < lookup->row_count ? lookup->row_count : row + 1;
-            lookup->size++;
-        }
+    if (lookup->options.types & DM_LOOKUP_EPISODES) {
+        lookup->sides[1] = (dm_lookup_side){.table = &store->episodes};
     }
 }
 
-static void release_rows(dm_lookup *lookup) {
-    for (uint32_t row = 0; row < lookup->row_count; row++) {
-        if (lookup->slots[row] != DM_SLOT_NONE) {
-            dm_rows_release(lookup->table, row);
-        }
-    }
-}
-
-static int32_t fill(dm_lookup *lookup, int of_concepts, char *error, size_t error_size) {
-    const dm_rows_table *table = lookup->table;
-    lookup->changes = atomic_load_explicit(&table->changes, memory_order_acquire);
-    lookup->slots = dm_memory_allocate(&lookup->memory, table->row_capacity * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    if (lookup->slots == NULL) {
-        return dm_fail(DM_ERROR_MEMORY, error, error_size, "no memory for a lookup over %u rows", table->row_capacity);
-    }
-    hold_rows(lookup, of_concepts);
-    const dm_rows rows = {.values = table->values,
-                          .stride = table->stride,
-                          .inverse_norms = table->inverse_norms,
-                          .slots = lookup->slots,
-                          .count = lookup->row_count,
-                          .dim = table->dim};
-    return dm_exact_create(best_with_codes(), &rows, 0, &lookup->memory, &lookup->index, error, error_size);
-}
-
-int32_t dm_lookup_create(dm_store *store, dm_lookup **lookup, char *error, size_t error_size) {
+int32_t dm_lookup_begin(dm_store *store, const dm_lookup_options *given, dm_lookup **lookup, char *error,
+                        size_t error_size) {
     *lookup = NULL;
+    int32_t status = check_options(given, error, error_size);
+    if (status != DM_OK) {
+        return status;
+    }
     dm_memory account = {0};
     dm_lookup *made = dm_memory_allocate(&account, sizeof(*made), DM_CACHE_LINE, 0);
     if (made == NULL) {
         return dm_fail(DM_ERROR_MEMORY, error, error_size, "no memory for a lookup");
     }
     atomic_store_explicit(&made->self_memory.bytes, dm_memory_bytes(&account), memory_order_relaxed);
+    (void)pthread_mutex_init(&made->change, NULL);
     (void)pthread_mutex_init(&made->lock, NULL);
-    made->table = store->single_type ? &store->episodes : &store->concepts;
-    int32_t status = fill(made, !store->single_type, error, error_size);
+    (void)pthread_cond_init(&made->ended, NULL);
+    made->store = store;
+    made->options = *given;
+    made->isa = dm_exact_best()->isa;
+    name_sides(made);
+    *lookup = made;
+    return DM_OK;
+}
+
+int32_t dm_lookup_create_with(dm_store *store, const dm_lookup_options *options, dm_team *team, dm_lookup **lookup,
+                              char *error, size_t error_size) {
+    dm_lookup *made = NULL;
+    *lookup = NULL;
+    int32_t status = dm_lookup_begin(store, options, &made, error, error_size);
+    if (status == DM_OK) {
+        status = dm_lookup_refresh(made, team, error, error_size); /* from nothing */
+    }
     if (status != DM_OK) {
         dm_lookup_destroy(made);
         return status;
@@ -100,162 +106,61 @@ int32_t dm_lookup_create(dm_store *store, dm_lookup **lookup, char *error, size_
     return DM_OK;
 }
 
+int32_t dm_lookup_create(dm_store *store, dm_lookup **lookup, char *error, size_t error_size) {
+    dm_lookup_options options = dm_lookup_defaults();
+    options.method = DM_LOOKUP_EXACT;
+    options.recall = 1.0;
+    return dm_lookup_create_with(store, &options, NULL, lookup, error, error_size);
+}
+
 void dm_lookup_destroy(dm_lookup *lookup) {
     if (lookup == NULL) {
         return;
     }
-    while (lookup->idle_count > 0) {
-        dm_exact_scratch_destroy(lookup->idle[--lookup->idle_count], &lookup->memory);
+    for (int i = 0; i < DM_LOOKUP_SIDES; i++) {
+        dm_edition_destroy(lookup, &lookup->sides[i], lookup->sides[i].edition);
     }
-    dm_exact_destroy(lookup->index, &lookup->memory);
-    release_rows(lookup);
-    dm_memory_free(&lookup->memory, lookup->slots);
+    (void)pthread_mutex_destroy(&lookup->change);
     (void)pthread_mutex_destroy(&lookup->lock);
+    (void)pthread_cond_destroy(&lookup->ended);
     dm_memory account = {0}; /* an account in the struct cannot outlive it */
     atomic_store_explicit(&account.bytes, dm_memory_bytes(&lookup->self_memory), memory_order_relaxed);
     dm_memory_free(&account, lookup);
 }
 
+/* --- what it says of itself -------------------------------------------------------------------------------------- */
+
 uint32_t dm_lookup_size(const dm_lookup *lookup) {
-    return lookup->size;
+    uint32_t size = 0;
+    for (int i = 0; i < DM_LOOKUP_SIDES; i++) {
+        size += atomic_load_explicit(&lookup->sides[i].size, memory_order_relaxed);
+    }
+    return size;
 }
 
 int dm_lookup_is_current(const dm_lookup *lookup) {
-    return lookup->changes == atomic_load_explicit(&lookup->table->changes, memory_order_acquire);
+    int is_current = 1;
+    for (int i = 0; i < DM_LOOKUP_SIDES; i++) {
+        const dm_lookup_side *side = &lookup->sides[i];
+        is_current &= side->table == NULL || atomic_load_explicit(&side->changes, memory_order_acquire) ==
+                                                 atomic_load_explicit(&side->table->changes, memory_order_acquire);
+    }
+    return is_current;
 }
 
 uint64_t dm_lookup_memory(const dm_lookup *lookup) {
     return dm_memory_bytes(&lookup->self_memory) + dm_memory_bytes(&lookup->memory);
 }
 
-/* --- searching --------------------------------------------------------------------------------------------------- */
-
-typedef struct batch {
-    const dm_lookup *lookup;
-    dm_exact_scratch *scratches[SCRATCHES]; /* [member] */
-    const float *queries;
-    size_t stride;
-    size_t count;
-    size_t queries_per_task;
-    uint32_t k;
-    uint32_t *slots;
-    double *cosines;
-} batch;
-
-/* Leaves what the members worked in to later searches. */
-static void give_back(dm_lookup *lookup, batch *work, uint32_t members) {
-    (void)pthread_mutex_lock(&lookup->lock);
-    while (members > 0 && lookup->idle_count < SCRATCHES) {
-        lookup->idle[lookup->idle_count++] = work->scratches[--members];
+dm_lookup_choice dm_lookup_plan(dm_lookup *lookup, uint32_t types) {
+    const int is_second = !lookup->store->single_type && types == DM_LOOKUP_EPISODES;
+    const dm_lookup_side *side = &lookup->sides[is_second];
+    const int is_one = lookup->store->single_type || types == DM_LOOKUP_CONCEPTS || types == DM_LOOKUP_EPISODES;
+    if (!is_one || side->table == NULL) {
+        return (dm_lookup_choice){.reason = "the lookup was not made for this type, or it is not one type"};
     }
+    (void)pthread_mutex_lock(&lookup->lock); /* a refresh may put another edition there */
+    dm_lookup_choice choice = side->edition->choice;
     (void)pthread_mutex_unlock(&lookup->lock);
-    while (members > 0) {
-        dm_exact_scratch_destroy(work->scratches[--members], &lookup->memory);
-    }
-}
-
-static int32_t equip(dm_lookup *lookup, batch *work, uint32_t members, char *error, size_t error_size) {
-    uint32_t taken = 0;
-    (void)pthread_mutex_lock(&lookup->lock);
-    while (taken < members && lookup->idle_count > 0) {
-        work->scratches[taken++] = lookup->idle[--lookup->idle_count];
-    }
-    (void)pthread_mutex_unlock(&lookup->lock);
-    int32_t status = DM_OK;
-    while (taken < members && status == DM_OK) {
-        status = dm_exact_scratch_create(lookup->index, &lookup->memory, &work->scratches[taken], error, error_size);
-        taken += status == DM_OK;
-    }
-    if (status != DM_OK) {
-        give_back(lookup, work, taken);
-    }
-    return status;
-}
-
-static void search_one(const batch *work, dm_exact_scratch *scratch, size_t query) {
-    const dm_lookup *lookup = work->lookup;
-    dm_neighbour found[DM_EXACT_K_MAX];
-    uint32_t *slots = work->slots + query * work->k;
-    double *cosines = work->cosines + query * work->k;
-    const float *values = work->queries + query * work->stride;
-    uint32_t count = lookup->size == 0 ? 0 : dm_exact_search(lookup->index, scratch, values, work->k, found);
-    for (uint32_t i = 0; i < work->k; i++) {
-        slots[i] = i < count ? lookup->slots[found[i].row] : DM_SLOT_NONE;
-        cosines[i] = i < count ? found[i].cosine : 0.0;
-    }
-}
-
-static void search_some(void *context, uint32_t task, uint32_t member) {
-    const batch *work = context;
-    size_t begin = task * work->queries_per_task;
-    size_t end = work->count - begin < work->queries_per_task ? work->count : begin + work->queries_per_task;
-    for (size_t query = begin; query < end; query++) {
-        search_one(work, work->scratches[member], query);
-    }
-}
-
-/* The position of the first NaN or infinity, or dim. */
-static uint32_t first_not_finite(const float *values, uint32_t dim) {
-    const uint32_t infinity = UINT32_C(0x7f800000);
-    uint32_t largest = 0; /* without a branch, so that the compiler makes vectors of it */
-    for (uint32_t i = 0; i < dim; i++) {
-        uint32_t magnitude = dm_bits_from_float(values[i]) & UINT32_C(0x7fffffff);
-        largest = magnitude > largest ? magnitude : largest;
-    }
-    uint32_t place = largest < infinity ? dim : 0;
-    while (place < dim && (dm_bits_from_float(values[place]) & UINT32_C(0x7fffffff)) < infinity) {
-        place++;
-    }
-    return place;
-}
-
-static int32_t check(const batch *work, char *error, size_t error_size) {
-    const uint32_t dim = work->lookup->table->dim;
-    if (work->k < 1 || work->k > DM_LOOKUP_K_MAX) {
-        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "k %u is not in 1..%d", work->k, DM_LOOKUP_K_MAX);
-    }
-    if (work->count > 0 && work->stride < dim) {
-        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
-                       "a stride of %zu floats is less than the store's dim of %u", work->stride, dim);
-    }
-    for (size_t query = 0; query < work->count; query++) {
-        uint32_t place = first_not_finite(work->queries + query * work->stride, dim);
-        if (place < dim) {
-            return dm_fail(DM_ERROR_CORRUPT, error, error_size, "query %zu has NaN or an infinity at position %u",
-                           query, place);
-        }
-    }
-    return DM_OK;
-}
-
-/* Queries of one task: enough for the counter of tasks to cost nothing beside them, few enough to divide. */
-static size_t queries_per_task(uint32_t rows, size_t count) {
-    enum { ROWS_PER_TASK = 2000 }; /* 50 us or more at 768 dimensions */
-    size_t wanted = 1 + ROWS_PER_TASK / ((size_t)rows + 1);
-    size_t least = count / UINT32_MAX + 1; /* tasks are numbered with 32 bits */
-    return wanted > least ? wanted : least;
-}
-
-int32_t dm_lookup_search(dm_lookup *lookup, const float *queries, size_t stride, size_t count, uint32_t k,
-                         dm_team *team, uint32_t *slots, double *cosines, char *error, size_t error_size) {
-    batch work = {.lookup = lookup,
-                  .queries = queries,
-                  .stride = stride,
-                  .count = count,
-                  .k = k,
-                  .slots = slots,
-                  .cosines = cosines};
-    int32_t status = check(&work, error, error_size);
-    if (status != DM_OK || count == 0) {
-        return status;
-    }
-    work.queries_per_task = queries_per_task(lookup->row_count, count);
-    uint32_t tasks = (uint32_t)((count + work.queries_per_task - 1) / work.queries_per_task);
-    uint32_t members = tasks > 1 ? dm_team_size(team) : 1;
-    status = equip(lookup, &work, members, error, error_size);
-    if (status == DM_OK) {
-        dm_team_run(team, tasks, search_some, &work);
-        give_back(lookup, &work, members);
-    }
-    return status;
+    return choice;
 }

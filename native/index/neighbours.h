@@ -16,9 +16,12 @@ static inline void dm_neighbours_prefetch(const dm_rows *rows, uint32_t row) {
     }
 }
 
-/* The cosine to double precision, in [-1, 1]; 0 of a row whose norm counts as zero. */
-static inline double dm_neighbours_cosine(const dm_query_variant *variant, const dm_query *query, const dm_rows *rows,
-                                          uint32_t row) {
+/* The similarity to double precision. A cosine is in [-1, 1], and 0 of a row whose norm counts as zero. */
+static inline double dm_neighbours_similarity(dm_similarity by, const dm_query_variant *variant, const dm_query *query,
+                                              const dm_rows *rows, uint32_t row) {
+    if (by == DM_SIMILARITY_INNER_PRODUCT) {
+        return variant->product(query, rows->values + row * rows->stride);
+    }
     if (!(rows->inverse_norms[row] > 0.0f)) {
         return 0.0;
     }
@@ -27,7 +30,7 @@ static inline double dm_neighbours_cosine(const dm_query_variant *variant, const
 }
 
 static inline int dm_neighbours_is_better(dm_neighbour a, dm_neighbour b) {
-    return a.cosine > b.cosine || (a.cosine == b.cosine && a.row < b.row);
+    return a.similarity > b.similarity || (a.similarity == b.similarity && a.row < b.row);
 }
 
 /* Puts one more into the best `size` of at most k, in order. Returns the new size. */

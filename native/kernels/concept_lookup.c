@@ -8,6 +8,7 @@
 
 #include "index/exact.h"
 #include "kernels/kernels.h"
+#include "kernels/lookup_queries.h"
 #include "kernels/stored_case.h"
 #include "simd/codes.h"
 #include "simd/isa.h"
@@ -23,12 +24,7 @@ struct dm_state {
     const dm_exact_variant *variant;
     dm_exact *index;
     dm_exact_scratch *scratch;
-    dm_matrix queries;
-    uint32_t k;
-    uint32_t *order;     /* every query once */
-    uint32_t next;       /* place in it */
-    uint32_t *neighbours; /* k rows of case.data per query, in the order of the queries */
-    uint32_t *rescored;  /* rows rescored per query; 0: not searched yet */
+    dm_lookup_queries queries;
 };
 
 static void teardown(dm_state *state) {
@@ -38,44 +34,28 @@ static void teardown(dm_state *state) {
     dm_exact_scratch_destroy(state->scratch, &state->memory);
     dm_exact_destroy(state->index, &state->memory);
     dm_stored_case_destroy(&state->stored, &state->material);
-    dm_memory_free(&state->material, state->order);
-    dm_memory_free(&state->material, state->neighbours);
-    dm_memory_free(&state->material, state->rescored);
+    dm_lookup_queries_destroy(&state->queries, &state->material);
     dm_memory own = {0}; /* an account in the struct cannot outlive it */
     dm_memory_free(&own, state);
 }
 
-static int32_t make_material(dm_state *state, const dm_case *work, char *error, size_t error_size) {
-    const size_t count = (size_t)work->queries.rows;
-    state->queries = work->queries;
-    state->order = dm_memory_allocate(&state->material, count * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    state->rescored = dm_memory_allocate(&state->material, count * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    state->neighbours = dm_memory_allocate(&state->material, count * state->k * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    if (state->order == NULL || state->rescored == NULL || state->neighbours == NULL) {
-        snprintf(error, error_size, "no memory for the results of %zu queries; use fewer", count);
-        return DM_ERROR_MEMORY;
-    }
-    dm_stored_case_shuffle(state->order, (uint32_t)count, work->seed);
-    return DM_OK;
-}
-
 static int32_t fill(dm_state *state, const dm_case *work, int32_t kind, char *error, size_t error_size) {
-    const uint64_t asked = (uint64_t)work->parameters[PARAMETER_CONCEPTS];
-    const uint64_t concepts = asked == 0 ? work->data.rows : asked;
-    if (concepts < state->k) {
-        snprintf(error, error_size, "k is %u and there are %llu concepts; lower k or give more data", state->k,
-                 (unsigned long long)concepts);
-        return DM_ERROR_ARGUMENT;
-    }
-    int32_t status = dm_stored_case_create(work, concepts, kind, &state->material, &state->stored, error, error_size);
+    const uint32_t k = (uint32_t)work->parameters[PARAMETER_K];
+    uint64_t concepts = 0;
+    int32_t status = dm_lookup_concepts(work, work->parameters[PARAMETER_CONCEPTS], k, &concepts, error, error_size);
     if (status == DM_OK) {
-        status = dm_exact_create(state->variant, &state->stored.rows, work->placement, &state->memory, &state->index, error,
-                                 error_size);
+        status = dm_stored_case_create(work, concepts, kind, &state->material, &state->stored, error, error_size);
+    }
+    if (status == DM_OK) {
+        status = dm_exact_create(state->variant, &state->stored.rows, DM_SIMILARITY_COSINE, work->placement, &state->memory,
+                                 &state->index, error, error_size);
     }
     if (status == DM_OK) {
         status = dm_exact_scratch_create(state->index, &state->memory, &state->scratch, error, error_size);
     }
-    return status == DM_OK ? make_material(state, work, error, error_size) : status;
+    return status == DM_OK
+               ? dm_lookup_queries_create(work, k, &state->material, &state->queries, error, error_size)
+               : status;
 }
 
 static int32_t setup(const dm_case *work, const dm_exact_variant *variant, int32_t kind, dm_state **state, char *error,
@@ -92,7 +72,6 @@ static int32_t setup(const dm_case *work, const dm_exact_variant *variant, int32
         return DM_ERROR_MEMORY;
     }
     made->variant = variant;
-    made->k = (uint32_t)work->parameters[PARAMETER_K];
     int32_t status = fill(made, work, kind, error, error_size);
     if (status != DM_OK) {
         teardown(made);
@@ -102,38 +81,28 @@ static int32_t setup(const dm_case *work, const dm_exact_variant *variant, int32
     return DM_OK;
 }
 
-static inline uint32_t take_query(dm_state *state) {
-    uint32_t query = state->order[state->next];
-    state->next = state->next + 1 < state->queries.rows ? state->next + 1 : 0;
-    return query;
-}
-
-/* One operation. Returns the checksum with the neighbours, in their order, added. */
+/* One operation. */
 static inline uint64_t look_up(dm_state *state, uint32_t query, uint64_t checksum) {
     dm_neighbour found[DM_EXACT_K_MAX];
-    uint32_t *rows = state->neighbours + (size_t)query * state->k;
-    uint32_t count = dm_exact_search(state->index, state->scratch, state->queries.values + query * state->queries.stride,
-                                     state->k, found);
-    for (uint32_t i = 0; i < count; i++) {
-        rows[i] = dm_stored_case_data_row(&state->stored, found[i].row);
-        checksum = (checksum ^ rows[i]) * UINT64_C(0x100000001b3); /* FNV-1a, a row number at a time */
-    }
-    state->rescored[query] = dm_exact_rescored(state->scratch);
-    return checksum;
+    uint32_t count = dm_exact_search(state->index, state->scratch, dm_lookup_queries_at(&state->queries, query),
+                                     state->queries.k, found);
+    state->queries.compared[query] = state->stored.rows.count;
+    state->queries.rescored[query] = dm_exact_rescored(state->scratch);
+    return dm_lookup_queries_keep(&state->queries, &state->stored, query, found, count, checksum);
 }
 
 static uint64_t run(dm_state *state, uint64_t iterations) {
-    uint64_t checksum = UINT64_C(0xcbf29ce484222325);
+    uint64_t checksum = DM_LOOKUP_CHECKSUM;
     for (uint64_t i = 0; i < iterations; i++) {
-        checksum = look_up(state, take_query(state), checksum);
+        checksum = look_up(state, dm_lookup_queries_take(&state->queries), checksum);
     }
     return checksum;
 }
 
 static uint64_t run_each(dm_state *state, uint64_t iterations, dm_recorder *recorder) {
-    uint64_t checksum = UINT64_C(0xcbf29ce484222325);
+    uint64_t checksum = DM_LOOKUP_CHECKSUM;
     for (uint64_t i = 0; i < iterations; i++) {
-        uint32_t query = take_query(state);
+        uint32_t query = dm_lookup_queries_take(&state->queries);
         uint64_t begin = recorder->now();
         checksum = look_up(state, query, checksum);
         recorder->record(recorder, query, recorder->now() - begin);
@@ -141,24 +110,12 @@ static uint64_t run_each(dm_state *state, uint64_t iterations, dm_recorder *reco
     return checksum;
 }
 
-/* Mean over all queries; NaN until each was searched once. Does not depend on how often. */
-static double mean_rescored(const dm_state *state) {
-    uint64_t sum = 0;
-    for (uint64_t query = 0; query < state->queries.rows; query++) {
-        if (state->rescored[query] == 0) {
-            return NAN;
-        }
-        sum += state->rescored[query];
-    }
-    return (double)sum / (double)state->queries.rows;
-}
-
 enum { METRIC_POPULATION, METRIC_FLOPS, METRIC_BYTES, METRIC_SET, METRIC_MEMORY, METRIC_RESCORED, METRIC_COUNT };
 
 static int32_t read_metrics(dm_state *state, double *values, size_t count) {
     const double rows = (double)state->stored.rows.count;
     const double dim = (double)state->stored.rows.dim;
-    const double rescored = mean_rescored(state);
+    const double rescored = dm_lookup_queries_mean(&state->queries, state->queries.rescored);
     double all[METRIC_COUNT];
     all[METRIC_POPULATION] = (double)state->stored.population;
     all[METRIC_RESCORED] = rescored;
@@ -179,11 +136,7 @@ static int32_t read_metrics(dm_state *state, double *values, size_t count) {
 }
 
 static int32_t read_output(dm_state *state, double *values, size_t count, size_t *needed) {
-    *needed = (size_t)state->queries.rows * state->k;
-    for (size_t i = 0; i < count && i < *needed; i++) {
-        values[i] = (double)state->neighbours[i];
-    }
-    return DM_OK;
+    return dm_lookup_queries_read(&state->queries, values, count, needed);
 }
 
 static const dm_parameter parameters[] = {

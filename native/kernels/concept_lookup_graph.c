@@ -5,14 +5,12 @@
  * a parameter that a scan has no use for, `ef`, and an answer that is right only in part: recall is measured. The
  * graph is built once per build and case (`prepare`), not in every worker; one that is set up without a prepared file
  * builds its own. */
-#include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "index/graph.h"
 #include "kernels/kernels.h"
+#include "kernels/lookup_queries.h"
 #include "kernels/stored_case.h"
 #include "simd/codes.h"
 #include "simd/isa.h"
@@ -28,14 +26,8 @@ struct dm_state {
     const dm_graph_variant *variant;
     dm_graph *graph;
     dm_graph_scratch *scratch;
-    dm_matrix queries;
-    uint32_t k;
     uint32_t ef;
-    uint32_t *order;      /* every query once */
-    uint32_t next;        /* place in it */
-    uint32_t *neighbours; /* k rows of case.data per query, in the order of the queries */
-    uint32_t *compared;   /* codes compared per query; 0: not searched yet */
-    uint32_t *rescored;
+    dm_lookup_queries queries;
 };
 
 static void teardown(dm_state *state) {
@@ -45,10 +37,7 @@ static void teardown(dm_state *state) {
     dm_graph_scratch_destroy(state->scratch, &state->memory);
     dm_graph_destroy(state->graph, &state->memory);
     dm_stored_case_destroy(&state->stored, &state->material);
-    dm_memory_free(&state->material, state->order);
-    dm_memory_free(&state->material, state->neighbours);
-    dm_memory_free(&state->material, state->compared);
-    dm_memory_free(&state->material, state->rescored);
+    dm_lookup_queries_destroy(&state->queries, &state->material);
     dm_memory own = {0}; /* an account in the struct cannot outlive it */
     dm_memory_free(&own, state);
 }
@@ -72,14 +61,12 @@ static int32_t build(dm_state *state, const dm_case *work, char *error, size_t e
 
 /* The store, and the graph over its concepts. */
 static int32_t fill(dm_state *state, const dm_case *work, int32_t kind, char *error, size_t error_size) {
-    const uint64_t asked = (uint64_t)work->parameters[PARAMETER_CONCEPTS];
-    const uint64_t concepts = asked == 0 ? work->data.rows : asked;
-    if (concepts < state->k) {
-        snprintf(error, error_size, "k is %u and there are %llu concepts; lower k or give more data", state->k,
-                 (unsigned long long)concepts);
-        return DM_ERROR_ARGUMENT;
+    uint64_t concepts = 0;
+    int32_t status = dm_lookup_concepts(work, work->parameters[PARAMETER_CONCEPTS],
+                                        (uint32_t)work->parameters[PARAMETER_K], &concepts, error, error_size);
+    if (status == DM_OK) {
+        status = dm_stored_case_create(work, concepts, kind, &state->material, &state->stored, error, error_size);
     }
-    int32_t status = dm_stored_case_create(work, concepts, kind, &state->material, &state->stored, error, error_size);
     if (status == DM_OK) {
         status = work->prepared == NULL
                      ? build(state, work, error, error_size)
@@ -93,21 +80,6 @@ static int32_t fill(dm_state *state, const dm_case *work, int32_t kind, char *er
     }
     return status == DM_OK ? dm_graph_scratch_create(state->graph, &state->memory, &state->scratch, error, error_size)
                            : status;
-}
-
-static int32_t make_material(dm_state *state, const dm_case *work, char *error, size_t error_size) {
-    const size_t count = (size_t)work->queries.rows;
-    state->queries = work->queries;
-    state->order = dm_memory_allocate(&state->material, count * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    state->compared = dm_memory_allocate(&state->material, count * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    state->rescored = dm_memory_allocate(&state->material, count * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    state->neighbours = dm_memory_allocate(&state->material, count * state->k * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    if (state->order == NULL || state->compared == NULL || state->rescored == NULL || state->neighbours == NULL) {
-        snprintf(error, error_size, "no memory for the results of %zu queries; use fewer", count);
-        return DM_ERROR_MEMORY;
-    }
-    dm_stored_case_shuffle(state->order, (uint32_t)count, work->seed);
-    return DM_OK;
 }
 
 static int32_t make_state(const dm_case *work, const dm_graph_variant *variant, int32_t kind, dm_state **state, char *error,
@@ -124,7 +96,6 @@ static int32_t make_state(const dm_case *work, const dm_graph_variant *variant, 
         return DM_ERROR_MEMORY;
     }
     made->variant = variant;
-    made->k = (uint32_t)work->parameters[PARAMETER_K];
     made->ef = (uint32_t)work->parameters[PARAMETER_EF];
     int32_t status = fill(made, work, kind, error, error_size);
     if (status != DM_OK) {
@@ -139,7 +110,8 @@ static int32_t setup(const dm_case *work, const dm_graph_variant *variant, int32
                      size_t error_size) {
     int32_t status = make_state(work, variant, kind, state, error, error_size);
     if (status == DM_OK) {
-        status = make_material(*state, work, error, error_size);
+        status = dm_lookup_queries_create(work, (uint32_t)work->parameters[PARAMETER_K], &(*state)->material,
+                                          &(*state)->queries, error, error_size);
     }
     if (status != DM_OK) {
         teardown(*state);
@@ -149,23 +121,6 @@ static int32_t setup(const dm_case *work, const dm_graph_variant *variant, int32
 }
 
 /* --- preparing ---------------------------------------------------------------------------------------------------- */
-
-static int32_t write_file(const char *path, const uint8_t *bytes, size_t size, char *error, size_t error_size) {
-    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    size_t written = 0;
-    while (file >= 0 && written < size) {
-        ssize_t part = write(file, bytes + written, size - written);
-        if (part <= 0) {
-            break;
-        }
-        written += (size_t)part;
-    }
-    if (file < 0 || (close(file) != 0) | (written < size)) {
-        snprintf(error, error_size, "%s: cannot write %zu bytes there; make room or choose another cache folder", path, size);
-        return DM_ERROR_IO;
-    }
-    return DM_OK;
-}
 
 /* Every variant makes the same graph; the machine's best makes it soonest. The twin's rows are the same, so is its
  * graph. */
@@ -184,7 +139,7 @@ static int32_t prepare(const dm_case *work, const char *path, char *error, size_
         status = DM_ERROR_MEMORY;
     } else {
         dm_graph_write_image(state->graph, state->scratch, image);
-        status = write_file(path, image, size, error, error_size);
+        status = dm_lookup_write_file(path, image, size, error, error_size);
     }
     dm_memory_free(&state->memory, image);
     teardown(state);
@@ -193,39 +148,28 @@ static int32_t prepare(const dm_case *work, const char *path, char *error, size_
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
 
-static inline uint32_t take_query(dm_state *state) {
-    uint32_t query = state->order[state->next];
-    state->next = state->next + 1 < state->queries.rows ? state->next + 1 : 0;
-    return query;
-}
-
-/* One operation. Returns the checksum with the neighbours, in their order, added. */
+/* One operation. */
 static inline uint64_t look_up(dm_state *state, uint32_t query, uint64_t checksum) {
     dm_neighbour found[DM_GRAPH_K_MAX];
-    uint32_t *rows = state->neighbours + (size_t)query * state->k;
-    uint32_t count = dm_graph_search(state->graph, state->scratch, state->queries.values + query * state->queries.stride,
-                                     state->k, state->ef, found);
-    for (uint32_t i = 0; i < count; i++) {
-        rows[i] = dm_stored_case_data_row(&state->stored, found[i].row);
-        checksum = (checksum ^ rows[i]) * UINT64_C(0x100000001b3); /* FNV-1a, a row number at a time */
-    }
-    state->compared[query] = dm_graph_compared(state->scratch);
-    state->rescored[query] = dm_graph_rescored(state->scratch);
-    return checksum;
+    uint32_t count = dm_graph_search(state->graph, state->scratch, dm_lookup_queries_at(&state->queries, query),
+                                     state->queries.k, state->ef, found);
+    state->queries.compared[query] = dm_graph_compared(state->scratch);
+    state->queries.rescored[query] = dm_graph_rescored(state->scratch);
+    return dm_lookup_queries_keep(&state->queries, &state->stored, query, found, count, checksum);
 }
 
 static uint64_t run(dm_state *state, uint64_t iterations) {
-    uint64_t checksum = UINT64_C(0xcbf29ce484222325);
+    uint64_t checksum = DM_LOOKUP_CHECKSUM;
     for (uint64_t i = 0; i < iterations; i++) {
-        checksum = look_up(state, take_query(state), checksum);
+        checksum = look_up(state, dm_lookup_queries_take(&state->queries), checksum);
     }
     return checksum;
 }
 
 static uint64_t run_each(dm_state *state, uint64_t iterations, dm_recorder *recorder) {
-    uint64_t checksum = UINT64_C(0xcbf29ce484222325);
+    uint64_t checksum = DM_LOOKUP_CHECKSUM;
     for (uint64_t i = 0; i < iterations; i++) {
-        uint32_t query = take_query(state);
+        uint32_t query = dm_lookup_queries_take(&state->queries);
         uint64_t begin = recorder->now();
         checksum = look_up(state, query, checksum);
         recorder->record(recorder, query, recorder->now() - begin);
@@ -233,25 +177,13 @@ static uint64_t run_each(dm_state *state, uint64_t iterations, dm_recorder *reco
     return checksum;
 }
 
-/* Mean over all queries; NaN until each was searched once. Does not depend on how often. */
-static double mean_of(const dm_state *state, const uint32_t *counts) {
-    uint64_t sum = 0;
-    for (uint64_t query = 0; query < state->queries.rows; query++) {
-        if (state->compared[query] == 0) {
-            return NAN;
-        }
-        sum += counts[query];
-    }
-    return (double)sum / (double)state->queries.rows;
-}
-
 enum { METRIC_POPULATION, METRIC_BYTES, METRIC_MEMORY, METRIC_INDEX, METRIC_COMPARED, METRIC_RESCORED, METRIC_COUNT };
 
 static int32_t read_metrics(dm_state *state, double *values, size_t count) {
     const double dim = (double)state->stored.rows.dim;
     const double code = (double)dm_code_stride(state->stored.rows.dim) + sizeof(float);
-    const double compared = mean_of(state, state->compared);
-    const double rescored = mean_of(state, state->rescored);
+    const double compared = dm_lookup_queries_mean(&state->queries, state->queries.compared);
+    const double rescored = dm_lookup_queries_mean(&state->queries, state->queries.rescored);
     const double index = (double)dm_memory_bytes(&state->memory);
     double all[METRIC_COUNT];
     all[METRIC_POPULATION] = (double)state->stored.population;
@@ -265,11 +197,7 @@ static int32_t read_metrics(dm_state *state, double *values, size_t count) {
 }
 
 static int32_t read_output(dm_state *state, double *values, size_t count, size_t *needed) {
-    *needed = (size_t)state->queries.rows * state->k;
-    for (size_t i = 0; i < count && i < *needed; i++) {
-        values[i] = (double)state->neighbours[i];
-    }
-    return DM_OK;
+    return dm_lookup_queries_read(&state->queries, values, count, needed);
 }
 
 /* --- the rows of the table ---------------------------------------------------------------------------------------- */

@@ -23,6 +23,8 @@ extern const dm_kernel *const dm_concept_lookup_kernels[];
 extern const size_t dm_concept_lookup_kernel_count;
 extern const dm_kernel *const dm_concept_lookup_graph_kernels[];
 extern const size_t dm_concept_lookup_graph_kernel_count;
+extern const dm_kernel *const dm_concept_lookup_at_recall_kernels[];
+extern const size_t dm_concept_lookup_at_recall_kernel_count;
 extern const dm_kernel *const dm_concept_lookup_batch_kernels[];
 extern const size_t dm_concept_lookup_batch_kernel_count;
 extern const dm_kernel *const dm_activation_kernels[];

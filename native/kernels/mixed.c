@@ -110,8 +110,8 @@ static int32_t make_window(dm_state *state, uint32_t dim, uint32_t window, char 
 static int32_t fill(dm_state *state, const dm_case *work, int32_t kind, char *error, size_t error_size) {
     int32_t status = dm_stored_case_create(work, state->concepts, kind, &state->material, &state->stored, error, error_size);
     if (status == DM_OK) {
-        status = dm_exact_create(dm_exact_best(), &state->stored.rows, work->placement, &state->memory, &state->index, error,
-                                 error_size);
+        status = dm_exact_create(dm_exact_best(), &state->stored.rows, DM_SIMILARITY_COSINE, work->placement, &state->memory,
+                                 &state->index, error, error_size);
     }
     if (status == DM_OK) {
         status = dm_exact_scratch_create(state->index, &state->memory, &state->scratch, error, error_size);

@@ -21,6 +21,7 @@ static const family families[] = {
     {dm_similarity_kernels, &dm_similarity_kernel_count},
     {dm_concept_lookup_kernels, &dm_concept_lookup_kernel_count},
     {dm_concept_lookup_graph_kernels, &dm_concept_lookup_graph_kernel_count},
+    {dm_concept_lookup_at_recall_kernels, &dm_concept_lookup_at_recall_kernel_count},
     {dm_concept_lookup_batch_kernels, &dm_concept_lookup_batch_kernel_count},
     {dm_activation_kernels, &dm_activation_kernel_count},
     {dm_decay_kernels, &dm_decay_kernel_count},

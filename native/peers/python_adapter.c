@@ -134,9 +134,9 @@ const dm_exact_variant *dm_exact_find(const char *name) {
     return &exact;
 }
 
-int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, size_t placement, dm_memory *account,
-                        dm_exact **index, char *error, size_t error_size) {
-    (void)variant, (void)placement, (void)account;
+int32_t dm_exact_create(const dm_exact_variant *variant, const dm_rows *rows, dm_similarity similarity, size_t placement,
+                        dm_memory *account, dm_exact **index, char *error, size_t error_size) {
+    (void)variant, (void)similarity, (void)placement, (void)account;
     *index = malloc(sizeof(**index));
     if (*index == NULL) {
         snprintf(error, error_size, "no memory for an index");

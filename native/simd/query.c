@@ -4,12 +4,12 @@
 #include <string.h>
 
 const dm_query_variant dm_query_variants[] = {
-    {"scalar", DM_ISA_BASELINE, dm_query_prepare_scalar, dm_query_cosine_scalar},
+    {"scalar", DM_ISA_BASELINE, dm_query_prepare_scalar, dm_query_cosine_scalar, dm_query_product_scalar},
 #if defined(__x86_64__)
-    {"avx2", DM_ISA_AVX2, dm_query_prepare_avx2, dm_query_cosine_avx2},
-    {"avx512", DM_ISA_AVX512, dm_query_prepare_avx512, dm_query_cosine_avx512},
+    {"avx2", DM_ISA_AVX2, dm_query_prepare_avx2, dm_query_cosine_avx2, dm_query_product_avx2},
+    {"avx512", DM_ISA_AVX512, dm_query_prepare_avx512, dm_query_cosine_avx512, dm_query_product_avx512},
 #elif defined(__aarch64__)
-    {"neon", DM_ISA_NEON, dm_query_prepare_neon, dm_query_cosine_neon},
+    {"neon", DM_ISA_NEON, dm_query_prepare_neon, dm_query_cosine_neon, dm_query_product_neon},
 #endif
 };
 const size_t dm_query_variant_count = sizeof(dm_query_variants) / sizeof(dm_query_variants[0]);

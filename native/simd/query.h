@@ -1,9 +1,10 @@
-/* query.h: a query made ready for the scans, and its cosine with one row to double precision.
+/* query.h: a query made ready for the scans, and its cosine and dot product with one row to double precision.
  *
- * That cosine is what "exact" means in this library: dot(q, x) / sqrt(dot(q, q) dot(x, x)), each dot product summed in
- * double by 16 lanes (element i goes to lane i mod 16) that are then added pairwise. A product of two float32 is exact in
- * double, so a fused multiply-add and a product followed by a sum round alike: every variant returns the same bits, and an
- * exact search returns the same neighbours by whichever scan it found its candidates. Equal vectors give exactly 1. */
+ * They are what "exact" means in this library: dot(q, x) / sqrt(dot(q, q) dot(x, x)) and dot(q, x), each dot product
+ * summed in double by 16 lanes (element i goes to lane i mod 16) that are then added pairwise. A product of two float32
+ * is exact in double, so a fused multiply-add and a product followed by a sum round alike: every variant returns the
+ * same bits, and an exact search returns the same neighbours by whichever scan it found its candidates. Equal vectors
+ * have a cosine of exactly 1. */
 #ifndef DUALMEM_SIMD_QUERY_H
 #define DUALMEM_SIMD_QUERY_H
 
@@ -30,9 +31,11 @@ typedef struct dm_query_variant {
     dm_isa isa;
     /* Fills squared_norm, wide and unit. values: query->dim finite floats at any address. */
     void (*prepare)(dm_query *query, const float *values);
-    /* The cosine with a row (64-byte aligned, padded), not clamped: rounding may leave it 1e-15 beyond 1. 0 if the row or
-     * the query is zero. */
+    /* The cosine with a row (64-byte aligned, padded), not clamped: rounding may leave it 1e-15 beyond 1. 0 if the
+     * row or the query is zero. */
     double (*cosine)(const dm_query *query, const float *row);
+    /* The dot product with a row, none counted as zero. Nothing overflows: 4096 FLT_MAX^2 < 1e81. */
+    double (*product)(const dm_query *query, const float *row);
 } dm_query_variant;
 
 /* The first row is the reference; the last one that runs is the best. */
@@ -54,5 +57,9 @@ double dm_query_cosine_scalar(const dm_query *query, const float *row);
 double dm_query_cosine_avx2(const dm_query *query, const float *row);
 double dm_query_cosine_avx512(const dm_query *query, const float *row);
 double dm_query_cosine_neon(const dm_query *query, const float *row);
+double dm_query_product_scalar(const dm_query *query, const float *row);
+double dm_query_product_avx2(const dm_query *query, const float *row);
+double dm_query_product_avx512(const dm_query *query, const float *row);
+double dm_query_product_neon(const dm_query *query, const float *row);
 
 #endif

@@ -1,4 +1,5 @@
-/* query_avx2.c: 16 lanes are four vectors of doubles; see query.h for why the bits equal those of the scalar variant. */
+/* query_avx2.c: 16 lanes are four vectors of doubles; see query.h for why the bits equal those of the scalar
+ * variant. */
 #include "simd/query.h"
 
 #if defined(__AVX2__)
@@ -65,6 +66,21 @@ double dm_query_cosine_avx2(const dm_query *query, const float *row) {
     }
     double product = sum_lanes(squares) * query->squared_norm;
     return product > 0.0 ? sum_lanes(dots) / sqrt(product) : 0.0;
+}
+
+double dm_query_product_avx2(const dm_query *query, const float *row) {
+    const size_t padded = dm_padded_dim(query->dim);
+    __m256d dots[VECTORS];
+    for (int v = 0; v < VECTORS; v++) {
+        dots[v] = _mm256_setzero_pd();
+    }
+    for (size_t i = 0; i < padded; i += LANES) {
+        for (int v = 0; v < VECTORS; v++) {
+            __m256d values = _mm256_cvtps_pd(_mm_load_ps(row + i + 4 * (size_t)v));
+            dots[v] = _mm256_fmadd_pd(values, _mm256_load_pd(query->wide + i + 4 * (size_t)v), dots[v]);
+        }
+    }
+    return sum_lanes(dots);
 }
 
 #endif

@@ -1,4 +1,5 @@
-/* query_avx512.c: 16 lanes are two vectors of doubles; see query.h for why the bits equal those of the scalar variant. */
+/* query_avx512.c: 16 lanes are two vectors of doubles; see query.h for why the bits equal those of the scalar
+ * variant. */
 #include "simd/query.h"
 
 #include <float.h>
@@ -68,6 +69,16 @@ double dm_query_cosine_avx512(const dm_query *query, const float *row) {
     }
     double product = sum_lanes(squares) * query->squared_norm;
     return product > 0.0 ? sum_lanes(dots) / sqrt(product) : 0.0;
+}
+
+double dm_query_product_avx512(const dm_query *query, const float *row) {
+    const size_t padded = dm_padded_dim(query->dim);
+    lanes dots = zero_lanes();
+    for (size_t i = 0; i < padded; i += LANES) {
+        lanes values = {dm_widen(_mm256_load_ps(row + i)), dm_widen(_mm256_load_ps(row + i + 8))};
+        dots = multiply_add(values, load_lanes(query->wide + i), dots);
+    }
+    return sum_lanes(dots);
 }
 
 #endif

@@ -1,4 +1,5 @@
-/* query_neon.c: 16 lanes are eight vectors of two doubles; see query.h for why the bits equal those of the scalar variant. */
+/* query_neon.c: 16 lanes are eight vectors of two doubles; see query.h for why the bits equal those of the scalar
+ * variant. */
 #include "simd/query.h"
 
 #if defined(__aarch64__)
@@ -82,6 +83,20 @@ double dm_query_cosine_neon(const dm_query *query, const float *row) {
     }
     double product = sum_lanes(squares) * query->squared_norm;
     return product > 0.0 ? sum_lanes(dots) / sqrt(product) : 0.0;
+}
+
+double dm_query_product_neon(const dm_query *query, const float *row) {
+    const size_t padded = dm_padded_dim(query->dim);
+    float64x2_t dots[VECTORS];
+    clear_lanes(dots);
+    for (size_t i = 0; i < padded; i += LANES) {
+        float64x2_t values[VECTORS];
+        widen(row + i, values);
+        for (int v = 0; v < VECTORS; v++) {
+            dots[v] = vfmaq_f64(dots[v], values[v], vld1q_f64(query->wide + i + 2 * (size_t)v));
+        }
+    }
+    return sum_lanes(dots);
 }
 
 #endif

@@ -44,3 +44,12 @@ double dm_query_cosine_scalar(const dm_query *query, const float *row) {
     double product = sum_lanes(squares) * query->squared_norm;
     return product > 0.0 ? sum_lanes(dots) / sqrt(product) : 0.0;
 }
+
+double dm_query_product_scalar(const dm_query *query, const float *row) {
+    double dots[LANES] = {0.0};
+    for (uint32_t i = 0; i < query->dim; i++) {
+        double value = (double)row[i];
+        dots[i % LANES] += value * query->wide[i];
+    }
+    return sum_lanes(dots);
+}

@@ -163,6 +163,11 @@ const void *dm_memory_map_file(int descriptor, size_t size) {
     return bytes == MAP_FAILED ? NULL : bytes;
 }
 
+void *dm_memory_map_copy(int descriptor, size_t size) {
+    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, descriptor, 0);
+    return bytes == MAP_FAILED ? NULL : bytes;
+}
+
 void dm_memory_unmap_file(const void *pointer, size_t size) {
     if (pointer != NULL) {
         (void)munmap((void *)(uintptr_t)pointer, size);

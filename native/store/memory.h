@@ -45,6 +45,9 @@ size_t dm_memory_pages(const void *pointer, size_t offset, size_t size, void **f
 const void *dm_memory_map_file(int descriptor, size_t size);
 void dm_memory_unmap_file(const void *pointer, size_t size);
 
+/* The same, writable, copy-on-write: what is written there never reaches the file. Pages are small ones. */
+void *dm_memory_map_copy(int descriptor, size_t size);
+
 /* Puts `size` bytes of a file, from `offset` on, in the place of the first ones of a block of 2 MiB and more, copy-on-write: what is
  * written there never reaches the file. Done for whole pages only; *mapped tells for how many bytes, 0 where the addresses
  * do not allow it. The account does not change. 0: the system refused, and the block can only be freed. */

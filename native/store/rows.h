@@ -81,6 +81,11 @@ static inline uint32_t dm_rows_acquire(const dm_rows_table *table, uint32_t inde
     }
 }
 
+/* One more reference to a row that the caller holds. */
+static inline void dm_rows_hold(const dm_rows_table *table, uint32_t row) {
+    atomic_fetch_add_explicit(&table->references[row], 1, memory_order_relaxed);
+}
+
 static inline void dm_rows_release(const dm_rows_table *table, uint32_t row) {
     atomic_fetch_sub_explicit(&table->references[row], 1, memory_order_release);
 }

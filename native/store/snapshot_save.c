@@ -4,15 +4,11 @@
  * and no version is older than a list of associations. Each list is kept no longer than it takes to write it: what a save needs
  * besides the store is a buffer and four bytes per concept. */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "store/snapshot.h"
 #include "store/store.h"
+#include "store/whole_file.h"
 
 #include "store/poison.h"
 
@@ -21,8 +17,7 @@ enum { PIECE = 256 * 1024 };
 
 typedef struct saver {
     dm_store *store;
-    int descriptor;
-    int failure; /* the first errno; ENOMEM also for memory of our own */
+    dm_whole_file file; /* its failure is ENOMEM also for memory of our own */
     uint64_t offset;
     uint32_t crc;
     size_t filled;
@@ -37,23 +32,9 @@ typedef struct saver {
 
 /* --- output ------------------------------------------------------------------------------------------------------- */
 
-static void write_at(saver *state, const void *bytes, size_t size, uint64_t offset) {
-    const unsigned char *at = bytes;
-    while (size > 0 && state->failure == 0) {
-        ssize_t written = pwrite(state->descriptor, at, size, (off_t)offset);
-        if (written > 0) {
-            at += written;
-            size -= (size_t)written;
-            offset += (uint64_t)written;
-        } else if (written == 0 || errno != EINTR) {
-            state->failure = written == 0 ? ENOSPC : errno;
-        }
-    }
-}
-
 static void put_piece(saver *state, const void *bytes, size_t size) {
     state->crc = state->checksum.variant->update(&state->checksum.tables, state->crc, bytes, size);
-    write_at(state, bytes, size, state->offset);
+    dm_whole_file_write(&state->file, bytes, size, state->offset);
     state->offset += size;
 }
 
@@ -90,7 +71,7 @@ static int make_room(saver *state, uint32_t count) {
     state->edges = dm_memory_allocate(&state->memory, state->edge_capacity * sizeof(dm_edge), DM_CACHE_LINE, 0);
     if (state->edges == NULL) {
         state->edge_capacity = 0;
-        state->failure = ENOMEM;
+        state->file.failure = ENOMEM;
         return 0;
     }
     return 1;
@@ -156,7 +137,7 @@ static uint32_t read_associations(saver *state, uint32_t slot) {
 }
 
 static void put_associations_of_type(saver *state, const dm_rows_table *table, int is_concept) {
-    for (uint32_t index = 0; index < table->index_count && state->failure == 0; index++) {
+    for (uint32_t index = 0; index < table->index_count && state->file.failure == 0; index++) {
         if (dm_rows_find(table, index) == DM_ROW_NONE) {
             continue;
         }
@@ -199,7 +180,7 @@ static void put_bindings(saver *state) {
     const dm_rows_table *table = &state->store->concepts;
     dm_snapshot_section *section = &state->header.sections[DM_SNAPSHOT_BINDINGS];
     begin_section(state, DM_SNAPSHOT_BINDINGS);
-    for (uint32_t index = 0; index < table->index_count && state->failure == 0; index++) {
+    for (uint32_t index = 0; index < table->index_count && state->file.failure == 0; index++) {
         if (dm_rows_find(table, index) == DM_ROW_NONE) {
             continue;
         }
@@ -289,7 +270,7 @@ static void put_store(saver *state) {
     state->buffer = dm_memory_allocate(&state->memory, PIECE, DM_CACHE_LINE, 0);
     state->versions = dm_memory_allocate(&state->memory, store->concepts.index_count * sizeof(uint32_t), DM_CACHE_LINE, 0);
     if (state->buffer == NULL || state->versions == NULL) {
-        state->failure = ENOMEM;
+        state->file.failure = ENOMEM;
         return;
     }
     dm_snapshot_lay_out(header);
@@ -302,75 +283,14 @@ static void put_store(saver *state) {
     put_rows(state, DM_SNAPSHOT_EPISODE_ROWS, &store->episodes);
     put_rows(state, DM_SNAPSHOT_CONCEPT_ROWS, &store->concepts);
     header->crc = dm_snapshot_header_crc(&state->checksum, header);
-    write_at(state, header, sizeof(*header), 0);
-    /* Where the last sections are empty, nothing was written up to the end. */
-    if (state->failure == 0 && ftruncate(state->descriptor, (off_t)header->file_size) != 0) {
-        state->failure = errno;
-    }
-}
-
-/* --- the file ------------------------------------------------------------------------------------------------------ */
-
-/* A new file beside `path`. Its name is tried until nobody else has it, so two savers never share one. -1: see errno. */
-static int open_temporary(const char *path, char name[PATH_MAX]) {
-    enum { TRIES = 1000 };
-    for (unsigned number = 0; number < TRIES; number++) {
-        int length = snprintf(name, PATH_MAX, "%s.%ld.%u.tmp", path, (long)getpid(), number);
-        if (length < 0 || length >= PATH_MAX) {
-            errno = ENAMETOOLONG;
-            return -1;
-        }
-        int descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (descriptor >= 0 || errno != EEXIST) {
-            return descriptor;
-        }
-    }
-    errno = EEXIST;
-    return -1;
-}
-
-/* The name in the folder, too, is to survive a power cut. Not every file system can promise it, and the new file is in its place
- * already: so no failure. */
-static void flush_folder(char name[PATH_MAX]) {
-    char *slash = strrchr(name, '/');
-    if (slash == NULL) {
-        name[0] = '.';
-        name[1] = '\0';
-    } else {
-        slash[slash == name ? 1 : 0] = '\0';
-    }
-    int folder = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder >= 0) {
-        (void)fsync(folder);
-        (void)close(folder);
-    }
-}
-
-/* Flushes and closes the temporary file and gives it its name, or removes it. */
-static void finish(saver *state, char name[PATH_MAX], const char *path) {
-    if (state->failure == 0 && fsync(state->descriptor) != 0) {
-        state->failure = errno;
-    }
-    if (close(state->descriptor) != 0 && state->failure == 0) {
-        state->failure = errno;
-    }
-    if (state->failure == 0 && rename(name, path) != 0) {
-        state->failure = errno;
-    }
-    if (state->failure == 0) {
-        flush_folder(name);
-    } else {
-        (void)unlink(name);
-    }
+    dm_whole_file_write(&state->file, header, sizeof(*header), 0);
+    dm_whole_file_set_size(&state->file, header->file_size); /* where the last sections are empty, nothing was written up to the end */
 }
 
 int32_t dm_store_save(dm_store *store, const char *path, char *error, size_t error_size) {
-    char name[PATH_MAX];
     saver state = {.store = store};
-    state.descriptor = open_temporary(path, name);
-    if (state.descriptor < 0) {
-        state.failure = errno;
-    } else {
+    dm_whole_file_open(&state.file, path);
+    if (state.file.failure == 0) {
         dm_checksum_begin(&state.checksum);
         (void)pthread_mutex_lock(&store->lock);
         put_store(&state);
@@ -378,15 +298,15 @@ int32_t dm_store_save(dm_store *store, const char *path, char *error, size_t err
         dm_memory_free(&state.memory, state.buffer);
         dm_memory_free(&state.memory, state.versions);
         dm_memory_free(&state.memory, state.edges);
-        finish(&state, name, path);
     }
-    if (state.failure == ENOMEM) {
+    const int failure = dm_whole_file_close(&state.file, path);
+    if (failure == ENOMEM) {
         return dm_fail(DM_ERROR_MEMORY, error, error_size, "no memory to save the store; the file is as it was");
     }
-    if (state.failure != 0) {
+    if (failure != 0) {
         char text[64];
         return dm_fail(DM_ERROR_IO, error, error_size, "cannot write %s: %s; an older file there is as it was", path,
-                       strerror_r(state.failure, text, sizeof(text)));
+                       strerror_r(failure, text, sizeof(text)));
     }
     return DM_OK;
 }

@@ -15,6 +15,7 @@
 typedef struct graph_case {
     uint32_t capacity;
     uint32_t dim;
+    dm_similarity by;
     size_t stride;
     float *values;
     float *inverse_norms;
@@ -54,7 +55,8 @@ static inline void graph_case_set_norm(graph_case *made, uint32_t row) {
 
 /* A vector of a mixture: one of `clusters` centres in `inner` dimensions and noise, spread over dim by a fixed random
  * map. */
-static inline void graph_case_draw(test_random *random, uint32_t dim, uint32_t inner, uint32_t clusters, float *values) {
+static inline void graph_case_draw(test_random *random, uint32_t dim, uint32_t inner, uint32_t clusters,
+                                   float *values) {
     double point[64];
     test_random centre = {1000 + test_random_below(random, clusters)};
     for (uint32_t j = 0; j < inner; j++) {
@@ -78,15 +80,33 @@ static inline void graph_case_fill(graph_case *made, test_random *random, uint32
     }
 }
 
+/* Gives the rows norms of a log-normal distribution. */
+static inline void graph_case_vary(graph_case *made, test_random *random, double sigma) {
+    for (uint32_t row = 0; row < made->capacity; row++) {
+        const double norm = exp(sigma * test_random_normal(random));
+        for (uint32_t i = 0; i < made->dim; i++) {
+            float *value = &graph_case_row(made, row)[i];
+            *value = (float)((double)*value * norm * (double)made->inverse_norms[row]);
+        }
+        graph_case_set_norm(made, row);
+    }
+}
+
 /* An empty graph and a scratch. */
 static inline void graph_case_open(graph_case *made, const dm_graph_variant *variant, uint64_t seed) {
     char error[200] = "";
     const dm_rows rows = graph_case_rows(made);
     const dm_graph_options options = {
-        .capacity = made->capacity, .ef_construction = DM_GRAPH_EF_CONSTRUCTION, .seed = seed, .placement = 128};
-    CHECK_STATUS(dm_graph_create(variant, &rows, &options, &made->account, &made->graph, error, sizeof(error)), DM_OK, error);
+        .capacity = made->capacity,
+        .ef_construction = DM_GRAPH_EF_CONSTRUCTION,
+        .seed = seed,
+        .placement = 128,
+        .similarity = made->by};
+    int32_t status = dm_graph_create(variant, &rows, &options, &made->account, &made->graph, error, sizeof(error));
+    CHECK_STATUS(status, DM_OK, error);
     REQUIRE(made->graph != NULL);
-    CHECK_STATUS(dm_graph_scratch_create(made->graph, &made->account, &made->scratch, error, sizeof(error)), DM_OK, error);
+    status = dm_graph_scratch_create(made->graph, &made->account, &made->scratch, error, sizeof(error));
+    CHECK_STATUS(status, DM_OK, error);
     REQUIRE(made->scratch != NULL);
 }
 
@@ -109,9 +129,18 @@ static inline void graph_case_free(graph_case *made) {
     test_guard_free(made->slots);
 }
 
+static inline uint8_t *graph_case_image(const graph_case *made, size_t *size) {
+    *size = dm_graph_image_size(made->graph);
+    uint8_t *image = malloc(*size);
+    REQUIRE(image != NULL);
+    dm_graph_write_image(made->graph, made->scratch, image);
+    return image;
+}
+
 /* --- truth -------------------------------------------------------------------------------------------------------- */
 
-static inline double graph_case_cosine(const graph_case *made, const float *query, uint32_t row) {
+/* In double; an error of an inner product is one of 1e-13 |query| |row| at most. */
+static inline double graph_case_similarity(const graph_case *made, const float *query, uint32_t row) {
     double ab = 0.0;
     double aa = 0.0;
     double bb = 0.0;
@@ -121,26 +150,29 @@ static inline double graph_case_cosine(const graph_case *made, const float *quer
         aa += (double)query[i] * (double)query[i];
         bb += (double)values[i] * (double)values[i];
     }
+    if (made->by == DM_SIMILARITY_INNER_PRODUCT) {
+        return ab;
+    }
     return aa < (double)FLT_MIN || bb < (double)FLT_MIN ? 0.0 : ab / sqrt(aa * bb);
 }
 
-/* The k-th best cosine of the rows in use: whatever reaches it is a right answer, whichever of equal rows it is. */
+/* The k-th best similarity of the rows in use: whatever reaches it is a right answer, whichever of equal rows it is. */
 static inline double graph_case_kth(const graph_case *made, const float *query, uint32_t k) {
-    double best[DM_GRAPH_K_MAX];
+    double best[DM_GRAPH_K_MAX] = {0};
     uint32_t size = 0;
     for (uint32_t row = 0; row < made->capacity; row++) {
         if (made->slots[row] == DM_SLOT_NONE) {
             continue;
         }
-        double cosine = graph_case_cosine(made, query, row);
-        if (size == k && cosine <= best[k - 1]) {
+        double similarity = graph_case_similarity(made, query, row);
+        if (size == k && similarity <= best[k - 1]) {
             continue;
         }
         uint32_t place = size < k ? size++ : k - 1;
-        for (; place > 0 && best[place - 1] < cosine; place--) {
+        for (; place > 0 && best[place - 1] < similarity; place--) {
             best[place] = best[place - 1];
         }
-        best[place] = cosine;
+        best[place] = similarity;
     }
     return size == 0 ? 2.0 : best[size - 1];
 }
@@ -150,6 +182,7 @@ static inline uint32_t graph_case_hits(const graph_case *made, const float *quer
     dm_neighbour *found = test_guard_allocate(k * sizeof(*found), TEST_GUARD_AFTER);
     const uint32_t count = dm_graph_search(made->graph, made->scratch, query, k, ef, found);
     const double kth = graph_case_kth(made, query, k);
+    const double slack = made->by == DM_SIMILARITY_COSINE ? 1e-12 : 1e-12 * fabs(kth);
     uint32_t live = 0;
     uint32_t hits = 0;
     for (uint32_t row = 0; row < made->capacity; row++) {
@@ -161,10 +194,10 @@ static inline uint32_t graph_case_hits(const graph_case *made, const float *quer
         if (!CHECK(found[i].row < made->capacity && made->slots[found[i].row] != DM_SLOT_NONE)) {
             continue;
         }
-        CHECK_NEAR(found[i].cosine, graph_case_cosine(made, query, found[i].row), 1e-12);
-        CHECK(i == 0 || found[i - 1].cosine > found[i].cosine ||
-              (found[i - 1].cosine == found[i].cosine && found[i - 1].row < found[i].row));
-        hits += found[i].cosine >= kth - 1e-12;
+        CHECK_NEAR(found[i].similarity, graph_case_similarity(made, query, found[i].row), 1e-12);
+        CHECK(i == 0 || found[i - 1].similarity > found[i].similarity ||
+              (found[i - 1].similarity == found[i].similarity && found[i - 1].row < found[i].row));
+        hits += found[i].similarity >= kth - slack;
     }
     test_guard_free(found);
     return hits;

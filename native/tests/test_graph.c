@@ -27,7 +27,8 @@ static void test_levels(void) {
         }
         CHECK(chi_square < 23.5); /* 4 degrees of freedom: beyond it once in 10,000 */
     }
-    uint32_t differing = 0; /* two seeds draw apart: they agree as often as chance has it, in (15/16)^2 + (1/16)^2 = 0.883 */
+    /* Two seeds draw apart: they agree as often as chance has it, in (15/16)^2 + (1/16)^2 = 0.883. */
+    uint32_t differing = 0;
     for (uint32_t row = 0; row < 10000; row++) {
         differing += (dm_graph_level_of(1, row) == 0) != (dm_graph_level_of(2, row) == 0);
     }
@@ -36,8 +37,8 @@ static void test_levels(void) {
 
 /* --- choosing ----------------------------------------------------------------------------------------------------- */
 
-/* The cosine that two codes stand for, the second as weights of 7 bits. */
-static double cosine_of_codes(const graph_case *made, uint32_t row, uint32_t base) {
+/* The cosine, or inner product, that two codes stand for, the second as weights of 7 bits. */
+static double similarity_of_codes(const graph_case *made, uint32_t row, uint32_t base) {
     const dm_gathered *from = &made->graph->gathered;
     int64_t dot = 0;
     for (size_t i = 0; i < from->stride; i++) {
@@ -48,23 +49,24 @@ static double cosine_of_codes(const graph_case *made, uint32_t row, uint32_t bas
     return (double)dot * 2.0 * (double)made->graph->scales[base] * (double)made->graph->scales[row];
 }
 
-/* Algorithm 4 of the paper, written anew: best first; one is kept if it is closer to the node than to all kept before. */
-static uint32_t choose_by_force(const graph_case *made, uint32_t node, const uint32_t *rows, uint32_t count, uint32_t most,
-                                uint32_t *kept) {
+/* Algorithm 4 of the paper, written anew: best first; one is kept if it is closer to the node than to all kept
+ * before. */
+static uint32_t choose_by_force(const graph_case *made, uint32_t node, const uint32_t *rows, uint32_t count,
+                                uint32_t most, uint32_t *kept) {
     uint8_t taken[64] = {0};
     uint32_t size = 0;
     for (uint32_t turn = 0; turn < count && size < most; turn++) {
         uint32_t best = UINT32_MAX;
         for (uint32_t i = 0; i < count; i++) {
-            if (!taken[i] && (best == UINT32_MAX ||
-                              cosine_of_codes(made, rows[i], node) > cosine_of_codes(made, rows[best], node))) {
+            if (!taken[i] && (best == UINT32_MAX || similarity_of_codes(made, rows[i], node) >
+                                                        similarity_of_codes(made, rows[best], node))) {
                 best = i;
             }
         }
         taken[best] = 1;
         int is_kept = 1;
         for (uint32_t j = 0; j < size; j++) {
-            is_kept &= cosine_of_codes(made, rows[best], kept[j]) < cosine_of_codes(made, rows[best], node);
+            is_kept &= similarity_of_codes(made, rows[best], kept[j]) < similarity_of_codes(made, rows[best], node);
         }
         if (is_kept) {
             kept[size++] = rows[best];
@@ -73,11 +75,15 @@ static uint32_t choose_by_force(const graph_case *made, uint32_t node, const uin
     return size;
 }
 
-static void test_choosing(void) {
+static void test_choosing(dm_similarity by) {
     graph_case made = graph_case_make(600, 48);
     test_random random = {11};
+    made.by = by;
     uint32_t least = UINT32_MAX;
     graph_case_fill(&made, &random, 6, 3);
+    if (by == DM_SIMILARITY_INNER_PRODUCT) {
+        graph_case_vary(&made, &random, 0.7);
+    }
     graph_case_open(&made, dm_graph_best(), 4);
     graph_case_build(&made, NULL);
     for (uint32_t trial = 0; trial < 200; trial++) {
@@ -90,7 +96,7 @@ static void test_choosing(void) {
         }
         const uint32_t most = 1 + trial % 32;
         dm_graph_rank(made.graph, made.scratch, node, 1, rows, 60); /* level 1: no links of the tree */
-        uint32_t size = dm_graph_choose(made.graph, made.scratch, 60, most, chosen);
+        uint32_t size = dm_graph_choose(made.graph, made.scratch, node, 60, most, chosen);
         CHECK_EQUAL(size, choose_by_force(&made, node, rows, 60, most, expected));
         for (uint32_t i = 0; i < size; i++) {
             CHECK_EQUAL(chosen[i], expected[i]);
@@ -117,8 +123,8 @@ static void test_new_list(void) {
         CHECK(count <= 16);
         for (uint32_t i = 0; i < count; i++) {
             for (uint32_t j = 0; j < i; j++) {
-                CHECK(graph_case_cosine(&made, graph_case_row(&made, rows[j]), rows[i]) <
-                      graph_case_cosine(&made, graph_case_row(&made, 179), rows[i]) + 0.02);
+                CHECK(graph_case_similarity(&made, graph_case_row(&made, rows[j]), rows[i]) <
+                      graph_case_similarity(&made, graph_case_row(&made, 179), rows[i]) + 0.02);
             }
         }
         links += count;
@@ -170,7 +176,7 @@ static void test_descent(void) {
         uint32_t rows[DM_GRAPH_M0];
         uint32_t count = dm_graph_list(made.graph, begin, 1, rows);
         for (uint32_t j = 0; j < count; j++) {
-            CHECK(graph_case_cosine(&made, query, rows[j]) < graph_case_cosine(&made, query, begin) + 0.02);
+            CHECK(graph_case_similarity(&made, query, rows[j]) < graph_case_similarity(&made, query, begin) + 0.02);
         }
         moved += begin != (uint32_t)entry;
     }
@@ -202,14 +208,6 @@ static void test_near_ties(void) {
 
 /* --- the same from everywhere ------------------------------------------------------------------------------------- */
 
-static uint8_t *take_image(const graph_case *made, size_t *size) {
-    *size = dm_graph_image_size(made->graph);
-    uint8_t *image = malloc(*size);
-    REQUIRE(image != NULL);
-    dm_graph_write_image(made->graph, made->scratch, image);
-    return image;
-}
-
 /* The scalar variant's graph and answers, byte for byte, from every variant. */
 static void test_variants(void) {
     graph_case made = graph_case_make(700, 100);
@@ -229,14 +227,14 @@ static void test_variants(void) {
         graph_case_open(&made, variant, 7);
         graph_case_build(&made, NULL);
         size_t size = 0;
-        uint8_t *image = take_image(&made, &size);
+        uint8_t *image = graph_case_image(&made, &size);
         CHECK(reference == NULL || memcmp(image, reference, size) == 0);
         for (uint32_t i = 0; i < 20; i++) {
             dm_neighbour found[10];
             memset(found, 0, sizeof(found));
             CHECK_EQUAL(dm_graph_search(made.graph, made.scratch, queries + i * 100, 10, 40, found), 10);
             for (uint32_t j = 0; j < 10; j++) {
-                CHECK(v == 0 || (found[j].row == answers[i][j].row && found[j].cosine == answers[i][j].cosine));
+                CHECK(v == 0 || (found[j].row == answers[i][j].row && found[j].similarity == answers[i][j].similarity));
                 answers[i][j] = v == 0 ? found[j] : answers[i][j];
             }
         }
@@ -261,78 +259,20 @@ static void test_one_by_one(void) {
     graph_case_fill(&made, &random, 8, 5);
     graph_case_open(&made, dm_graph_best(), 3);
     graph_case_build(&made, NULL);
-    uint8_t *built = take_image(&made, &size);
+    uint8_t *built = graph_case_image(&made, &size);
     graph_case_close(&made);
     graph_case_open(&made, dm_graph_best(), 3);
     for (uint32_t row = 0; row < 300; row++) {
         CHECK_STATUS(dm_graph_insert(made.graph, made.scratch, row, error, sizeof(error)), DM_OK, error);
     }
     graph_case_check(&made);
-    uint8_t *inserted = take_image(&made, &size);
+    uint8_t *inserted = graph_case_image(&made, &size);
     CHECK(memcmp(built, inserted, size) == 0);
     CHECK_STATUS(dm_graph_insert(made.graph, made.scratch, 5, error, sizeof(error)), DM_ERROR_ARGUMENT, error);
     CHECK_STATUS(dm_graph_insert(made.graph, made.scratch, 300, error, sizeof(error)), DM_ERROR_ARGUMENT, error);
     graph_case_close(&made);
     free(built);
     free(inserted);
-    graph_case_free(&made);
-}
-
-/* --- images ------------------------------------------------------------------------------------------------------- */
-
-static int32_t load_image(graph_case *made, const void *image, size_t size) {
-    char error[300] = "";
-    const dm_rows rows = graph_case_rows(made);
-    int32_t status = dm_graph_from_image(dm_graph_best(), &rows, image, size, 64, &made->account, &made->graph, error,
-                                         sizeof(error));
-    CHECK(status == DM_OK || (made->graph == NULL && error[0] != '\0' && dm_memory_bytes(&made->account) == 0));
-    return status;
-}
-
-static void test_images(void) {
-    graph_case made = graph_case_make(400, 40);
-    test_random random = {51};
-    char error[200] = "";
-    size_t size = 0;
-    graph_case_fill(&made, &random, 8, 5);
-    graph_case_open(&made, dm_graph_best(), 3);
-    graph_case_build(&made, NULL);
-    uint8_t *image = take_image(&made, &size);
-    graph_case_close(&made);
-    CHECK_EQUAL(load_image(&made, image, size), DM_OK);
-    CHECK_STATUS(dm_graph_scratch_create(made.graph, &made.account, &made.scratch, error, sizeof(error)), DM_OK, error);
-    graph_case_check(&made);
-    CHECK(graph_case_recall(&made, &random, 8, 5, 20, 64) >= 0.95);
-    uint8_t *again = take_image(&made, &size);
-    CHECK(memcmp(image, again, size) == 0);
-    graph_case_close(&made);
-
-    for (size_t cut = 0; cut < size; cut += 1 + cut / 2) {
-        CHECK_EQUAL(load_image(&made, image, cut), DM_ERROR_CORRUPT);
-    }
-    const uint32_t last_mark = (uint32_t)size - 1;
-    const size_t header_fields[] = {0, 8, 12, 16, 23, 32, 36, 40, 48};
-    for (size_t f = 0; f < sizeof(header_fields) / sizeof(header_fields[0]); f++) {
-        again[header_fields[f]] = (uint8_t)(again[header_fields[f]] ^ 0x80);
-        CHECK_EQUAL(load_image(&made, again, size), DM_ERROR_CORRUPT);
-        memcpy(again, image, size);
-    }
-    again[last_mark] = 2;
-    CHECK_EQUAL(load_image(&made, again, size), DM_ERROR_CORRUPT);
-    memcpy(again, image, size);
-    again[last_mark] = DM_MARK_FREE; /* a link to a row that is not there */
-    const uint64_t fewer = 399;
-    memcpy(again + 40, &fewer, sizeof(fewer));
-    CHECK_EQUAL(load_image(&made, again, size), DM_ERROR_CORRUPT);
-    memcpy(again, image, size);
-    const size_t first_link = 56 + 64; /* the header, the code of row 0 */
-    const uint32_t bad_links[] = {0, 400, UINT32_MAX - 1};
-    for (size_t i = 0; i < 3; i++) {
-        memcpy(again + first_link, &bad_links[i], sizeof(uint32_t));
-        CHECK_EQUAL(load_image(&made, again, size), DM_ERROR_CORRUPT);
-    }
-    free(image);
-    free(again);
     graph_case_free(&made);
 }
 
@@ -448,14 +388,14 @@ int main(void) {
     }
     CHECK(dm_graph_find("none") == NULL);
     test_levels();
-    test_choosing();
+    test_choosing(DM_SIMILARITY_COSINE);
+    test_choosing(DM_SIMILARITY_INNER_PRODUCT);
     test_new_list();
     test_recall();
     test_descent();
     test_near_ties();
     test_variants();
     test_one_by_one();
-    test_images();
     test_empty_and_single();
     test_options();
     test_equal_rows();

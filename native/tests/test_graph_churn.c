@@ -55,8 +55,8 @@ static double mean_links(const graph_case *made) {
     return (double)links / dm_graph_size(made->graph);
 }
 
-/* A new graph of the rows that are left has not many more links: most of those that were lost have been replaced (0.84 to 0.87 of a new
- * graph's when the bound was chosen; 0.69 with a repair that chose all links anew). */
+/* A new graph of the rows that are left has not many more links: most of those that were lost have been replaced
+ * (0.84 to 0.87 of a new graph's when the bound was chosen; 0.69 with a repair that chose all links anew). */
 static void check_links(const graph_case *made) {
     graph_case anew = *made;
     memset(&anew.account, 0, sizeof(anew.account));

@@ -1,5 +1,6 @@
 /* test_graph_kernels.c: the kernels `concept_lookup_graph` and `concept_lookup_graph_single` through the kernel table:
- * recall against brute force, the same rows from every variant and both stores, and from a prepared file as from none. */
+ * recall against brute force, the same rows from every variant and both stores, and from a prepared file as from
+ * none. */
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>

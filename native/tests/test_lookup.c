@@ -1,168 +1,10 @@
-/* test_lookup.c: every variant of the exact index against a brute-force search in long double, on data made to break it:
- * near ties, duplicates, outliers, tiny rows, rows not in use. */
-#include <float.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
+/* test_lookup.c: every variant of the exact index against a brute-force search in long double, by cosine and by inner
+ * product, on data made to break it: near ties, duplicates, outliers, tiny rows, rows not in use. */
 #include "index/exact.h"
-#include "simd/query.h"
-#include "tests/support.h"
+#include "tests/lookup_case.h"
 #include "tests/variants.h"
 
-typedef struct field {
-    uint32_t count;
-    uint32_t dim;
-    size_t stride;
-    float *values;
-    float *inverse_norms;
-    uint32_t *slots;
-    float *query; /* dim floats, at the end of their page: not aligned, not padded */
-} field;
-
-static field make_field(uint32_t count, uint32_t dim) {
-    field made = {.count = count, .dim = dim, .stride = dm_padded_dim(dim)};
-    made.values = test_guard_allocate(count * made.stride * sizeof(float), TEST_GUARD_AFTER);
-    made.inverse_norms = test_guard_allocate(count * sizeof(float), TEST_GUARD_AFTER);
-    made.slots = test_guard_allocate(count * sizeof(uint32_t), TEST_GUARD_AFTER);
-    made.query = test_guard_allocate(dim * sizeof(float), TEST_GUARD_AFTER);
-    for (uint32_t row = 0; row < count; row++) {
-        made.slots[row] = dm_concept_slot(row);
-    }
-    return made;
-}
-
-static void free_field(field *made) {
-    test_guard_free(made->values);
-    test_guard_free(made->inverse_norms);
-    test_guard_free(made->slots);
-    test_guard_free(made->query);
-}
-
-static float *row_of(field *made, uint32_t row) {
-    return made->values + row * made->stride;
-}
-
-static long double dot(const float *a, const float *b, uint32_t dim) {
-    long double sum = 0.0L;
-    for (uint32_t i = 0; i < dim; i++) {
-        sum += (long double)a[i] * (long double)b[i];
-    }
-    return sum;
-}
-
-static void set_norms(field *made) {
-    for (uint32_t row = 0; row < made->count; row++) {
-        double squared = (double)dot(row_of(made, row), row_of(made, row), made->dim);
-        made->inverse_norms[row] = squared < (double)FLT_MIN ? 0.0f : (float)(1.0 / sqrt(squared));
-    }
-}
-
-typedef struct truth {
-    long double cosine;
-    uint32_t row;
-} truth;
-
-static int better_first(const void *left, const void *right) {
-    const truth *a = left;
-    const truth *b = right;
-    if (a->cosine != b->cosine) {
-        return a->cosine > b->cosine ? -1 : 1;
-    }
-    return a->row < b->row ? -1 : a->row > b->row;
-}
-
-/* All rows in use, best first. Returns their number. */
-static uint32_t search_by_force(field *made, truth *all) {
-    uint32_t size = 0;
-    long double query_square = dot(made->query, made->query, made->dim);
-    for (uint32_t row = 0; row < made->count; row++) {
-        if (made->slots[row] == DM_SLOT_NONE) {
-            continue;
-        }
-        long double row_square = dot(row_of(made, row), row_of(made, row), made->dim);
-        int zero = query_square < (long double)FLT_MIN || row_square < (long double)FLT_MIN;
-        long double cosine = zero ? 0.0L : dot(made->query, row_of(made, row), made->dim) / sqrtl(query_square * row_square);
-        all[size++] = (truth){cosine, row};
-    }
-    qsort(all, size, sizeof(*all), better_first);
-    return size;
-}
-
-/* Cosines of double rounding may order two rows differently from those of long double: by this much. */
-#define ROUNDING 1e-14L
-
-static void check_neighbours(field *made, const dm_neighbour *found, uint32_t count, const truth *all, uint32_t all_count,
-                             uint32_t k) {
-    if (!CHECK_EQUAL(count, k < all_count ? k : all_count)) {
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        CHECK(fabsl((long double)found[i].cosine - all[i].cosine) <= ROUNDING);
-        int same = found[i].row == all[i].row;
-        for (uint32_t j = 0; !same && j < all_count; j++) { /* or another row within the rounding */
-            same = all[j].row == found[i].row && fabsl(all[j].cosine - all[i].cosine) <= ROUNDING;
-        }
-        CHECK(same);
-        CHECK(made->slots[found[i].row] != DM_SLOT_NONE);
-        if (i > 0) {
-            CHECK(found[i - 1].cosine > found[i].cosine ||
-                  (found[i - 1].cosine == found[i].cosine && found[i - 1].row < found[i].row));
-        }
-    }
-}
-
-static void check_variant(field *made, const dm_exact_variant *variant, const truth *all, uint32_t all_count, uint32_t k,
-                          dm_neighbour *reference, int is_reference) {
-    dm_memory account = {0};
-    dm_exact *index = NULL;
-    dm_exact_scratch *scratch = NULL;
-    char error[200] = "";
-    const dm_rows rows = {made->values, made->stride, made->inverse_norms, made->slots, made->count, made->dim};
-    CHECK_STATUS(dm_exact_create(variant, &rows, 64, &account, &index, error, sizeof(error)), DM_OK, error);
-    REQUIRE(index != NULL);
-    CHECK_STATUS(dm_exact_scratch_create(index, &account, &scratch, error, sizeof(error)), DM_OK, error);
-    REQUIRE(scratch != NULL);
-    for (uint32_t pass = 0; pass < 2; pass++) { /* forward, then backward */
-        dm_neighbour *found = test_guard_allocate(k * sizeof(*found), TEST_GUARD_AFTER);
-        uint32_t count = dm_exact_search(index, scratch, made->query, k, found);
-        uint32_t rescored = dm_exact_rescored(scratch);
-        check_neighbours(made, found, count, all, all_count, k);
-        CHECK(rescored >= count && rescored <= all_count);
-        if (is_reference && pass == 0) {
-            memset(reference, 0, k * sizeof(*reference));
-            memcpy(reference, found, count * sizeof(*found));
-        }
-        for (uint32_t i = 0; i < count; i++) { /* the same rows and bits as the reference */
-            CHECK_EQUAL(found[i].row, reference[i].row);
-            CHECK(memcmp(&found[i].cosine, &reference[i].cosine, sizeof(double)) == 0);
-        }
-        test_guard_free(found);
-    }
-    dm_exact_scratch_destroy(scratch, &account);
-    dm_exact_destroy(index, &account);
-    CHECK_EQUAL(dm_memory_bytes(&account), 0);
-}
-
-static void check_field(field *made) {
-    const uint32_t ks[] = {1, 2, 10, 100};
-    truth *all = malloc((made->count + 1) * sizeof(*all));
-    REQUIRE(all != NULL);
-    set_norms(made);
-    uint32_t all_count = search_by_force(made, all);
-    for (size_t i = 0; i < sizeof(ks) / sizeof(ks[0]); i++) {
-        dm_neighbour reference[DM_EXACT_K_MAX];
-        for (size_t v = 0; v < dm_exact_variant_count; v++) {
-            if (dm_isa_has(dm_exact_variants[v].isa)) {
-                check_variant(made, &dm_exact_variants[v], all, all_count, ks[i], reference, v == 0);
-            }
-        }
-    }
-    free(all);
-}
-
-/* --- cases ---------------------------------------------------------------------------------------------------------- */
+/* --- cases -------------------------------------------------------------------------------------------------------- */
 
 static void test_random_rows(void) {
     test_random random = {21};
@@ -238,9 +80,9 @@ static void test_outliers(void) {
     }
 }
 
-/* The row that wins has all of its advantage in what its codes leave out: 0.45 of a step in every component, all along the
- * query, while the codes of the others are exact and their cosines lie between a half and three quarters of the winner's. A
- * radius that is an estimate, or half the true one, loses the winner. */
+/* The row that wins has all of its advantage in what its codes leave out: 0.45 of a step in every component, all
+ * along the query, while the codes of the others are exact and their cosines lie between a half and three quarters of
+ * the winner's. A radius that is an estimate, or half the true one, loses the winner. */
 static void test_hidden_winner(void) {
     test_random random = {25};
     for (uint32_t trial = 0; trial < 20; trial++) {
@@ -262,8 +104,8 @@ static void test_hidden_winner(void) {
     }
 }
 
-/* One component dwarfs the rest of the query, so its codes keep next to nothing of what orders the rows, while those of the
- * rows, all plus or minus one, are exact: the query's radius alone keeps the search honest. */
+/* One component dwarfs the rest of the query, so its codes keep next to nothing of what orders the rows, while those
+ * of the rows, all plus or minus one, are exact: the query's radius alone keeps the search honest. */
 static void test_coarse_query(void) {
     test_random random = {31};
     for (uint32_t trial = 0; trial < 10; trial++) {
@@ -354,25 +196,21 @@ static void test_huge_norms(void) {
             row_of(&made, row)[i] = (float)test_random_uniform(&random, -3.4e38, 3.4e38);
         }
     }
-    set_norms(&made);
-    truth all[30];
-    uint32_t all_count = search_by_force(&made, all);
+    check_similarity(&made, DM_SIMILARITY_COSINE, 1);
+    check_similarity(&made, DM_SIMILARITY_INNER_PRODUCT, 1);
     const dm_rows rows = {made.values, made.stride, made.inverse_norms, made.slots, made.count, made.dim};
-    dm_neighbour reference[DM_EXACT_K_MAX];
-    int is_first = 1;
     for (size_t v = 0; v < dm_exact_variant_count; v++) {
         const dm_exact_variant *variant = &dm_exact_variants[v];
-        if (!dm_isa_has(variant->isa)) {
+        if (!dm_isa_has(variant->isa) || variant->codes != NULL) {
             continue;
         }
-        if (variant->codes) {
-            check_variant(&made, variant, all, all_count, 10, reference, is_first);
-            is_first = 0;
-        } else {
+        for (int by = DM_SIMILARITY_COSINE; by <= DM_SIMILARITY_INNER_PRODUCT; by++) {
             dm_memory account = {0};
             dm_exact *index = NULL;
             char error[200] = "";
-            CHECK_STATUS(dm_exact_create(variant, &rows, 0, &account, &index, error, sizeof(error)), DM_ERROR_ARGUMENT, error);
+            int32_t status =
+                dm_exact_create(variant, &rows, (dm_similarity)by, 0, &account, &index, error, sizeof(error));
+            CHECK_STATUS(status, DM_ERROR_ARGUMENT, error);
             CHECK(index == NULL);
             CHECK_EQUAL(dm_memory_bytes(&account), 0);
         }
@@ -381,6 +219,31 @@ static void test_huge_norms(void) {
 }
 
 /* Rescoring everything would be exact too. Where the data is spread, few rows may be needed. */
+static void check_rescored(field *made, dm_similarity by) {
+    const dm_rows rows = {made->values, made->stride, made->inverse_norms, made->slots, made->count, made->dim};
+    for (size_t v = 0; v < dm_exact_variant_count; v++) {
+        const dm_exact_variant *variant = &dm_exact_variants[v];
+        if (!dm_isa_has(variant->isa)) {
+            continue;
+        }
+        dm_memory account = {0};
+        dm_exact *index = NULL;
+        dm_exact_scratch *scratch = NULL;
+        char error[200] = "";
+        int32_t status = dm_exact_create(variant, &rows, by, 0, &account, &index, error, sizeof(error));
+        CHECK_STATUS(status, DM_OK, error);
+        REQUIRE(index != NULL);
+        status = dm_exact_scratch_create(index, &account, &scratch, error, sizeof(error));
+        CHECK_STATUS(status, DM_OK, error);
+        REQUIRE(scratch != NULL);
+        dm_neighbour found[10];
+        (void)dm_exact_search(index, scratch, made->query, 10, found);
+        CHECK(dm_exact_rescored(scratch) <= (variant->codes ? 200u : 12u));
+        dm_exact_scratch_destroy(scratch, &account);
+        dm_exact_destroy(index, &account);
+    }
+}
+
 static void test_few_are_rescored(void) {
     test_random random = {30};
     field made = make_field(2000, 768);
@@ -389,25 +252,8 @@ static void test_few_are_rescored(void) {
         test_random_fill(&random, row_of(&made, row), 768);
     }
     set_norms(&made);
-    const dm_rows rows = {made.values, made.stride, made.inverse_norms, made.slots, made.count, made.dim};
-    for (size_t v = 0; v < dm_exact_variant_count; v++) {
-        if (!dm_isa_has(dm_exact_variants[v].isa)) {
-            continue;
-        }
-        dm_memory account = {0};
-        dm_exact *index = NULL;
-        dm_exact_scratch *scratch = NULL;
-        char error[200] = "";
-        CHECK_STATUS(dm_exact_create(&dm_exact_variants[v], &rows, 0, &account, &index, error, sizeof(error)), DM_OK, error);
-        REQUIRE(index != NULL);
-        CHECK_STATUS(dm_exact_scratch_create(index, &account, &scratch, error, sizeof(error)), DM_OK, error);
-        REQUIRE(scratch != NULL);
-        dm_neighbour found[10];
-        (void)dm_exact_search(index, scratch, made.query, 10, found);
-        CHECK(dm_exact_rescored(scratch) <= (dm_exact_variants[v].codes ? 200u : 12u));
-        dm_exact_scratch_destroy(scratch, &account);
-        dm_exact_destroy(index, &account);
-    }
+    check_rescored(&made, DM_SIMILARITY_COSINE);
+    check_rescored(&made, DM_SIMILARITY_INNER_PRODUCT);
     free_field(&made);
 }
 

@@ -8,7 +8,8 @@
 
 enum { GROUPS_MAX = 512 };
 
-/* `count` numbers at an aligned address; the rest of their last cache line, before the guard page, is larger than all. */
+/* `count` numbers at an aligned address; the rest of their last cache line, before the guard page, is larger than
+ * all. */
 static float *make_values(uint32_t count, float **buffer) {
     size_t padded = (count + 15u) / 16u * 16u;
     *buffer = test_guard_allocate(padded * sizeof(float), TEST_GUARD_AFTER);

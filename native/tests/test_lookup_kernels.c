@@ -1,5 +1,5 @@
-/* test_lookup_kernels.c: the kernels `similarity` and `concept_lookup` and their twins, through the kernel table, against a
- * brute-force search in double; and what they refuse. */
+/* test_lookup_kernels.c: the kernels `similarity` and `concept_lookup` and their twins, through the kernel table,
+ * against a brute-force search in double; and what they refuse. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +66,7 @@ static void check_refused(const dm_kernel *kernel, const dm_case *work, int32_t 
     CHECK(state == NULL);
 }
 
-/* --- concept_lookup ---------------------------------------------------------------------------------------------------- */
+/* --- concept_lookup ----------------------------------------------------------------------------------------------- */
 
 /* The rows that brute force finds among the first `concepts`, best first. */
 static void search_by_force(const float *query, uint32_t concepts, uint32_t k, uint32_t *best) {
@@ -197,7 +197,7 @@ static void check_lookup_refusals(const dm_kernel *kernel) {
     data[30 * STRIDE + 2] = kept;
 }
 
-/* --- similarity ---------------------------------------------------------------------------------------------------------- */
+/* --- similarity --------------------------------------------------------------------------------------------------- */
 
 static void check_similarity(const dm_kernel *kernel, uint32_t centroids) {
     const double parameters[] = {centroids};
@@ -217,7 +217,8 @@ static void check_similarity(const dm_kernel *kernel, uint32_t centroids) {
     double metrics[5];
     CHECK_EQUAL(kernel->read_metrics(state, metrics, 5), DM_OK);
     CHECK_EQUAL(metrics[0], 2 * centroids);
-    CHECK(metrics[3] == metrics[2] && metrics[2] > centroids * COLUMNS * sizeof(float)); /* all of it again every time */
+    /* All of it again every time. */
+    CHECK(metrics[3] == metrics[2] && metrics[2] > centroids * COLUMNS * sizeof(float));
     CHECK_EQUAL(metrics[1], centroids * (2 * COLUMNS + 1));
     kernel->teardown(state);
 }

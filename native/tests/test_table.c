@@ -33,7 +33,8 @@ static void test_library(const dm_library *library) {
                       dm_node_access_kernel_count + dm_similarity_kernel_count + dm_concept_lookup_kernel_count +
                       dm_activation_kernel_count + dm_decay_kernel_count + dm_concept_formation_kernel_count +
                       dm_mixed_kernel_count + dm_spreading_kernel_count + dm_fan_effect_anderson_kernel_count +
-                      dm_ceiling_kernel_count + dm_concept_lookup_batch_kernel_count + dm_concept_lookup_graph_kernel_count;
+                      dm_ceiling_kernel_count + dm_concept_lookup_batch_kernel_count + dm_concept_lookup_graph_kernel_count +
+                      dm_concept_lookup_at_recall_kernel_count;
     CHECK_EQUAL(library->kernel_count, declared);
     CHECK(library->kernel_count > 0);
 }

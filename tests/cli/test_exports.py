@@ -26,6 +26,7 @@ def test_every_format_of_one_bench_and_of_one_compare(dualmem: Dualmem) -> None:
         "--against",
         dualmem.subject("ok"),
         "--allow-inconclusive",
+        "--no-explain",
     )
     for kind, command in (("bench", bench), ("compare", compare)):
         formats = [name for name in RENDERERS if kind == "compare" or name not in COMPARE_ONLY]

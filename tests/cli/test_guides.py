@@ -62,15 +62,16 @@ def test_several_links_of_your_library(dualmem: Dualmem) -> None:
 def test_store_from_python(package: Path) -> None:
     """The programs on the page run as they stand, one after the other, and say what they say."""
     programs = re.findall(r"^```python\n(.*?)^```", PYTHON.read_text(encoding="utf-8"), flags=re.S | re.M)
-    assert len(programs) == 2
+    assert len(programs) == 3
     environment = {**os.environ, "PYTHONPATH": str(package)}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", "\n".join(programs)], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    first, second = done.stdout.splitlines()
+    first, second, third = done.stdout.splitlines()
     assert re.fullmatch(r"concept 7 has \d+ episodes; strengths \[0\.\d+ +0\.\d+ +0\.\d+ *\]", first), first
     assert re.fullmatch(r"[2-5] concepts; .+", second), second
+    assert re.search("scan|lists|graph", third), third
 
 
 def test_the_example_is_as_short_as_is_said() -> None:

@@ -103,6 +103,7 @@ def test_a_reader_that_leaves_is_no_regression(dualmem: Dualmem) -> None:
     compare = (
         "compare",
         "-q",
+        "--no-explain",
         dualmem.scenario(samples=200),
         "--library",
         dualmem.subject("slower_10"),

@@ -18,6 +18,7 @@ from rich.console import Console
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.model.record import Record
 from dualmem_cli.report import COMPARE_ONLY, RENDERERS, Level, ReportContext
+from dualmem_cli.report.explanation import Explanation, FunctionShift
 from dualmem_cli.report.summary import json_schema
 from dualmem_cli.report.terminal import print_record
 
@@ -272,3 +273,29 @@ def test_light_commands_do_not_pay_for_drawing() -> None:
 def _flat(text: str) -> str:
     """Words only: dialects break lines, use other signs and escape."""
     return "".join(re.findall(r"[A-Za-z0-9]+", text.replace("&#x27;", "'")))
+
+
+EXPLAINED = Explanation(
+    title="similarity count 16, avx2",
+    headline="Grew: memcpy called by copy_row +14.2 points (+11.7 to +17.0).",
+    lines=("perf 6.1.187, event cpu-clock, after the verdict.", "Again: dualmem profile --diff a.folded b.folded"),
+    shifts=(
+        FunctionShift("memcpy", "called by copy_row", (0, 120), (0.0, 0.142), 0.142, 0.117, 0.17, 1, ("+16.5 (+13.0 to +20.8)",)),
+        FunctionShift("dm_<dot>", "libdualmem.so", (500, 420), (0.62, 0.496), -0.124, -0.17, -0.08, -1, ("-0.5 (-2.0 to +1.0)",)),
+    ),
+    more_titles=("adds to the time, %",),
+    document="<!doctype html><title>a page of its own</title>",
+    script="'sha256-AAAA'",
+)
+
+
+@pytest.mark.parametrize("format_", ["text", "markdown", "html"])
+def test_an_explanation_as_expected(format_: str, golden: Callable[[str, str], None]) -> None:
+    explained = replace(context("compare"), explanations=(EXPLAINED,))
+    page = RENDERERS[format_](record_of("compare"), explained)
+    start = {"text": "Why ", "markdown": "### Why ", "html": "<section><h2>Why "}[format_]
+    end = {"text": "\n\n", "markdown": "\n### ", "html": "</section>"}[format_]
+    golden(f"compare-explained.{SUFFIX[format_]}", start + page.partition(start)[2].partition(end)[0] + "\n")
+    if format_ == "html":
+        assert "script-src 'sha256-AAAA'" in page
+        assert "script-src" not in rendered("compare", "html"), "a page that embeds nothing runs nothing"

@@ -297,6 +297,7 @@ def test_everything_refuses_after_closing() -> None:
         "scale": (binding, 0.5), "is_weak": (binding,), "binding_strength_by_id": (1, 2), "strengthen_by_id": (1, 2, 0.1),
         "scale_by_id": (1, 2, 0.5), "strengthen_batch": (np.array([binding], np.uint32), np.ones(1, F32)),
         "strengthen_batch_by_id": ([(1, 2)], np.ones(1, F32)), "edges": (episode,), "lookup": (values,), "index": (),
+        "load_index": ("nowhere/at/all",),
         "population": (), "memory": (), "reader": (), "statistics": (), "placement": (), "save": ("nowhere/at/all",),
         "decay": (0.1, 10**9), "decay_concepts": (np.array([concept], np.uint32), 0.1, 10**9),
         "consolidate": (np.array([concept], np.uint32),),

@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from golden.records import RECORDS
+from profile_pairs import HOSTILE, hostile_pair, known_pair
 
-from dualmem_cli.profile.flamegraph import render_page
+from dualmem_cli.errors import ExitStatus
+from dualmem_cli.profile.difference import difference
+from dualmem_cli.profile.difference_page import render_difference
+from dualmem_cli.profile.flamegraph import render_page, script_source
 from dualmem_cli.profile.folded import Profile
+from dualmem_cli.report import RENDERERS, ReportContext
+from dualmem_cli.report.explanation import Explanation
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
@@ -46,7 +53,11 @@ class Driver:
             self.complaints.append(words)
 
     def text(self, selector: str) -> str:
-        return str(self.page.locator(f"{selector} >> visible=true").first.inner_text()).replace("\xa0", " ")
+        return (
+            str(self.page.locator(f"{selector} >> visible=true").first.inner_text())
+            .replace("\xa0", " ")
+            .replace("\N{MINUS SIGN}", "-")
+        )
 
     def spot(self, share: float, depth: int) -> dict[str, float]:
         """A point of the visible canvas: `share` of the way from the left, in the row of that depth (flame: root at the bottom)."""
@@ -273,5 +284,78 @@ def test_ten_thousand_frames_and_a_chain_of_two_thousand(browser: Any, profile: 
     driver.page.locator("canvas").focus()
     driver.press("Enter")
     assert driver.page.locator("#reset").is_enabled()
+    assert driver.complaints == []
+    driver.context.close()
+
+
+@pytest.fixture
+def difference_path(profile: Profile, tmp_path: Path) -> Path:
+    page = tmp_path / "difference.html"
+    page.write_text(render_difference(difference(*known_pair(profile)), title="known", subtitle="case"), encoding="utf-8")
+    return page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1600, 4000])
+def test_a_difference(browser: Any, difference_path: Path, width: int, scheme: str) -> None:
+    driver = Driver(browser, difference_path, width=width, color_scheme=scheme)
+    grown, same = driver.hover(0.9, 3), driver.pixel(0.3, 3)
+    assert grown == (
+        "copy_row libdualmem.so\nnew: +14.6 points (+12.1 to +17.5) · baseline 0.0 % (0 of 803) · candidate 14.6 % (124 of 847)"
+    )
+    red, green, blue = driver.pixel(0.9, 3)
+    assert red > green + 30 > blue, "grew is red"
+    assert max(same) - min(same) < 12, "what does not differ is grey"
+    assert driver.hover(0.3, 3).split("\n")[1].startswith("no significant difference: -0.9 points (-6.1 to +4.4)")
+    driver.page.mouse.move(1, 1)
+    driver.page.get_by_role("tab").nth(2).click()
+    driver.settle()
+    assert driver.text("[role=tab][aria-selected=true]") == "Vanished 12.5 %"
+    assert driver.hover(0.5, 3).startswith(
+        "dm_prefetch libdualmem.so\nvanished: -12.5 points (-15.2 to -10.1) · baseline 12.5 % (100 of 803)"
+    )
+    red, green, blue = driver.pixel(0.5, 3)
+    assert blue > red + 30, "shrank is blue"
+    assert driver.page.locator(".gone .stage").evaluate("e => getComputedStyle(e).borderStyle") == "dashed"
+    assert driver.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+    table = driver.page.locator(".compared")
+    assert table.evaluate("e => e.scrollWidth <= e.clientWidth"), "no column is out of sight"
+    assert driver.complaints == []
+    driver.context.close()
+
+
+def test_the_table_of_a_difference_finds_what_only_another_tab_has(browser: Any, difference_path: Path) -> None:
+    driver = Driver(browser, difference_path, width=900)
+    driver.page.get_by_role("button", name="dm_prefetch").click()
+    driver.settle()
+    assert driver.text("[role=tab][aria-selected=true]") == "Baseline"
+    assert driver.text("#match") == "1 function, 12.5 %"
+    assert driver.text(".detail").startswith("dm_prefetch")
+    driver.press("Escape")
+    driver.page.locator("canvas >> visible=true").focus()
+    driver.press("ArrowUp", "Enter")
+    assert driver.page.locator("#reset").is_enabled()
+    driver.press("Home")
+    assert driver.page.locator("#reset").is_disabled()
+    assert driver.complaints == []
+    driver.context.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_difference_inside_of_a_report(browser: Any, profile: Profile, tmp_path: Path, width: int) -> None:
+    """The page around it runs no script but this one; the report's own policy and the inner page's hold both."""
+    inner = render_difference(difference(*hostile_pair(profile)), title=HOSTILE[0], subtitle=HOSTILE[1])
+    why = Explanation(title=HOSTILE[1], headline=HOSTILE[0], lines=(), document=inner, script=script_source())
+    context = ReportContext("r.json", "r.html", ExitStatus.REGRESSION, "", explanations=(why,))
+    page = tmp_path / "report.html"
+    page.write_text(RENDERERS["html"](RECORDS["compare"](), context), encoding="utf-8")
+    driver = Driver(browser, page, width=width)
+    frame = driver.page.frame_locator("iframe")
+    frame.locator("canvas >> visible=true").hover()
+    assert frame.get_by_role("tab").count() == 3
+    frame.get_by_role("tab").nth(1).click()
+    assert frame.locator(".detail >> visible=true").inner_text().startswith("all samples")
+    assert [f.evaluate("window.owned === undefined") for f in driver.page.frames] == [True, True]
+    assert driver.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
     assert driver.complaints == []
     driver.context.close()

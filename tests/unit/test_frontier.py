@@ -102,7 +102,7 @@ def test_a_peer_beside_two_variants_counts_once() -> None:
             arms = (replace(ARMS[0], variant=variant), *ARMS[1:])
             runs.append(replace(made, case=replace(made.case, variant=variant), arms=arms))
     found = frontier(*runs)
-    assert [(line.variant, len(line.points)) for line in found] == [("ours", 2), ("theirs", 2), ("other", 2)]
+    assert [(line.variant, len(line.points)) for line in found] == [("ours", 2), ("other", 2), ("theirs", 2)]
 
 
 def test_what_says_nothing_is_left_out() -> None:

@@ -561,47 +561,144 @@ DM_API int32_t dm_store_form(dm_store *store, dm_former *former, const uint32_t 
 /* Consolidates concepts: every binding of each becomes stronger by `amount` (finite), at most 1. A concept that is
  * listed twice is strengthened twice. Holds each concept's lock while it is at it. */
 DM_API void dm_store_consolidate(dm_store *store, const uint32_t *concept_slots, size_t count, float amount, dm_team *team);
+/* --- likeness ---------------------------------------------------------------------------------------------------------- */
+
+/* By what a query q and a row x are alike. Which rows are nearest differs where norms do. */
+typedef enum dm_similarity {
+    DM_SIMILARITY_COSINE = 0,       /* q . x / (|q| |x|), in [-1, 1]; 0 where a norm counts as zero (squared: below FLT_MIN) */
+    DM_SIMILARITY_INNER_PRODUCT = 1 /* q . x of the values as they are, tiny ones too; double holds it for any finite floats */
+} dm_similarity;
+
 /* --- concept lookup ---------------------------------------------------------------------------------------------------- */
 
-/* An exact index over the embeddings of a store's concepts (of a single-type store: of its nodes) as they were when it was
- * made. It keeps 8-bit codes to choose by, about dim bytes a concept, and decides by the float32 embeddings themselves,
- * which stay in the store: it holds a reference to each.
+/* An index over the embeddings of a store's concepts, of its episodes, or of both (of a single-type store: of its nodes), as
+ * they were when it was made or last refreshed. Which nodes are returned may be approximate; the cosine beside each is always
+ * exact, taken to double precision from the float32 embeddings. These stay in the store: the index holds a reference to each, and
+ * keeps codes to choose by, about dim bytes a node, and of a graph another 155.
  *
- * Threads: searches may run at the same time as each other and as any other call, except dm_lookup_destroy of the same
- * index and dm_store_destroy. A concept that is added, replaced or removed later changes nothing in what the index finds
- * (a slot may then be another node's: dm_lookup_is_current tells). The price: the row of a concept that is replaced or
- * removed is not free until the index is destroyed, and a store has few spare rows (one per 16 of the capacity, 2 to 64 a
- * type); when they are used up, adding and replacing concepts fails with DM_ERROR_MEMORY. So make a new index after such
- * changes and destroy the old one.
+ * Three methods (docs/explanation/lookup.md): an exact scan of the codes; coarse lists; a graph. DM_LOOKUP_AUTO takes the one that
+ * reads least for the recall asked for, measured on some of the store's own embeddings: dm_lookup_plan tells which and why.
+ *
+ * Threads: any number of searches may run at the same time as each other, as dm_lookup_refresh or dm_lookup_save of the same index,
+ * and as any other call, except dm_lookup_destroy of the same index and dm_store_destroy. No search waits for a refresh. Refreshes and
+ * savings of one index take turns. A node that is added, replaced or removed changes nothing in what the index finds before it is
+ * refreshed (a slot may then be another node's: dm_lookup_is_current tells). The price: the row of a node that was
+ * replaced or removed is not free until the index is refreshed or destroyed, and a store has few spare rows (one per 16 of the capacity,
+ * 2 to 64 a type); when they are used up, adding and replacing nodes of the type fails with DM_ERROR_MEMORY. So refresh after such
+ * changes.
  *
  * Destroy it before its store. */
 typedef struct dm_lookup dm_lookup;
 
 enum { DM_LOOKUP_K_MAX = 100 };
 
-/* Encodes every concept. Of those that are added, replaced or removed meanwhile, either state is indexed. On failure
- * *lookup is NULL. DM_ERROR_MEMORY. */
+enum {
+    DM_LOOKUP_AUTO = 0,
+    DM_LOOKUP_EXACT = 1,
+    DM_LOOKUP_LISTS = 2,
+    DM_LOOKUP_GRAPH = 3,
+    DM_LOOKUP_METHODS = 4 /* how many */
+};
+
+/* A mask of types. A single-type store has one, its nodes, and there each of these stands for it. */
+enum {
+    DM_LOOKUP_CONCEPTS = 1,
+    DM_LOOKUP_EPISODES = 2,
+    DM_LOOKUP_BOTH = 3
+};
+
+typedef struct dm_lookup_options {
+    size_t size;    /* sizeof(dm_lookup_options) */
+    int32_t method; /* DM_LOOKUP_AUTO, _EXACT, _LISTS or _GRAPH */
+    uint32_t types; /* DM_LOOKUP_CONCEPTS, _EPISODES or both: an index for each */
+    double recall;  /* the share of the true k nearest that a search shall find, on average: in (0, 1]; 1: the exact scan */
+    uint32_t k;     /* that the recall is meant for, 1..DM_LOOKUP_K_MAX */
+    int32_t reserved; /* 0 */
+    uint64_t seed;  /* of levels, centres and which nodes the recall is measured with */
+} dm_lookup_options;
+
+/* DM_LOOKUP_AUTO, DM_LOOKUP_CONCEPTS, recall 0.95, k 10, seed 1. */
+DM_API dm_lookup_options dm_lookup_defaults(void);
+
+/* The index by these options. The team, or NULL, divides the work. Of nodes that are added, replaced or removed meanwhile, either
+ * state is indexed. On failure *lookup is NULL. DM_ERROR_ARGUMENT: an option out of range, or a method that cannot take these
+ * embeddings. DM_ERROR_MEMORY. */
+DM_API int32_t dm_lookup_create_with(dm_store *store, const dm_lookup_options *options, dm_team *team, dm_lookup **lookup, char *error,
+                                     size_t error_size);
+
+/* The exact index of the concepts (of a single-type store: the nodes): DM_LOOKUP_EXACT, DM_LOOKUP_CONCEPTS. DM_ERROR_MEMORY. */
 DM_API int32_t dm_lookup_create(dm_store *store, dm_lookup **lookup, char *error, size_t error_size);
-/* Releases the embeddings. No search may be running. Accepts NULL. */
+/* Releases the embeddings. No other call with it may be running. Accepts NULL. */
 DM_API void dm_lookup_destroy(dm_lookup *lookup);
 
-/* Concepts in the index. */
+/* What was chosen for one type, and why. Costs are counted, not timed: bytes that one search reads, weighted by how they are read. NaN: not
+ * looked at, or a method that cannot reach the recall. */
+typedef struct dm_lookup_choice {
+    int32_t method;      /* DM_LOOKUP_EXACT, _LISTS or _GRAPH */
+    uint32_t effort;     /* graph: the length of the list of candidates; lists: lists visited; exact: 0 */
+    uint32_t dims;       /* of the projection that the lists encode; 0: none */
+    uint32_t list_count; /* 0: no lists */
+    uint32_t held_out;   /* nodes that the recall was measured with; 0: not measured */
+    uint32_t planned;    /* nodes there were when it was planned */
+    double recall;       /* mean over them; 1: exact; NaN: not measured */
+    double recall_low;   /* what it is at least, one-sided 95 % */
+    double costs[4];     /* by method, DM_LOOKUP_METHODS */
+    char reason[256];    /* a sentence for a person */
+} dm_lookup_choice;
+
+/* `types` names one of those that the lookup was made for; otherwise, all fields are 0 and the reason says so. */
+DM_API dm_lookup_choice dm_lookup_plan(dm_lookup *lookup, uint32_t types);
+
+/* Nodes in the index, of all its types. */
 DM_API uint32_t dm_lookup_size(const dm_lookup *lookup);
-/* 1 while no concept was added, replaced or removed since the index was made. */
+/* 1 while no node of its types was added, replaced or removed since the index was made or, if that succeeded, refreshed. */
 DM_API int dm_lookup_is_current(const dm_lookup *lookup);
 /* Bytes from the allocator: the index, and what searches work in for as many threads as ever searched at once. */
 DM_API uint64_t dm_lookup_memory(const dm_lookup *lookup);
 
-/* The k concepts with the highest cosine to each of `count` queries, exactly: as if every cosine were computed in double
- * precision from the float32 values (clamped to [-1, 1]; 0 where a norm counts as zero). Query i is at queries + i *
- * stride (floats, stride >= dim), at any address. Its neighbours are slots[i * k] and cosines[i * k] onward, best first,
- * of equal cosines the smaller row (dm_rows); beyond dm_lookup_size, slots are DM_SLOT_NONE and cosines 0. The same bits
- * for any team and any instruction set. The team divides the queries: a single one is searched by one thread.
- * Allocates only when more threads search at once than before.
+/* Brings the index up to the store's present state; of nodes that change meanwhile, either state is indexed, and dm_lookup_is_current says 0.
+ * Nodes are taken into a graph and out of it one by one, beside the searches, by the calling thread: a search finds some of the changes
+ * and not yet others, but each node at most once, with an embedding that it had. An exact scan, lists, and a graph whose number
+ * of nodes has become more than twice or less than half of what it was planned for, are planned and made anew, with the team; searches that
+ * begin before that is done find the old state, later ones the new state. Then it waits until the searches that began before have ended:
+ * when it returns, the rows of nodes that are gone are free. Nothing to do: it returns at once.
+ * A refresh that fails leaves the index as it was. DM_ERROR_ARGUMENT: a method that cannot take these embeddings. DM_ERROR_MEMORY: it
+ * needs 4 bytes a row, and where an index is made anew, room for a second one. */
+DM_API int32_t dm_lookup_refresh(dm_lookup *lookup, dm_team *team, char *error, size_t error_size);
+
+/* The k nodes with the highest cosine to each of `count` queries, as far as the method finds them: by the exact scan as if every
+ * cosine were computed in double precision from the float32 values (clamped to [-1, 1]; 0 where a norm counts as zero).
+ * Query i is at queries + i * stride (floats, stride >= dim), at any address. Its neighbours are slots[i * k] and cosines[i * k]
+ * onward, best first, of equal cosines concepts before episodes and then the smaller row (dm_rows); beyond dm_lookup_size, slots are
+ * DM_SLOT_NONE and cosines 0. (Beside a refresh of a graph it can be a node less than dm_lookup_size for each that is replaced.) The same
+ * bits for any team and any instruction set. The team divides the queries: a single one is searched by one thread. Queries of
+ * one call see the same state, but for what a refresh changes in a graph. Allocates only when more threads search at once than before, or
+ * first after a refresh.
  * DM_ERROR_ARGUMENT: k is not in 1..DM_LOOKUP_K_MAX, or the stride is too small. DM_ERROR_CORRUPT: NaN or infinity in a
  * query. DM_ERROR_MEMORY. Nothing was written then. */
 DM_API int32_t dm_lookup_search(dm_lookup *lookup, const float *queries, size_t stride, size_t count, uint32_t k,
                                 dm_team *team, uint32_t *slots, double *cosines, char *error, size_t error_size);
+
+/* The same among nodes of these types, a part of those that the lookup was made for; nothing of the others is looked at.
+ * DM_ERROR_ARGUMENT also when it was made for other types. */
+DM_API int32_t dm_lookup_search_types(dm_lookup *lookup, uint32_t types, const float *queries, size_t stride, size_t count,
+                                      uint32_t k, dm_team *team, uint32_t *slots, double *cosines, char *error,
+                                      size_t error_size);
+
+/* Writes the index to one file, whole or not at all, as dm_store_save does: for use beside a snapshot of the store. A
+ * cache: it holds codes and links, not the embeddings, and another version of the library may want it made anew. Takes the store's
+ * lock while it reads the ids.
+ * DM_ERROR_ARGUMENT: the index is not current; refresh it first. DM_ERROR_IO: the file cannot be written. DM_ERROR_MEMORY. */
+DM_API int32_t dm_lookup_save(dm_lookup *lookup, const char *path, char *error, size_t error_size);
+
+/* The index in a file, for a store with the same nodes as the one that it was saved of: dim, kind, capacities, slots, ids and
+ * embeddings of its types are compared (the last three by CRC-32C). It need not be the same store: one that was loaded from its snapshot will do. Nothing
+ * is measured or built again, except the codes of an exact scan. The team, or NULL, divides that. The file
+ * is mapped while it is read, and must not be changed in place meanwhile. On failure *lookup is NULL.
+ * DM_ERROR_IO: the file cannot be read. DM_ERROR_CORRUPT: it is not such a file, or damaged. DM_ERROR_UNSUPPORTED: of another version or
+ * byte order. DM_ERROR_ARGUMENT: it is of another store, or of another state of this one. DM_ERROR_MEMORY. Damage is found; whether a file
+ * was made with bad intent is not: load your own. */
+DM_API int32_t dm_lookup_load(dm_store *store, const char *path, dm_team *team, dm_lookup **lookup, char *error, size_t error_size);
 
 /* --- spreading activation ------------------------------------------------------------------------------------------------ */
 

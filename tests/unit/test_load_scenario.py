@@ -1,5 +1,6 @@
 """Load scenarios: what is right is read, and every mistake is named with file, line, key and the nearest valid key."""
 
+import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -165,6 +166,12 @@ def test_shipped_load_scenarios_are_valid() -> None:
         assert not read.trace or (path.parent / read.trace).is_file()
 
 
+def test_the_example_of_the_reference_is_valid() -> None:
+    page = (SCENARIOS.parent / "docs" / "reference" / "scenarios.md").read_text(encoding="utf-8")
+    (example,) = (block for block in re.findall(r"^```toml\n(.*?)^```", page, flags=re.S | re.M) if "workload" in block)
+    assert isinstance(parse_any_scenario(example, path="f.toml", name="f"), LoadScenario)
+
+
 def test_the_reference_run_is_a_scenario() -> None:
     path = SCENARIOS / "load" / "mixed_60s.toml"
     measure = parse_load_scenario(path.read_text(), path=str(path), name=path.stem).measure
@@ -214,7 +221,7 @@ UNFIT = {
     "range": ("= 100\n", "= 0\n", 'f.toml:11: [params] "episodes" is 0, outside of 1 to 1e+06'),
     "data": ('[data]\nsynthetic = "gaussian"\nrows = 500\nqueries = 20\n', "", "f.toml:2: store needs vectors, and the scenario"),
     "metric": ("hit_rate", "hit_rat", 'f.toml:28: [budget] "hit_rat" is not measured by this scenario; did you mean "hit_rate"?'),
-    "budget of what is not measured": ('"read.p99"', '"read.p98"', 'f.toml:27: [budget] "read.p98" is not measured by this scenario; did you'),
+    "budget of what is not measured": ('"read.p99"', '"read.p98"', 'f.toml:27: [budget] "read.p98" is not measured by this'),
     "limit on what is not done": ('"read.p99"', '"rad.p99"', 'f.toml:27: [budget] "rad" is not performed by this scenario; did you mean'),
     "gate on what is not done": ("[control]", '[gate]\n"rad.p99" = 0.1\n[control]', 'f.toml:31: [gate] "rad" is not performed'),
     "saturation by what is not done": ("[control]", '[saturation]\n"rad.p99" = "<= 1 s"\n[control]', 'f.toml:31: [saturation] "rad"'),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trace_files import evenly, trace_bytes
 
 from dualmem_cli.errors import RecordError, TraceError
 from dualmem_cli.store.traces import load_trace, save_trace
@@ -45,6 +46,14 @@ def test_bytes_are_as_documented() -> None:
     body = b"ab\0c\0" + bytes(11) + struct.pack("<4Q", 5, 3 << 8 | 1, 2**40, (2**56 - 1) << 8) + b"{}"
     head = b"DMTRACE\0" + struct.pack("<IIQQIII", 1, 2, 2, 2**41, 16, 2, zlib.crc32(body)) + bytes(20)
     assert encode(one) == head + body
+
+
+def test_another_writer_of_the_documented_format_is_understood() -> None:
+    operations = [*evenly(3, 10, "lookup"), (25, "update", 2**56 - 1), *((30 + at, "form", 0) for at in (0, 0, 5))]
+    read = decode(trace_bytes(operations, note=b""), path="t")
+    found = zip(read.at_ns.tolist(), (read.names[kind] for kind in read.kinds), read.keys.tolist(), strict=True)
+    assert list(found) == operations
+    assert (read.names, read.duration_ns, read.note) == (("form", "lookup", "update"), 36, {})
 
 
 def test_every_flipped_bit_is_found() -> None:

@@ -10,9 +10,9 @@
 #include <errno.h>
 #include <time.h>
 
-/* A sleep ends late: on the virtual machine that this was written on by 21 us at the median and 33 us at P90. So the
- * last stretch is spun. A longer spin would take from the store what it needs as well: at 1,000 operations/s this one
- * is at most a twentieth of a processor. */
+/* A sleep ends late: without the spin, operations began 21 us late at the median and 33 us at P90 on the virtual
+ * machine that this was written on, so the last stretch is spun. A longer spin would take from the store what it needs
+ * as well: at 1,000 operations/s this one is at most a twentieth of a processor. */
 enum { SPIN_NS = 50000 };
 
 static inline void relax(void) {

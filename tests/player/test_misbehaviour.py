@@ -67,17 +67,11 @@ def started(player: Player, operations: list[tuple[int, str, int]], threads: int
     return process
 
 
-@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("threads", [1, 8])
 def test_a_hang_can_be_placed(player: Player, threads: int) -> None:
     """Ended with SIGTERM it names what has been under way for longest: number 2, although threads have begun others since."""
-    operations = [
-        (0, "echo", 0),
-        (MS, "echo", 0),
-        (2 * MS, "hang", 0),
-        (60 * MS, "hang", 0),
-        (80 * MS, "echo", 0),
-        (10**13, "echo", 0),
-    ]
+    later = [((60 + number) * MS, "hang", 0) for number in range(6)]
+    operations = [(0, "echo", 0), (MS, "echo", 0), (2 * MS, "hang", 0), *later, (10**13, "echo", 0)]
     process = started(player, operations, threads)
     time.sleep(0.3)
     process.send_signal(signal.SIGTERM)

@@ -162,6 +162,55 @@ static void test_types(void) {
     free_workload_case(&made);
 }
 
+/* --- formation ---------------------------------------------------------------------------------------------------- */
+
+static int has_member(const dm_cluster *cluster, uint32_t slot) {
+    uint32_t m = 0;
+    while (m < cluster->member_count && cluster->members[m] != slot) {
+        m++;
+    }
+    return m < cluster->member_count;
+}
+
+/* What stands after a formation is what the library finds in the episodes from the key on, bound to its members. */
+static void test_formation(const dm_workload *workload) {
+    char error[300];
+    workload_case made;
+    make_workload_case(&made);
+    const uint32_t count = (uint32_t)made.parameters[DM_MIXED_FORMATION_EPISODES];
+    dm_former_options options = dm_former_defaults(DIM, count);
+    options.cut = options.least_coherence = made.parameters[DM_MIXED_FORMATION_CUT];
+    dm_former *former = NULL;
+    REQUIRE(CHECK_STATUS(dm_former_create(&options, &former, error, sizeof(error)), DM_OK, error));
+    dm_state *state = set_up(workload, &made, 1);
+    uint64_t formed = 0;
+    for (uint32_t key = 0; key < EPISODES; key += 17) {
+        uint32_t window[EPISODES];
+        for (uint32_t i = 0; i < count; i++) {
+            window[i] = dm_store_find(state->store, (dm_id){(key + i) % EPISODES, DM_MIXED_ID_EPISODE});
+        }
+        dm_clustering expected;
+        CHECK_STATUS(dm_former_cluster(former, state->store, window, count, NULL, &expected, error, sizeof(error)),
+                     DM_OK, error);
+        (void)perform(workload, state, FORM, key);
+        REQUIRE(CHECK_EQUAL(state->formed_count, expected.cluster_count));
+        for (uint32_t c = 0; c < expected.cluster_count; c++) {
+            dm_edge edges[EPISODES];
+            CHECK_EQUAL(state->graph->edges(state->store, state->formed[c], edges, EPISODES),
+                        expected.clusters[c].member_count);
+            for (uint32_t m = 0; m < expected.clusters[c].member_count; m++) {
+                CHECK(has_member(&expected.clusters[c], edges[m].slot));
+                CHECK(edges[m].strength > 0.5f && edges[m].strength <= 1.0f); /* a cosine with the mean */
+            }
+        }
+        formed += expected.cluster_count;
+    }
+    CHECK(formed > 18);
+    workload->teardown(state);
+    dm_former_destroy(former);
+    free_workload_case(&made);
+}
+
 /* --- the twin ----------------------------------------------------------------------------------------------------- */
 
 /* The same work: equal results of everything but the type. Sums of activations are in the order of slots, which
@@ -209,6 +258,8 @@ static void test_twin(void) {
 int main(void) {
     test_against_model(&dm_mixed_dual);
     test_against_model(&dm_mixed_single);
+    test_formation(&dm_mixed_dual);
+    test_formation(&dm_mixed_single);
     test_types();
     test_twin();
     return test_report();

@@ -232,6 +232,26 @@ static void test_no_drift(const dm_workload *workload) {
     free_workload_case(&made);
 }
 
+/* Fewer rows than nodes: mixtures of two rows, none of them twice. */
+static void test_few_rows(const dm_workload *workload) {
+    workload_case made;
+    make_workload_case(&made);
+    made.work.data.rows = 100;
+    dm_state *state = set_up(workload, &made, 1);
+    check_counts(workload, state, EPISODES, CONCEPTS, BINDINGS);
+    for (uint32_t e = 0; e < EPISODES; e++) {
+        const dm_embedding one = dm_store_acquire_embedding(state->store, state->episode_slots[e]);
+        for (uint32_t before = 0; before < e; before++) {
+            const dm_embedding other = dm_store_acquire_embedding(state->store, state->episode_slots[before]);
+            CHECK(memcmp(one.values, other.values, DIM * sizeof(float)) != 0);
+            dm_store_release_embedding(state->store, other);
+        }
+        dm_store_release_embedding(state->store, one);
+    }
+    workload->teardown(state);
+    free_workload_case(&made);
+}
+
 /* --- a wrong store ------------------------------------------------------------------------------------------------ */
 
 /* What is missing from the store is missing from the counts: nothing is remembered. */
@@ -274,6 +294,7 @@ int main(void) {
         test_refusals(workload);
         test_errors(workload);
         test_no_drift(workload);
+        test_few_rows(workload);
         printf("ran %s %s\n", workload->name, workload->variant);
     }
     test_wrong_store();

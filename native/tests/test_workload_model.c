@@ -50,6 +50,7 @@ typedef struct model {
     uint64_t bindings;
     struct {
         uint32_t concept_number;
+        const float *episode;
         float strength;
         int turn;
     } binding[BINDINGS + 3 * INSERTIONS];
@@ -64,6 +65,7 @@ static void model_insert(model *known, const workload_case *made, const float *v
     for (uint32_t i = 0; i < bindings; i++) {
         known->fans[numbers[i]]++;
         known->binding[known->bindings].concept_number = numbers[i];
+        known->binding[known->bindings].episode = values;
         known->binding[known->bindings].strength = (float)(256.0 + rint(512.0 * fmax(cosines[i], 0.0))) / 1024.0f;
         known->binding[known->bindings++].turn = 0;
     }
@@ -111,6 +113,27 @@ static void model_consolidate(model *known, const dm_workload *workload, dm_stat
     }
 }
 
+/* Mean over the concepts, and over the pairs of two members each: what the walk samples. */
+static double similarity_within(const model *known) {
+    double sum = 0.0;
+    uint32_t concepts = 0;
+    for (uint32_t c = 0; c < CONCEPTS; c++) {
+        double of_concept = 0.0;
+        uint32_t pairs = 0;
+        for (uint64_t a = 0; a < known->bindings; a++) {
+            for (uint64_t b = 0; b < a && known->binding[a].concept_number == c; b++) {
+                if (known->binding[b].concept_number == c) {
+                    of_concept += exact_cosine(known->binding[a].episode, known->binding[b].episode);
+                    pairs++;
+                }
+            }
+        }
+        sum += pairs > 0 ? of_concept / pairs : 0.0;
+        concepts += pairs > 0;
+    }
+    return sum / concepts;
+}
+
 static void test_against_model(const dm_workload *workload) {
     static model expected;
     workload_case made;
@@ -119,6 +142,7 @@ static void test_against_model(const dm_workload *workload) {
     model_set_up(&expected, &made);
     CHECK_EQUAL(expected.bindings, BINDINGS);
     check_lookups(workload, state, &made);
+    CHECK_NEAR(metric_of(workload, state, DM_MIXED_METRIC_WITHIN), similarity_within(&expected), 0.015);
     test_random random = {8};
     uint64_t inserted = 0;
     for (int i = 0; i < 2000; i++) {

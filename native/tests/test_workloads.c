@@ -259,6 +259,13 @@ static void test_few_rows(const dm_workload *workload) {
 /* --- a wrong store ------------------------------------------------------------------------------------------------ */
 
 /* What is missing from the store is missing from the counts: nothing is remembered. */
+static int never(const dm_store *store, uint32_t concept_slot, const dm_edge *edge) {
+    (void)store;
+    (void)concept_slot;
+    (void)edge;
+    return 0;
+}
+
 static void test_wrong_store(void) {
     workload_case made;
     make_workload_case(&made);
@@ -279,6 +286,11 @@ static void test_wrong_store(void) {
                  DM_OK, error);
     CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_INDEX_ROWS), CONCEPTS - 2); /* the index has the old row */
     CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_POPULATION), EPISODES + CONCEPTS - 2);
+    dm_mixed_graph one_sided = *state->graph; /* as if no episode knew of its bindings */
+    one_sided.is_mutual = never;
+    state->graph = &one_sided;
+    CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_BINDINGS), 0);
+    state->graph = &dm_mixed_dual_graph;
     uint64_t result = 0;
     CHECK_EQUAL(workload->operate(state, 0, READ, 5, &result), DM_ERROR_CORRUPT);
     /* An insertion that cannot be bound leaves nothing behind: concept 3 is gone, and the index still has it. */

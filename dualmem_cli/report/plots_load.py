@@ -27,11 +27,11 @@ def _percentiles(record: Record, figure: Figure, canvas: Canvas) -> None:
     curves = load_curves(run)
     rarest = min(curve.rarity[-1] for curve in curves if not curve.kind)
     every = [value for curve in curves for value in curve.latency_ns]
-    factor, unit = _unit(min(every))
+    factor, unit = _unit(max(every) / 100)
     up = Scale(max(min(every), 1.0) / factor / 1.15, max(every) / factor * 1.15, logarithmic=True)
     plane = Plane(canvas, x=Scale(0.5, rarest * 0.9, logarithmic=True), y=up, aside=_KEY)
     ticks = [rare for rare in (0.5, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6) if rare >= rarest * 0.9]
-    plane.grid(x=[(rare, f"P{100 * (1 - rare):.10g}") for rare in ticks], y=_ticks(up), title=f"{unit} by percentile")
+    plane.grid(x=[(rare, f"{100 * (1 - rare):.10g}") for rare in ticks], y=_ticks(up), title="percentile")
     names = []
     for index, curve in enumerate(curve for curve in curves if curve.kind):
         colour = PALETTE[_COLOURS[index % len(_COLOURS)]]
@@ -53,8 +53,8 @@ def _percentiles(record: Record, figure: Figure, canvas: Canvas) -> None:
 def _over_time(record: Record, figure: Figure, canvas: Canvas) -> None:
     run = next(run for run in record.loads if run.id == figure.case)
     points = load_over_time(run)
-    factor, unit = _unit(min(point.p50_ns for point in points))
     lowest, highest = min(point.p50_ns for point in points), max(point.max_ns for point in points)
+    factor, unit = _unit(highest / 100)
     up = Scale(max(lowest, 1.0) / factor / 1.3, highest / factor * 1.3, logarithmic=True)
     last = max(point.at_s for point in points)
     hours = last > 7200

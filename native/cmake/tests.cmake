@@ -16,8 +16,8 @@ foreach(source IN LISTS test_sources)
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE dmx_host m Threads::Threads)
   # Under an emulator the clocks and pages that the host works with are not the machine's: its tests are only compiled then;
-  # nor does it know limits of memory, and what follows a store has nothing of an instruction set.
-  if(NOT (CMAKE_CROSSCOMPILING AND (name IN_LIST host_tests OR name MATCHES "^test_(footprint|snapshot_damage|store_lookup_.*)$")))
+  # nor does it know limits of memory, and what follows a store, or uses one, has nothing of an instruction set.
+  if(NOT (CMAKE_CROSSCOMPILING AND (name IN_LIST host_tests OR name MATCHES "^test_(footprint|snapshot_damage|store_lookup_.*|workload.*)$")))
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT ${test_seconds})
   endif()

@@ -59,7 +59,8 @@ static int32_t check(const dm_case *work, uint64_t concept_count, char *error, s
     return DM_OK;
 }
 
-const float *dm_stored_case_vector(const dm_case *work, uint64_t node, float *moved) {
+/* The vector of node `node`, in `moved` if it had to be made. */
+static const float *vector_of(const dm_case *work, uint64_t node, float *moved) {
     const dm_matrix *data = &work->data;
     const float *values = data->values + node % data->rows * data->stride;
     if (node < data->rows) {
@@ -77,7 +78,7 @@ const float *dm_stored_case_vector(const dm_case *work, uint64_t node, float *mo
 static int32_t fill(const dm_case *work, uint32_t concept_count, int32_t kind, dm_stored_case *stored, float *moved,
                     char *error, size_t error_size) {
     for (uint32_t node = 0; node < 2 * concept_count; node++) {
-        const float *values = dm_stored_case_vector(work, node, moved);
+        const float *values = vector_of(work, node, moved);
         const int is_concept = node < concept_count;
         const dm_id id = {.low = node, .high = is_concept ? 1 : 2};
         uint32_t slot = DM_SLOT_NONE;

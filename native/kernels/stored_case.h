@@ -37,9 +37,6 @@ static inline uint32_t dm_stored_case_data_row(const dm_stored_case *stored, uin
     return stored->data_row[dm_slot_index(stored->rows.slots[row])];
 }
 
-/* The vector of node `node`: a row of the case's data, or, where it ends, an earlier one that was moved, in `moved`. */
-const float *dm_stored_case_vector(const dm_case *work, uint64_t node, float *moved);
-
 /* splitmix64 (Steele, Lea & Flood 2014): the next number of the sequence whose state is *state. */
 uint64_t dm_stored_case_random(uint64_t *state);
 

@@ -50,6 +50,7 @@ typedef struct model {
     uint64_t bindings;
     struct {
         uint32_t concept_number;
+        const float *episode;
         float strength;
         int turn;
     } binding[BINDINGS + 3 * INSERTIONS];
@@ -64,6 +65,7 @@ static void model_insert(model *known, const workload_case *made, const float *v
     for (uint32_t i = 0; i < bindings; i++) {
         known->fans[numbers[i]]++;
         known->binding[known->bindings].concept_number = numbers[i];
+        known->binding[known->bindings].episode = values;
         known->binding[known->bindings].strength = (float)(256.0 + rint(512.0 * fmax(cosines[i], 0.0))) / 1024.0f;
         known->binding[known->bindings++].turn = 0;
     }
@@ -111,6 +113,27 @@ static void model_consolidate(model *known, const dm_workload *workload, dm_stat
     }
 }
 
+/* Mean over the concepts, and over the pairs of two members each: what the walk samples. */
+static double similarity_within(const model *known) {
+    double sum = 0.0;
+    uint32_t concepts = 0;
+    for (uint32_t c = 0; c < CONCEPTS; c++) {
+        double of_concept = 0.0;
+        uint32_t pairs = 0;
+        for (uint64_t a = 0; a < known->bindings; a++) {
+            for (uint64_t b = 0; b < a && known->binding[a].concept_number == c; b++) {
+                if (known->binding[b].concept_number == c) {
+                    of_concept += exact_cosine(known->binding[a].episode, known->binding[b].episode);
+                    pairs++;
+                }
+            }
+        }
+        sum += pairs > 0 ? of_concept / pairs : 0.0;
+        concepts += pairs > 0;
+    }
+    return sum / concepts;
+}
+
 static void test_against_model(const dm_workload *workload) {
     static model expected;
     workload_case made;
@@ -119,6 +142,7 @@ static void test_against_model(const dm_workload *workload) {
     model_set_up(&expected, &made);
     CHECK_EQUAL(expected.bindings, BINDINGS);
     check_lookups(workload, state, &made);
+    CHECK_NEAR(metric_of(workload, state, DM_MIXED_METRIC_WITHIN), similarity_within(&expected), 0.015);
     test_random random = {8};
     uint64_t inserted = 0;
     for (int i = 0; i < 2000; i++) {
@@ -162,6 +186,55 @@ static void test_types(void) {
     free_workload_case(&made);
 }
 
+/* --- formation ---------------------------------------------------------------------------------------------------- */
+
+static int has_member(const dm_cluster *cluster, uint32_t slot) {
+    uint32_t m = 0;
+    while (m < cluster->member_count && cluster->members[m] != slot) {
+        m++;
+    }
+    return m < cluster->member_count;
+}
+
+/* What stands after a formation is what the library finds in the episodes from the key on, bound to its members. */
+static void test_formation(const dm_workload *workload) {
+    char error[300];
+    workload_case made;
+    make_workload_case(&made);
+    const uint32_t count = (uint32_t)made.parameters[DM_MIXED_FORMATION_EPISODES];
+    dm_former_options options = dm_former_defaults(DIM, count);
+    options.cut = options.least_coherence = made.parameters[DM_MIXED_FORMATION_CUT];
+    dm_former *former = NULL;
+    REQUIRE(CHECK_STATUS(dm_former_create(&options, &former, error, sizeof(error)), DM_OK, error));
+    dm_state *state = set_up(workload, &made, 1);
+    uint64_t formed = 0;
+    for (uint32_t key = 0; key < EPISODES; key += 17) {
+        uint32_t window[EPISODES];
+        for (uint32_t i = 0; i < count; i++) {
+            window[i] = dm_store_find(state->store, (dm_id){(key + i) % EPISODES, DM_MIXED_ID_EPISODE});
+        }
+        dm_clustering expected;
+        CHECK_STATUS(dm_former_cluster(former, state->store, window, count, NULL, &expected, error, sizeof(error)),
+                     DM_OK, error);
+        (void)perform(workload, state, FORM, key);
+        REQUIRE(CHECK_EQUAL(state->formed_count, expected.cluster_count));
+        for (uint32_t c = 0; c < expected.cluster_count; c++) {
+            dm_edge edges[EPISODES];
+            CHECK_EQUAL(state->graph->edges(state->store, state->formed[c], edges, EPISODES),
+                        expected.clusters[c].member_count);
+            for (uint32_t m = 0; m < expected.clusters[c].member_count; m++) {
+                CHECK(has_member(&expected.clusters[c], edges[m].slot));
+                CHECK(edges[m].strength > 0.5f && edges[m].strength <= 1.0f); /* a cosine with the mean */
+            }
+        }
+        formed += expected.cluster_count;
+    }
+    CHECK(formed > 18);
+    workload->teardown(state);
+    dm_former_destroy(former);
+    free_workload_case(&made);
+}
+
 /* --- the twin ----------------------------------------------------------------------------------------------------- */
 
 /* The same work: equal results of everything but the type. Sums of activations are in the order of slots, which
@@ -190,9 +263,10 @@ static void test_twin(void) {
                     perform(&dm_mixed_single, single, CONSOLIDATE, i * 3));
         CHECK_EQUAL(dual->formed_count, single->formed_count);
         formed += dual->formed_count;
-        for (size_t m = DM_MIXED_METRIC_POPULATION; m <= DM_MIXED_METRIC_INDEX_ROWS; m++) {
-            CHECK_EQUAL(metric_of(&dm_mixed_dual, dual, m), metric_of(&dm_mixed_single, single, m));
-        }
+        double counts[2][DM_MIXED_METRIC_INDEX_ROWS + 1]; /* all counts, up to this one */
+        CHECK_EQUAL(dm_mixed_dual.read_metrics(dual, counts[0], DM_MIXED_METRIC_INDEX_ROWS + 1), DM_OK);
+        CHECK_EQUAL(dm_mixed_single.read_metrics(single, counts[1], DM_MIXED_METRIC_INDEX_ROWS + 1), DM_OK);
+        CHECK(memcmp(counts[0], counts[1], sizeof(counts[0])) == 0);
     }
     CHECK(formed > 0);
     uint64_t fans[2][512];
@@ -208,6 +282,8 @@ static void test_twin(void) {
 int main(void) {
     test_against_model(&dm_mixed_dual);
     test_against_model(&dm_mixed_single);
+    test_formation(&dm_mixed_dual);
+    test_formation(&dm_mixed_single);
     test_types();
     test_twin();
     return test_report();

@@ -9,11 +9,15 @@
 
 enum { THREADS = 4, MOST_INSERTED = 900 };
 
+enum { ANY = UINT32_MAX };
+
 typedef struct player {
     const dm_workload *workload;
     dm_state *state;
     uint32_t number;
     uint32_t operations;
+    uint32_t only; /* an operation, or ANY */
+    uint64_t keys; /* below */
     uint64_t inserted;
     uint64_t refused; /* insertions into a full store */
 } player;
@@ -22,10 +26,11 @@ static void *play(void *argument) {
     player *self = argument;
     test_random random = {100 + self->number};
     for (uint32_t i = 0; i < self->operations; i++) {
-        const uint32_t operation = (uint32_t)test_random_below(&random, self->workload->operation_count);
+        const uint32_t operation =
+            self->only == ANY ? (uint32_t)test_random_below(&random, self->workload->operation_count) : self->only;
+        const uint64_t key = test_random_below(&random, self->keys);
         uint64_t result = 0;
-        int32_t status =
-            self->workload->operate(self->state, self->number, operation, test_random_next(&random) >> 8, &result);
+        int32_t status = self->workload->operate(self->state, self->number, operation, key, &result);
         if (operation == INSERT && status == DM_ERROR_MEMORY) {
             self->refused++;
         } else {
@@ -36,6 +41,23 @@ static void *play(void *argument) {
     return NULL;
 }
 
+/* Plays on THREADS threads; the sums of what each counted. */
+static player play_all(player each) {
+    player players[THREADS];
+    pthread_t handles[THREADS];
+    for (uint32_t t = 0; t < THREADS; t++) {
+        players[t] = each;
+        players[t].number = t;
+        REQUIRE(pthread_create(&handles[t], NULL, play, &players[t]) == 0);
+    }
+    for (uint32_t t = 0; t < THREADS; t++) {
+        REQUIRE(pthread_join(handles[t], NULL) == 0);
+        each.inserted += players[t].inserted;
+        each.refused += players[t].refused;
+    }
+    return each;
+}
+
 static uint64_t formed_members(const dm_state *state) {
     uint64_t members = 0;
     for (uint32_t i = 0; i < state->formed_count; i++) {
@@ -44,7 +66,8 @@ static uint64_t formed_members(const dm_state *state) {
     return members;
 }
 
-static void test_threads(const dm_workload *workload, uint32_t operations, double recall) {
+static void test_threads(player each, double recall) {
+    const dm_workload *workload = each.workload;
     workload_case made;
     make_workload_case(&made);
     made.parameters[DM_MIXED_FORMATION_EPISODES] = 30;
@@ -53,38 +76,34 @@ static void test_threads(const dm_workload *workload, uint32_t operations, doubl
     dm_state *state = set_up(workload, &made, THREADS);
     uint64_t count = 0;
     float *originals = strengths_of(state, &count);
-    player players[THREADS];
-    pthread_t handles[THREADS];
-    for (uint32_t t = 0; t < THREADS; t++) {
-        players[t] = (player){workload, state, t, operations, 0, 0};
-        REQUIRE(pthread_create(&handles[t], NULL, play, &players[t]) == 0);
-    }
-    uint64_t inserted = 0;
-    uint64_t refused = 0;
-    for (uint32_t t = 0; t < THREADS; t++) {
-        REQUIRE(pthread_join(handles[t], NULL) == 0);
-        inserted += players[t].inserted;
-        refused += players[t].refused;
-    }
-    CHECK(inserted > 0 && (refused == 0 || inserted == MOST_INSERTED));
+    each.state = state;
+    const player all = play_all(each);
+    CHECK(all.refused == 0 || all.inserted == MOST_INSERTED);
     check_strengths(state, originals, count);
-    const uint64_t each = (BINDINGS + EPISODES - 1) / EPISODES;
-    CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_EPISODES), EPISODES + inserted);
-    CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_CONCEPTS), CONCEPTS + state->formed_count);
-    CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_FORMED), state->formed_count);
-    CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_INDEX_ROWS), CONCEPTS + state->formed_count);
-    CHECK_EQUAL(metric_of(workload, state, DM_MIXED_METRIC_BINDINGS),
-                BINDINGS + inserted * each + formed_members(state));
+    const uint64_t bindings = BINDINGS + all.inserted * ((BINDINGS + EPISODES - 1) / EPISODES);
+    double values[DM_MIXED_METRICS];
+    CHECK_EQUAL(workload->read_metrics(state, values, workload->metric_count), DM_OK);
+    CHECK_EQUAL(values[DM_MIXED_METRIC_EPISODES], EPISODES + all.inserted);
+    CHECK_EQUAL(values[DM_MIXED_METRIC_CONCEPTS], CONCEPTS + state->formed_count);
+    CHECK_EQUAL(values[DM_MIXED_METRIC_FORMED], state->formed_count);
+    CHECK_EQUAL(values[DM_MIXED_METRIC_INDEX_ROWS], CONCEPTS + state->formed_count);
+    CHECK_EQUAL(values[DM_MIXED_METRIC_BINDINGS], bindings + formed_members(state));
     free(originals);
     workload->teardown(state);
     free_workload_case(&made);
-    printf("%s: %llu inserted, %llu refused\n", workload->variant, (unsigned long long)inserted,
-           (unsigned long long)refused);
+    printf("%s: %llu inserted, %llu refused\n", workload->variant, (unsigned long long)all.inserted,
+           (unsigned long long)all.refused);
 }
 
 int main(void) {
-    test_threads(&dm_mixed_dual, 3000, 1.0);
-    test_threads(&dm_mixed_single, 3000, 1.0);
-    test_threads(&dm_mixed_dual, 300, 0.9); /* an index that is planned */
+    const dm_workload *const workloads[] = {&dm_mixed_dual, &dm_mixed_single};
+    for (size_t w = 0; w < 2; w++) {
+        test_threads((player){.workload = workloads[w], .operations = 2000, .only = ANY, .keys = 1 << 20}, 1.0);
+        test_threads((player){.workload = workloads[w], .operations = 20000, .only = UPDATE, .keys = 2}, 1.0);
+        test_threads((player){.workload = workloads[w], .operations = 300, .only = INSERT, .keys = 1 << 20}, 1.0);
+        test_threads((player){.workload = workloads[w], .operations = 1000, .only = CONSOLIDATE, .keys = 2}, 1.0);
+    }
+    test_threads((player){.workload = &dm_mixed_dual, .operations = 300, .only = ANY, .keys = 1 << 20},
+                 0.9); /* planned */
     return test_report();
 }

@@ -146,6 +146,7 @@ static inline void check_fans(const dm_workload *workload, dm_state *state, uint
     for (size_t f = 0; f < 1024; f++) {
         sum += counts[f];
         ends += f * counts[f];
+        CHECK(f < needed || counts[f] == 0);
     }
     CHECK_EQUAL(sum, nodes);
     CHECK_EQUAL(ends, 2 * bindings);

@@ -67,6 +67,7 @@ static void measure(const dm_workload *const *workloads, dm_state *const *states
     static double times[ARMS][ROUNDS_MOST];
     static double ratios[ROUNDS_MOST];
     const double first = section(workloads[0], states[0], operation, 3, 1);
+    (void)section(workloads[1], states[1], operation, 3, 1); /* the same things inserted */
     uint64_t count = (uint64_t)(SECTION_NS / first) + 1;
     const int inserts = workloads[0]->operations[operation].inserts != DM_KEY_NONE;
     count = inserts && count > 50 ? 50 : count;

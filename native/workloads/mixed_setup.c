@@ -1,8 +1,8 @@
 /* mixed_setup.c: the store of the workload `mixed`, filled from a case.
  *
- * Concepts are the first rows of the data, episodes those behind them (dm_stored_case_vector: where the data ends,
- * moved a little). Each episode is bound to its nearest concepts, so that what is bound together is alike, and was
- * accessed a minute after the one before it, so that formation finds episodes that are close in time. */
+ * Concepts are the first rows of the data, episodes those behind them; where the data ends, mixtures of two rows, so
+ * that no node is another's double. Each episode is bound to its nearest concepts, so that what is bound together is
+ * alike, and was accessed a minute after the one before it, so that formation finds episodes that are close in time. */
 #include <math.h>
 
 #include "kernels/stored_case.h"
@@ -174,12 +174,29 @@ static int32_t allocate_lists(dm_state *state, char *error, size_t error_size) {
     return DM_OK;
 }
 
-static int32_t fill_concepts(dm_state *state, const dm_case *work, float *moved, char *error, size_t error_size) {
+/* Of node `node`: a row, or, in `mixture`, a row with a quarter to a half of another in it. */
+static const float *vector_of(const dm_case *work, uint64_t node, float *mixture) {
+    const dm_matrix *data = &work->data;
+    const uint64_t row = node % data->rows;
+    const float *values = data->values + row * data->stride;
+    if (node < data->rows) {
+        return values;
+    }
+    uint64_t random = work->seed ^ (node * UINT64_C(0xd1342543de82ef95));
+    const uint64_t step = data->rows > 1 ? 1 + dm_stored_case_random(&random) % (data->rows - 1) : 0;
+    const float *other = data->values + (row + step) % data->rows * data->stride;
+    const float share = 0.25f + (float)(dm_stored_case_random(&random) >> 40) * 0x1.0p-26f; /* [1/4, 1/2) */
+    for (uint64_t k = 0; k < data->columns; k++) {
+        mixture[k] = (1.0f - share) * values[k] + share * other[k];
+    }
+    return mixture;
+}
+
+static int32_t fill_concepts(dm_state *state, const dm_case *work, float *mixture, char *error, size_t error_size) {
     int32_t status = DM_OK;
     for (uint32_t c = 0; status == DM_OK && c < state->concepts; c++) {
-        status =
-            state->graph->add_concept(state, (dm_id){c, DM_MIXED_ID_CONCEPT}, dm_stored_case_vector(work, c, moved),
-                                      &state->concept_slots[c], error, error_size);
+        status = state->graph->add_concept(state, (dm_id){c, DM_MIXED_ID_CONCEPT}, vector_of(work, c, mixture),
+                                           &state->concept_slots[c], error, error_size);
     }
     return status;
 }
@@ -191,29 +208,29 @@ static int32_t make_index(dm_state *state, double recall, char *error, size_t er
     return dm_lookup_create_with(state->centroids, &options, NULL, &state->lookup, error, error_size);
 }
 
-static int32_t fill_episodes(dm_state *state, const dm_case *work, float *moved, char *error, size_t error_size) {
+static int32_t fill_episodes(dm_state *state, const dm_case *work, float *mixture, char *error, size_t error_size) {
     int32_t status = DM_OK;
     for (uint32_t e = 0; status == DM_OK && e < state->episodes; e++) {
         const uint32_t bindings = (uint32_t)(bindings_before(work, (uint64_t)e + 1) - bindings_before(work, e));
-        status = dm_mixed_insert(state, dm_stored_case_vector(work, (uint64_t)state->concepts + e, moved), bindings,
-                                 error, error_size);
+        status = dm_mixed_insert(state, vector_of(work, (uint64_t)state->concepts + e, mixture), bindings, error,
+                                 error_size);
     }
     return status;
 }
 
 static int32_t fill(dm_state *state, const dm_case *work, char *error, size_t error_size) {
-    float moved[DM_DIM_MAX];
+    float mixture[DM_DIM_MAX];
     int32_t status = state->graph->create(state, error, error_size);
     if (status == DM_OK) {
         status = allocate_lists(state, error, error_size);
     }
     if (status == DM_OK) {
-        status = fill_concepts(state, work, moved, error, error_size);
+        status = fill_concepts(state, work, mixture, error, error_size);
     }
     if (status == DM_OK) {
         status = make_index(state, work->parameters[DM_MIXED_RECALL], error, error_size);
     }
-    return status == DM_OK ? fill_episodes(state, work, moved, error, error_size) : status;
+    return status == DM_OK ? fill_episodes(state, work, mixture, error, error_size) : status;
 }
 
 /* What operations work with. */

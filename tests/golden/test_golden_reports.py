@@ -23,6 +23,7 @@ from dualmem_cli.report.summary import json_schema
 from dualmem_cli.report.terminal import print_record
 
 STATUS = {
+    "load": ExitStatus.MEASUREMENT_FAILED,
     "bench": ExitStatus.MEASUREMENT_FAILED,
     "compare": ExitStatus.REGRESSION,
     "interrupted": ExitStatus.INTERRUPTED,

@@ -187,7 +187,11 @@ def _throughput(run: LoadRun, steady: Sequence[Played]) -> dict[str, Estimate]:
     errors = sum(played.errors for played in steady)
     elapsed, scheduled = sum(_elapsed(p) for p in steady), sum(p.scheduled_ns for p in steady)
     method = f"{operations:,} operations"
-    found = {"rate": exact(1e9 * operations / max(1.0, elapsed), unit=Unit.PER_SECOND, count=len(steady), method=method)}
+    found = {
+        "rate": exact(
+            1e9 * (operations - len(steady)) / max(1.0, elapsed), unit=Unit.PER_SECOND, count=len(steady), method=method
+        )
+    }
     if run.open and scheduled:
         found["offered"] = exact(
             1e9 * (operations - len(steady)) / scheduled, unit=Unit.PER_SECOND, count=len(steady), method=method

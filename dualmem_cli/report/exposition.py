@@ -34,9 +34,12 @@ def _lines(family: Family) -> Iterable[str]:
     if family.unit:
         yield f"# UNIT {family.name} {family.unit}"
     yield f"# HELP {family.name} {_escaped(family.meaning)}"
-    for labels, value in family.samples:
+    for labels, value in () if family.sums else family.samples:
         yield f"{family.name}{_SUFFIX.get(family.kind, '')}{_told(labels)} {_number(value)}"
-    for labels, total, count in family.sums:
+    for labels, total, count in family.sums:  # what belongs together must stand together
+        for own, value in family.samples:
+            if {name: text for name, text in own.items() if name != "quantile"} == labels:
+                yield f"{family.name}{_told(own)} {_number(value)}"
         yield f"{family.name}_count{_told(labels)} {_number(count)}"
         yield f"{family.name}_sum{_told(labels)} {_number(total)}"
 

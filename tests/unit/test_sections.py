@@ -54,9 +54,9 @@ def coverage(*, busy: float, share: float, repetitions: int, count: int = 20_000
     return ours / repetitions, binomial / repetitions
 
 
-@pytest.mark.parametrize(("busy", "share", "least"), [(0.3, 0.99, 0.90), (0.6, 0.5, 0.90), (0.6, 0.95, 0.88)])
+@pytest.mark.parametrize(("busy", "share", "least"), [(0.3, 0.99, 0.90), (0.6, 0.95, 0.88)])
 def test_intervals_of_percentiles_cover_the_truth_of_a_queue(busy: float, share: float, least: float) -> None:
-    ours, binomial = coverage(busy=busy, share=share, repetitions=100)
+    ours, binomial = coverage(busy=busy, share=share, repetitions=70)
     assert ours >= least
     assert binomial < ours - 0.1  # what independence would have promised
 

@@ -146,7 +146,7 @@ def _finding(run: LoadRun, wanted: Gated, rule: Rule) -> CompareFinding:
         change=change,
         baseline_ns=old,
         candidate_ns=new,
-        reason=_reason(verdict, decision, rule, len(workers)),
+        reason=_reason(verdict, decision, rule, change.count),
     )
 
 

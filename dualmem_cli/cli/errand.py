@@ -1,0 +1,57 @@
+"""dualmem fleet errand: what a fleet's worker starts to measure one errand, which comes as a line of JSON; the record goes to stdout."""
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+
+def errand() -> int:
+    """Measure the errand on stdin; end when stdin does."""
+    from pydantic import TypeAdapter
+
+    from dualmem_cli import pipeline
+    from dualmem_cli.cli import setting
+    from dualmem_cli.errors import ExitStatus
+    from dualmem_cli.fleet import parcels
+    from dualmem_cli.fleet.errand import Errand
+    from dualmem_cli.laboratory import Silent
+    from dualmem_cli.model.scenario import FileData, Scenario
+    from dualmem_cli.store import records
+
+    asked = TypeAdapter(Errand).validate_json(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    with tempfile.TemporaryDirectory(prefix="dualmem-errand-") as scratch:
+
+        def placed(scenario: Scenario) -> Scenario:
+            """The scenario with its data files in a folder of its own."""
+            home = Path(scratch) / scenario.name
+            data = scenario.data
+            for file in (file for file in asked.files if file.scenario == scenario.name):
+                assert isinstance(data, FileData), "only such have files"
+                (home / file.key).mkdir(parents=True)
+                (home / file.key / file.name).symlink_to(parcels.path_of(file.sha256))
+                name = f"{file.key}/{file.name}"
+                data = replace(data, file=name) if file.key == "file" else replace(data, queries_file=name)
+            return replace(scenario, data=data, path=str(home / "scenario.toml"))
+
+        worker = setting.runner()
+        links = tuple(replace(link, path=str(parcels.path_of(link.sha256))) for link in asked.build.links)
+        build = replace(asked.build, links=links, library=worker.describe(links[0].path))
+        lab = setting.laboratory(worker=worker, kind="errand", reports=Path(scratch) / "reports", progress=Silent())
+        lab = replace(lab, seed=asked.seed, revision=asked.revision)
+        record = pipeline.bench(lab, tuple(map(placed, asked.scenarios)), build, ceilings=False).record
+    if record.interrupted:
+        return ExitStatus.INTERRUPTED
+    sys.stdout.buffer.write(records.to_json(replace(record, scenarios=asked.scenarios)))
+    return ExitStatus.OK
+
+
+def _end_with_input() -> None:
+    """The worker holds our input: however it ends, so does the input, and what was begun for it is ended as by Ctrl-C."""
+    while os.read(0, 1 << 16):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,60 @@
+"""What travels: an errand to a machine, and what comes back. Files travel apart, by their content's digest (parcels.py)."""
+
+from dataclasses import dataclass
+
+from dualmem_cli.model.kernel import Build
+from dualmem_cli.model.machine import Machine
+from dualmem_cli.model.scenario import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A data file of a scenario: which key of [data] names it, what it is called, what it contains."""
+
+    scenario: str
+    key: str  # "file" or "queries_file"
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Scenarios to be measured in one run on one machine. `build` has its links by digest; their paths are of the machine it was made
+    on. `seed` is the run's, so that the records of one run on one machine are one record."""
+
+    tool: str  # digest of the dualmem that sends it
+    scenarios: tuple[Scenario, ...]
+    files: tuple[DataFile, ...]
+    build: Build
+    revision: str
+    seed: int
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Of every file that must be there."""
+        return frozenset(link.sha256 for link in self.build.links) | frozenset(file.sha256 for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a machine made of an errand: the record as JSON, or the digests of files that it does not have yet, or why it could not."""
+
+    address: str
+    name: str
+    record: bytes = b""
+    lacking: frozenset[str] = frozenset()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """What a machine says of itself. `state`: "idle", or the scenarios it is measuring."""
+
+    address: str
+    name: str
+    version: str
+    tool: str
+    engine: str  # version of distributed
+    machine: Machine
+    cores: int  # that a run may use
+    state: str

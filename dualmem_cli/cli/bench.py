@@ -23,15 +23,7 @@ def bench(
             "several times.",
         ),
     ] = None,
-    fleet: Annotated[
-        str,
-        typer.Option(
-            "--fleet",
-            metavar="ADDRESS",
-            help="Measure on the machines that work for this Dask scheduler, such as tcp://host:8786, each scenario on one that "
-            "has what it needs. See `dualmem fleet`.",
-        ),
-    ] = "",
+    fleet: options.Fleet = "",
     reports: options.Reports = options.REPORTS,
     export: options.Export = None,
     json: options.Json = False,
@@ -47,17 +39,18 @@ def bench(
 
     exports = parse_exports(export, kind="bench")
     if fleet:
-        _want_simple(peer, export)
+        from dualmem_cli.cli.on_fleet import OnFleet, check_options
+
+        its_own = "Other libraries need what is installed beside them: run it on that machine."
+        check_options((("--peer", peer, its_own), ("--export", export, options.EXPORT_LATER)))
     worker = setting.runner()
     found = binaries.resolve(library, start=Path.cwd())
     build = setting.keep_build(found, worker=worker, reports=reports)
     peers = tuple(setting.keep_build(binaries.named(path), worker=worker, reports=reports) for path in peer or ())
     chosen = setting.scenarios_for(scenarios, libraries=(build.library,), named=bool(library))
     if fleet:
-        from dualmem_cli.cli.bench_fleet import bench_on_fleet
-
-        level = showing.level_of(quiet=quiet, verbose=verbose)
-        return bench_on_fleet(fleet, chosen, build, reports=reports, enforce_budgets=enforce_budgets, json=json, level=level)
+        run = OnFleet(fleet, reports, json=json, quiet=quiet, verbose=verbose)
+        return run.bench(chosen, build, enforce_budgets=enforce_budgets)
     lab = setting.laboratory(worker=worker, kind="bench", reports=reports, progress=progress.chosen(quiet=quiet))
     opened = pipeline.bench(lab, chosen, build, peers)
     return showing.show(
@@ -70,17 +63,3 @@ def bench(
         unsaved=opened.unsaved,
         exports=exports,
     )
-
-
-def _want_simple(peer: list[Path] | None, export: list[str] | None) -> None:
-    """Raises DualmemError for what --fleet cannot take."""
-    from dualmem_cli.errors import DualmemError
-
-    if peer:
-        raise DualmemError(
-            "--peer does not travel with --fleet", hint="Other libraries need what is installed beside them: run it there."
-        )
-    if export:
-        raise DualmemError(
-            "--export names one file, and a fleet has a record per machine", hint="dualmem report RECORD --format FORMAT."
-        )

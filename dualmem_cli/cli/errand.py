@@ -7,6 +7,11 @@ import tempfile
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dualmem_cli.measure.worker import WorkerProcesses
+    from dualmem_cli.model.kernel import Build
 
 
 def errand() -> int:
@@ -39,15 +44,32 @@ def errand() -> int:
             return replace(scenario, data=data, path=str(home / "scenario.toml"))
 
         worker = setting.runner()
-        links = tuple(replace(link, path=str(parcels.path_of(link.sha256))) for link in asked.build.links)
-        build = replace(asked.build, links=links, library=worker.describe(links[0].path))
-        lab = setting.laboratory(worker=worker, kind="errand", reports=Path(scratch) / "reports", progress=Silent())
+        builds = tuple(_here(build, worker) for build in asked.builds)
+        lab = setting.laboratory(
+            worker=worker, kind="errand", reports=Path(scratch) / "reports", progress=Silent(), since=asked.since
+        )
         lab = replace(lab, seed=asked.seed, revision=asked.revision)
-        record = pipeline.bench(lab, tuple(map(placed, asked.scenarios)), build, ceilings=False).record
+        scenarios = tuple(map(placed, asked.scenarios))
+        match builds:
+            case (one,):
+                opened = pipeline.bench(lab, scenarios, one, ceilings=False)
+            case _:
+                old, new = builds
+                opened = pipeline.compare(lab, scenarios, (old, new), name=asked.baseline, budget_s=asked.budget_s, earlier=None)
+        record = opened.record
     if record.interrupted:
         return ExitStatus.INTERRUPTED
     sys.stdout.buffer.write(records.to_json(replace(record, scenarios=asked.scenarios)))
     return ExitStatus.OK
+
+
+def _here(build: "Build", worker: "WorkerProcesses") -> "Build":
+    """The build as it lies here; what it supports depends on this machine."""
+    from dualmem_cli.fleet import parcels
+
+    links = tuple(replace(link, path=str(parcels.path_of(link.sha256))) for link in build.links)
+    described = worker.describe(links[0].path)
+    return replace(build, links=links, library=replace(described, path="", revision=build.library.revision))
 
 
 def _end_with_input() -> None:

@@ -88,6 +88,10 @@ class Dispatch:
         finally:
             self._cancel(self._sent)
 
+    def offers(self) -> dict[str, Amounts]:
+        """What every machine offers, by its address."""
+        return {address: offer for address, (_, offer) in (self._offers() or {}).items()}
+
     def _send(self, job: Job, offers: Sequence[Amounts]) -> _Sent:
         wanted = job.wanted(offers)
         self._attempts += 1
@@ -152,7 +156,8 @@ class Dispatch:
         try:
             if self.client.status != "running":
                 return None
-            workers = self.client.scheduler_info()["workers"]
+            # Not scheduler_info(): it answers from a cache that Dask fills with totals alone meanwhile.
+            workers = self.client.sync(self.client.scheduler.identity, n_workers=-1)["workers"]
         except Exception:
             return None
         offering = {address: worker for address, worker in workers.items() if service.MACHINE in worker["resources"]}

@@ -8,7 +8,7 @@ from typing import Any
 
 from dualmem_cli.errors import DualmemError, ExitStatus
 
-_CONNECT_S = 10.0
+_CONNECT_S = 5.0
 # Dask looks after itself many times a second. Beside a measurement once in a while is enough.
 QUIET = {
     "distributed.worker.profile.enabled": False,

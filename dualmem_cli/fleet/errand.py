@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.machine import Machine
+from dualmem_cli.model.record import Since
 from dualmem_cli.model.scenario import Scenario
 
 
@@ -19,20 +20,25 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """Scenarios to be measured in one run on one machine. `build` has its links by digest; their paths are of the machine it was made
-    on. `seed` is the run's, so that the records of one run on one machine are one record."""
+    """Scenarios to be measured in one run on one machine: with one build as a bench, with two as a compare, the baseline's first. Links go
+    by their digests; their paths are of the machine that sends them. `seed` is the run's, so that the records of one run on one machine
+    are one record."""
 
     tool: str  # digest of the dualmem that sends it
     scenarios: tuple[Scenario, ...]
     files: tuple[DataFile, ...]
-    build: Build
+    builds: tuple[Build, ...]
     revision: str
     seed: int
+    baseline: str = ""  # compare: what it is called, what is known of it, and how long a case may take
+    since: Since | None = None
+    budget_s: float = 0.0
 
     @property
     def digests(self) -> frozenset[str]:
         """Of every file that must be there."""
-        return frozenset(link.sha256 for link in self.build.links) | frozenset(file.sha256 for file in self.files)
+        links = (link.sha256 for build in self.builds for link in build.links)
+        return frozenset(links) | frozenset(file.sha256 for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from dualmem_cli.model.record import Record
 T = TypeVar("T", bound=Hashable)
 
 
-def merged(known: Record | None, new: Record, *, build: Build) -> Record:
-    """What is known of a machine, with one more errand's record of the same run. `build` is the one here, whose links can be kept."""
-    library = replace(new.builds[0].library, revision=build.library.revision)
-    builds = (replace(build, library=library),)
+def merged(known: Record | None, new: Record, *, builds: tuple[Build, ...]) -> Record:
+    """What is known of a machine, with one more errand's record of the same run. `builds` are those here, whose links can be kept; what
+    they support is as the machine found it."""
+    builds = tuple(replace(own, library=there.library) for own, there in zip(builds, new.builds, strict=True))
     if known is None:
         return replace(new, builds=builds)
     together = replace(

@@ -26,7 +26,7 @@ from dualmem_cli.plan.needs import offer_of
 MACHINE = "machine"  # of which every machine has one, and every errand takes it
 _LOOK_S = 1.0
 _LAST_WORDS_S = 10.0
-_ANSWER_S = 10.0
+_ANSWER_S = 5.0
 _measuring: list[str] = []
 
 

@@ -1,6 +1,7 @@
 """Which tool it is, and which gate of it: what takes the samples, and what decides on them."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import dualmem_cli
@@ -37,6 +38,9 @@ def tool_digest() -> str:
     """A digest of every module of this package: two machines with equal ones run the same dualmem, wherever it lies."""
     root = Path(dualmem_cli.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py"), key=lambda path: path.relative_to(root).as_posix()):
+    found = (
+        Path(folder) / name for folder, _, names in os.walk(root, followlinks=True) for name in names if name.endswith(".py")
+    )
+    for path in sorted(found, key=lambda path: path.relative_to(root).as_posix()):
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]

@@ -16,18 +16,16 @@ if TYPE_CHECKING:
 
 def errand() -> int:
     """Measure the errand on stdin; end when stdin does."""
-    from pydantic import TypeAdapter
-
     from dualmem_cli import pipeline
     from dualmem_cli.cli import setting
     from dualmem_cli.errors import ExitStatus
     from dualmem_cli.fleet import parcels
-    from dualmem_cli.fleet.errand import Errand
+    from dualmem_cli.fleet.errand import from_json
     from dualmem_cli.laboratory import Silent
     from dualmem_cli.model.scenario import FileData, Scenario
     from dualmem_cli.store import records
 
-    asked = TypeAdapter(Errand).validate_json(sys.stdin.buffer.readline())
+    asked = from_json(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
     with tempfile.TemporaryDirectory(prefix="dualmem-errand-") as scratch:
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import dualmem_cli
 from dualmem_cli.fleet import parcels, service
 from dualmem_cli.fleet.engine import FleetError, distributed
-from dualmem_cli.fleet.errand import Answer, Errand, Introduction
+from dualmem_cli.fleet.errand import Answer, Errand, Introduction, to_json
 from dualmem_cli.measure.provenance import tool_digest
 from dualmem_cli.plan.needs import Amounts, lacking_everywhere, satisfies
 
@@ -97,7 +97,8 @@ class Dispatch:
         self._attempts += 1
         future = self.client.submit(
             service.carry_out,
-            job.errand,
+            tool_digest(),
+            to_json(job.errand),
             key=f"dualmem-{job.label}-{self.token}-{self._attempts}",
             resources=dict(wanted),
             workers=[job.address] if job.address else None,

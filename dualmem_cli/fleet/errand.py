@@ -24,7 +24,6 @@ class Errand:
     by their digests; their paths are of the machine that sends them. `seed` is the run's, so that the records of one run on one machine
     are one record."""
 
-    tool: str  # digest of the dualmem that sends it
     scenarios: tuple[Scenario, ...]
     files: tuple[DataFile, ...]
     builds: tuple[Build, ...]
@@ -39,6 +38,20 @@ class Errand:
         """Of every file that must be there."""
         links = (link.sha256 for build in self.builds for link in build.links)
         return frozenset(links) | frozenset(file.sha256 for file in self.files)
+
+
+def to_json(errand: Errand) -> bytes:
+    """One line, as which an errand travels: Dask takes objects apart on the way."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Errand).dump_json(errand)
+
+
+def from_json(text: bytes) -> Errand:
+    """The errand in that line."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Errand).validate_json(text)
 
 
 @dataclass(frozen=True, slots=True)

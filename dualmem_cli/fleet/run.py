@@ -15,7 +15,6 @@ from dualmem_cli.fleet.errand import DataFile, Errand
 from dualmem_cli.fleet.gather import merged
 from dualmem_cli.fleet.service import MACHINE
 from dualmem_cli.laboratory import INTERRUPTED
-from dualmem_cli.measure.provenance import tool_digest
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.record import Record, Since
 from dualmem_cli.model.scenario import FileData, Scenario
@@ -110,7 +109,7 @@ class FleetRun:
         return Job(scenario.name, self._errand((scenario,), files), partial(_wanted, scenario))
 
     def _errand(self, scenarios: tuple[Scenario, ...], files: Sequence[DataFile]) -> Errand:
-        return Errand(tool_digest(), scenarios, tuple(files), self.builds, self.revision, self.seed)
+        return Errand(scenarios, tuple(files), self.builds, self.revision, self.seed)
 
     def _ceilings(self, gathered: Gathered) -> Iterator[Job]:
         """An errand for each machine, with what it reads and computes at most, where its kernels say what they do."""

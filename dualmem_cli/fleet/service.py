@@ -12,13 +12,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import dualmem_cli
 from dualmem_cli.fleet import parcels
 from dualmem_cli.fleet.engine import QUIET, FleetError, distributed, quiet, unreachable
-from dualmem_cli.fleet.errand import Answer, Errand, Introduction
+from dualmem_cli.fleet.errand import Answer, Introduction, from_json
 from dualmem_cli.measure.machine import read_machine, usable_cpus
 from dualmem_cli.measure.provenance import tool_digest
 from dualmem_cli.plan.needs import offer_of
@@ -27,6 +28,7 @@ MACHINE = "machine"  # of which every machine has one, and every errand takes it
 _LOOK_S = 1.0
 _LAST_WORDS_S = 10.0
 _ANSWER_S = 5.0
+_TOOL = tool_digest()  # as it was when this worker began
 _measuring: list[str] = []
 
 
@@ -36,13 +38,18 @@ def resources() -> dict[str, float]:
     return {MACHINE: 1.0, **offer_of(read_machine(), cores=cores)}
 
 
+def _tool() -> str:
+    """Which dualmem this worker is; an errand is a new process, and finds what is installed by then."""
+    return _TOOL if tool_digest() == _TOOL else "changed since its worker was started"
+
+
 def introduce(dask_worker: Any) -> Introduction:
     """Who this is."""
     return Introduction(
         address=str(dask_worker.address),
         name=str(dask_worker.name),
         version=dualmem_cli.__version__,
-        tool=tool_digest(),
+        tool=_tool(),
         engine=distributed().__version__,
         machine=read_machine(),
         cores=len(usable_cpus()),
@@ -55,31 +62,29 @@ def deposit(sha256: str, sender: str, chunk: bytes, *, last: bool) -> bool:
     return parcels.receive(sha256, sender, chunk, last=last)
 
 
-def carry_out(errand: Errand) -> Answer:
-    """Measure, in a process of its own. Stopped when whoever sent it no longer wants it."""
+def carry_out(tool: str, line: bytes) -> Answer:
+    """Measure the errand in `line`, in a process of its own; stopped when nobody waits for it any more. `tool` is the digest of the dualmem
+    that sends it."""
     worker = distributed().get_worker()
     key = worker.get_current_task()
     address, name = str(worker.address), str(worker.name)
-    if errand.tool != tool_digest():
-        return Answer(
-            address, name, problem=f"machine {name} runs another dualmem ({dualmem_cli.__version__}) than was asked for"
-        )
+    if tool != _tool():
+        return Answer(address, name, problem=f"machine {name} runs another dualmem ({dualmem_cli.__version__}, {_tool()})")
+    errand = from_json(line)
     lacking = parcels.missing(errand.digests)
     if lacking:
         return Answer(address, name, lacking=lacking)
     parcels.used(errand.digests)
     _measuring[:] = [scenario.name for scenario in errand.scenarios]
     try:
-        record, problem = _measured(errand, worker, key)
+        record, problem = _measured(line, lambda: _wanted(worker, key))
     finally:
         _measuring.clear()
     return Answer(address, name, record=record, problem=problem)
 
 
-def _measured(errand: Errand, worker: Any, key: str) -> tuple[bytes, str]:
+def _measured(line: bytes, wanted: Callable[[], bool]) -> tuple[bytes, str]:
     """The record, or why there is none. Output goes to files: a pipe that nobody empties would block the errand."""
-    from pydantic import TypeAdapter
-
     with tempfile.TemporaryFile() as answered, tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             [sys.executable, "-m", "dualmem_cli", "fleet", "errand"],
@@ -91,9 +96,9 @@ def _measured(errand: Errand, worker: Any, key: str) -> tuple[bytes, str]:
         try:
             assert process.stdin is not None
             with contextlib.suppress(BrokenPipeError):  # it ended before it had read; what it said comes below
-                process.stdin.write(TypeAdapter(Errand).dump_json(errand) + b"\n")
+                process.stdin.write(line + b"\n")
                 process.stdin.flush()
-            while _wanted(worker, key):
+            while wanted():
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=_LOOK_S)
                     break

@@ -146,10 +146,22 @@ def slow(dualmem: Dualmem, name: str, *, tail: str = "") -> Path:
 NEEDS_A_CORE = "[needs]\ncores = 1"
 
 
-def test_scenarios_go_to_machines_that_can_one_at_a_time_and_data_travels(fleet: Fleet) -> None:
-    dualmem = fleet.dualmem
+def test_two_machines_of_which_one_has_less(fleet: Fleet) -> None:
+    """In one test, because workers take a second to begin."""
     fleet.join_with_less("less")
     fleet.join("full")
+    for step in (
+        scenarios_go_to_machines_that_can_one_at_a_time_and_data_travels,
+        every_machine_judges_on_its_own_and_the_worst_news_wins,
+        what_only_the_lost_machine_could_do_is_named_and_the_rest_is_kept,
+    ):
+        step(fleet)
+        for path in (fleet.dualmem.folder / "reports").glob("*-on-*"):
+            path.unlink()
+
+
+def scenarios_go_to_machines_that_can_one_at_a_time_and_data_travels(fleet: Fleet) -> None:
+    dualmem = fleet.dualmem
     np.save(dualmem.folder / "rows.npy", np.random.default_rng(1).standard_normal((300, 16)).astype(np.float32))
     head = '[data]\nfile = "rows.npy"\nqueries = 20'
     made = {
@@ -182,6 +194,33 @@ def test_scenarios_go_to_machines_that_can_one_at_a_time_and_data_travels(fleet:
     assert len(list((dualmem.folder / "reports").glob("*-on-*.html"))) == 2
 
 
+def every_machine_judges_on_its_own_and_the_worst_news_wins(fleet: Fleet) -> None:
+    """`slower_10` costs 10 % more, so every machine must find that out for itself."""
+    dualmem = fleet.dualmem
+    everywhere, picky = (
+        dualmem.scenario(name, samples=200, tail=tail) for name, tail in (("anywhere", ""), ("picky", NEEDS_A_CORE))
+    )
+    sides = ("--library", dualmem.subject("slower_10"), "--against", dualmem.subject("ok"))
+    done = dualmem("compare", everywhere, picky, *sides, "--fleet", fleet.address)
+    assert done.status == 1, done
+    assert done.out.count("REGRESSED") == 3
+    verdicts = {
+        name: [(found["case"].partition("/")[0], found["verdict"]) for found in record["compare"]]
+        for name, record in fleet.records().items()
+    }
+    assert verdicts == {"less": [("anywhere", "regressed")], "full": [("anywhere", "regressed"), ("picky", "regressed")]}
+
+
+def what_only_the_lost_machine_could_do_is_named_and_the_rest_is_kept(fleet: Fleet) -> None:
+    process = fleet.start(slow(fleet.dualmem, "picky", tail=NEEDS_A_CORE), fleet.dualmem.scenario("quick"))
+    fleet.wait_measuring("full")
+    fleet.processes["full"].kill()
+    done = fleet.dualmem.finish(process)
+    assert done.status == 3, done
+    assert "dualmem: picky was not measured: no machine has 1 core\n" in done.err
+    assert fleet.measured() == {"less": ["quick"]}
+
+
 def test_a_machine_that_is_killed_in_the_middle_loses_nothing(fleet: Fleet) -> None:
     fleet.join("one", "two")
     process = fleet.start(*(slow(fleet.dualmem, name) for name in ("a", "b", "c")))
@@ -195,18 +234,6 @@ def test_a_machine_that_is_killed_in_the_middle_loses_nothing(fleet: Fleet) -> N
     assert sorted(cases) == ["a", "b", "c"], "nothing is lost, and nothing is there twice"
     assert fleet.measured().keys() <= {"one", "two"}
     wait_for(lambda: gone(measuring))
-
-
-def test_what_only_the_lost_machine_could_do_is_named_and_the_rest_is_kept(fleet: Fleet) -> None:
-    fleet.join_with_less("less")
-    fleet.join("only")
-    process = fleet.start(slow(fleet.dualmem, "picky", tail=NEEDS_A_CORE), fleet.dualmem.scenario("quick"))
-    fleet.wait_measuring("only")
-    fleet.processes["only"].kill()
-    done = fleet.dualmem.finish(process)
-    assert done.status == 3, done
-    assert "dualmem: picky was not measured: no machine has 1 core\n" in done.err
-    assert fleet.measured() == {"less": ["quick"]}
 
 
 def test_ctrl_c_keeps_what_was_gathered_and_ends_what_runs_elsewhere(fleet: Fleet) -> None:
@@ -268,23 +295,3 @@ def test_without_dask_one_line_and_the_rest_as_before(dualmem: Dualmem, tmp_path
     done = dualmem("bench", dualmem.scenario(), "--library", dualmem.subject("ok"), "--fleet", "tcp://x:1", PYTHONPATH=path)
     says(done, "a fleet needs Dask's distributed (No module named distributed). Install it: pip install 'dualmem[fleet]'.")
     assert dualmem("bench", "-q", dualmem.scenario(), "--library", dualmem.subject("ok"), PYTHONPATH=path).status == 0
-    assert "not installed" in dualmem("doctor", PYTHONPATH=path).out
-
-
-def test_every_machine_judges_on_its_own_and_the_worst_news_wins(fleet: Fleet) -> None:
-    """`slower_10` costs 10 % more, so every machine must find that out for itself."""
-    fleet.join_with_less("less")
-    fleet.join("full")
-    dualmem = fleet.dualmem
-    everywhere, picky = (
-        dualmem.scenario(name, samples=200, tail=tail) for name, tail in (("anywhere", ""), ("picky", NEEDS_A_CORE))
-    )
-    sides = ("--library", dualmem.subject("slower_10"), "--against", dualmem.subject("ok"))
-    done = dualmem("compare", everywhere, picky, *sides, "--fleet", fleet.address)
-    assert done.status == 1, done
-    assert done.out.count("REGRESSED") == 3
-    verdicts = {
-        name: [(found["case"].partition("/")[0], found["verdict"]) for found in record["compare"]]
-        for name, record in fleet.records().items()
-    }
-    assert verdicts == {"less": [("anywhere", "regressed")], "full": [("anywhere", "regressed"), ("picky", "regressed")]}

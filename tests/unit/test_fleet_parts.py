@@ -61,3 +61,14 @@ def test_machines_of_old_records_are_not_other_machines() -> None:
     assert machine_changes(replace(MACHINE, numa_nodes=0), replace(MACHINE, numa_nodes=2)) == ()
     (change,) = machine_changes(replace(MACHINE, numa_nodes=1), replace(MACHINE, numa_nodes=2))
     assert (change.name, change.before, change.after) == ("numa nodes", "1", "2")
+
+
+def test_doctor_says_how_to_have_a_fleet(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dualmem_cli.cli import checks
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    (check,) = checks._fleet()
+    assert (check.ok, check.detail) == (
+        None,
+        "not installed; several machines (bench --fleet) need it: pip install 'dualmem[fleet]'",
+    )

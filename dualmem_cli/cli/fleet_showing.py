@@ -14,7 +14,8 @@ from dualmem_cli.fleet.run import Gathered
 from dualmem_cli.judge.outcome import worst_status
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import Unit, human
-from dualmem_cli.report import RENDERERS, Level, ReportContext
+from dualmem_cli.report import Level, ReportContext
+from dualmem_cli.report.fleet import render
 
 
 def print_machines(machines: Sequence[Introduction], strange: Sequence[str], *, address: str) -> None:
@@ -50,25 +51,22 @@ def show_gathered(
     """A table and a page for each machine, then what nobody measured. Returns the exit status: the worst of all."""
     statuses = [ExitStatus.MEASUREMENT_FAILED] if gathered.unmeasured or not gathered.records else [ExitStatus.OK]
     statuses += [ExitStatus.INTERRUPTED] if gathered.interrupted else []
-    summaries = []
+    shown = []
     for name, record in sorted(gathered.records.items()):
         status = status_of(record)
-        context = ReportContext(str(paths[name]), str(paths[name].with_suffix(".html")), status, "")
+        page = str(paths[name].with_suffix(".html"))
+        shown.append((name, record, ReportContext(str(paths[name]), page, status, "")))
         if json:
-            summaries.append({"machine": name, **json_.loads(RENDERERS["json"](record, context))})
-            shown = showing.saved(status, [showing.write_page(record, context)])
-        else:
-            printed(lambda name=name: print(f"Machine {name}"))  # type: ignore[misc]
-            shown = showing.show(
-                record, record_path=paths[name], status=status, next_command="", json=False, level=level, unsaved=""
-            )
-            printed(print)
-        statuses.append(ExitStatus(shown))
+            statuses.append(ExitStatus(showing.saved(status, [showing.write_page(record, shown[-1][2])])))
+            continue
+        printed(lambda name=name: print(f"Machine {name}"))  # type: ignore[misc]
+        done = showing.show(record, record_path=paths[name], status=status, next_command="", json=False, level=level, unsaved="")
+        statuses.append(ExitStatus(done))
+        printed(print)
     worst = worst_status(statuses)
     if json:
-        unmeasured = [asdict(each) for each in gathered.unmeasured]
-        document = {"schema": 1, "kind": "fleet", "exit": _exit(worst), "machines": summaries, "unmeasured": unmeasured}
-        printed(lambda: print(json_.dumps(document, indent=1)))
+        unmeasured = [(each.label, each.why) for each in gathered.unmeasured]
+        printed(lambda: print(render(shown, unmeasured, status=worst), end=""))
         return worst
     for each in gathered.unmeasured:
         print(f"dualmem: {each.label} was not measured: {each.why}", file=sys.stderr)
@@ -76,7 +74,3 @@ def show_gathered(
     told = f"{count} machine{'s' if count != 1 else ''}, {len(gathered.unmeasured)} not measured; exit {worst.value}"
     printed(lambda: print(f"{told} ({worst.name.lower().replace('_', ' ')})"))
     return worst
-
-
-def _exit(status: ExitStatus) -> dict[str, object]:
-    return {"status": status.value, "name": status.name.lower().replace("_", " ")}

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import distributed
+import jsonschema
 import numpy as np
 import psutil
 import pytest
 from command_line import Done, Dualmem, is_worker
 
 from dualmem_cli import __version__
+from dualmem_cli.report.fleet import json_schema as fleet_schema
 
 Process = subprocess.Popen[str]
 
@@ -93,8 +95,8 @@ class Fleet:
     def bench(self, *scenarios: Path) -> Done:
         return self.dualmem(*self.arguments(*scenarios))
 
-    def start(self, *scenarios: Path, subject: str = "ok") -> Process:
-        return self.dualmem.start(*self.arguments(*scenarios, subject=subject))
+    def start(self, *scenarios: Path, subject: str = "ok", options: tuple[str, ...] = ()) -> Process:
+        return self.dualmem.start(*self.arguments(*scenarios, subject=subject), *options)
 
     def records(self) -> dict[str, Any]:
         """The newest record of each machine."""
@@ -223,7 +225,7 @@ def what_only_the_lost_machine_could_do_is_named_and_the_rest_is_kept(fleet: Fle
 
 def test_a_machine_that_is_killed_in_the_middle_loses_nothing(fleet: Fleet) -> None:
     fleet.join("one", "two")
-    process = fleet.start(*(slow(fleet.dualmem, name) for name in ("a", "b", "c")))
+    process = fleet.start(*(slow(fleet.dualmem, name) for name in ("a", "b", "c")), options=("--json",))
     victim = fleet.wait_measuring("one", "two")
     measuring = fleet.errands(victim)
     fleet.processes[victim].kill()
@@ -232,7 +234,10 @@ def test_a_machine_that_is_killed_in_the_middle_loses_nothing(fleet: Fleet) -> N
     assert f"machine {victim} was lost: what it had not finished goes to another" in done.err
     cases = [name for names in fleet.measured().values() for name in names]
     assert sorted(cases) == ["a", "b", "c"], "nothing is lost, and nothing is there twice"
-    assert fleet.measured().keys() <= {"one", "two"}
+    jsonschema.validate(done.json, fleet_schema())
+    shown = {machine["name"]: [case["scenario"] for case in machine["summary"]["cases"]] for machine in done.json["machines"]}
+    assert shown == fleet.measured(), "the document says the same"
+    assert (done.json["exit"], done.json["unmeasured"]) == ({"status": 0, "name": "ok"}, [])
     wait_for(lambda: gone(measuring))
 
 

@@ -19,6 +19,8 @@ from dualmem_cli.plan.needs import Amounts, lacking_everywhere, satisfies
 _LOOK_S = 0.2
 # How long an errand may wait for a machine that can do it, and a scheduler for its way back.
 _PATIENCE_S = 3.0
+_RESULT_S = 30.0  # for a record to come over
+_MOST_LACKED = 3  # times that a machine may lack files that it was sent, and one more for each machine
 
 
 class Wanted(Protocol):
@@ -59,6 +61,7 @@ class _Sent:
     wanted: Amounts
     future: Any
     unmet_since: float | None = None
+    lacked: int = 0  # how often a machine lacked files of it
 
 
 @dataclass
@@ -92,6 +95,10 @@ class Dispatch:
         """What every machine offers, by its address."""
         return {address: offer for address, (_, offer) in (self._offers() or {}).items()}
 
+    def addresses(self) -> dict[str, str]:
+        """Where every machine is now, by its name."""
+        return {name: address for address, (name, _) in (self._offers() or {}).items()}
+
     def _send(self, job: Job, offers: Sequence[Amounts]) -> _Sent:
         wanted = job.wanted(offers)
         self._attempts += 1
@@ -108,21 +115,33 @@ class Dispatch:
 
     def _finished(self) -> Iterator[Done | Unmeasured]:
         """What has ended since the last look. A machine that lacks files gets them, and the job is sent again."""
-        for sent in [each for each in self._sent if each.future.status in ("finished", "error")]:
+        for sent in [each for each in self._sent if each.future.status in ("finished", "error", "cancelled")]:
+            if sent.future.status == "cancelled":
+                if self.client.status == "running":  # else the scheduler is gone, and that is said
+                    self._sent.remove(sent)
+                    yield Unmeasured(sent.job.label, "somebody cancelled it on the scheduler")
+                continue
             try:
-                answer = sent.future.result(timeout=_PATIENCE_S * 10)
+                answer = sent.future.result(timeout=_RESULT_S)
             except Exception as error:
                 if sent.future.status not in ("finished", "error"):
                     continue  # the machine that has the answer was lost just now: Dask lets another one do it
                 self._sent.remove(sent)
                 yield Unmeasured(sent.job.label, _words(error))
                 continue
-            if answer.lacking:
+            place = self._sent.index(sent)
+            if answer.lacking and sent.lacked < _MOST_LACKED + len(self._seen):
                 self._deposit(answer.address, answer.lacking)
-                self._sent[self._sent.index(sent)] = self._send(sent.job, [offer for _, offer in (self._offers() or {}).values()])
+                self._sent[place] = self._send(sent.job, list(self.offers().values()))
+                self._sent[place].lacked = sent.lacked + 1
                 continue
             self._sent.remove(sent)
-            yield Unmeasured(sent.job.label, answer.problem) if answer.problem else Done(sent.job, answer)
+            why = (
+                f"machine {answer.name} does not keep the files that are sent to it; is its disk full?"
+                if answer.lacking
+                else answer.problem
+            )
+            yield Unmeasured(sent.job.label, why) if why else Done(sent.job, answer)
 
     def _checked(self) -> Iterator[Unmeasured]:
         """Whether somebody can do what is left. A machine that was lost may have been the only one that could do all that was wished for;

@@ -24,6 +24,7 @@ from dualmem_cli.plan.needs import Amounts, lacking_everywhere, required, satisf
 from dualmem_cli.plan.pairing import pair
 from dualmem_cli.store import records
 
+_NOWHERE = "nowhere"  # the address of a machine that was lost
 # Every errand has its machine to itself, and a build runs on processors of its own kind.
 _BASE = {MACHINE: 1.0, platform.machine(): 1.0}
 
@@ -33,7 +34,6 @@ class Gathered:
     """What came back: a record for each machine by its name, and what nobody measured."""
 
     records: dict[str, Record] = field(default_factory=dict)
-    addresses: dict[str, str] = field(default_factory=dict)
     unmeasured: list[Unmeasured] = field(default_factory=list)
     interrupted: bool = False
 
@@ -60,7 +60,7 @@ class FleetRun:
         with self._kept(gathered):
             jobs = [self._job(scenario, shipped[scenario.name]) for scenario in scenarios]
             self._gather(gathered, dispatch.run(jobs), of=len(jobs))
-            self._gather(gathered, dispatch.run(list(self._ceilings(gathered))), of=0)
+            self._gather(gathered, dispatch.run(list(self._ceilings(gathered, dispatch.addresses()))), of=0)
         return gathered
 
     def compare(
@@ -111,12 +111,12 @@ class FleetRun:
     def _errand(self, scenarios: tuple[Scenario, ...], files: Sequence[DataFile]) -> Errand:
         return Errand(scenarios, tuple(files), self.builds, self.revision, self.seed)
 
-    def _ceilings(self, gathered: Gathered) -> Iterator[Job]:
+    def _ceilings(self, gathered: Gathered, addresses: dict[str, str]) -> Iterator[Job]:
         """An errand for each machine, with what it reads and computes at most, where its kernels say what they do."""
         for name, record in gathered.records.items():
             ceilings = ceiling_scenarios(record.scenarios, record.builds[0].library)
             if ceilings:
-                yield Job(f"the ceilings of {name}", self._errand(ceilings, ()), lambda _: _BASE, gathered.addresses[name])
+                yield Job(f"the ceilings of {name}", self._errand(ceilings, ()), lambda _: _BASE, addresses.get(name, _NOWHERE))
 
     def _gather(self, gathered: Gathered, ends: Iterator[Done | Unmeasured], *, of: int) -> None:
         for number, end in enumerate(ends, 1):
@@ -128,7 +128,6 @@ class FleetRun:
             name = end.answer.name
             record = records.from_json(end.answer.record, path=f"record of {name}")
             gathered.records[name] = merged(gathered.records.get(name), record, builds=self.builds)
-            gathered.addresses[name] = end.answer.address
             self.tell(f"{place}{end.job.label}: {'judged' if len(self.builds) > 1 else 'measured'} on {name}")
             path = self.path_of(name, gathered.records[name])
             records.save(replace(gathered.records[name], interrupted=True), path)  # as which it counts if this process is killed

@@ -6,7 +6,7 @@ from types import FrameType
 
 import typer
 
-from dualmem_cli.cli import baseline, bench, compare, doctor, kernels, profile, report, schema, selftest, trace
+from dualmem_cli.cli import baseline, bench, compare, doctor, fleet, kernels, profile, report, schema, selftest, trace
 from dualmem_cli.cli.streams import leave_stdout
 from dualmem_cli.errors import DualmemError, ExitStatus
 
@@ -28,6 +28,7 @@ app.command()(report.report)
 app.command()(kernels.kernels)
 app.add_typer(trace.app, name="trace")
 app.command()(selftest.selftest)
+app.add_typer(fleet.app, name="fleet")
 app.command()(doctor.doctor)
 app.command()(schema.schema)
 

@@ -52,6 +52,7 @@ def bench(
     times: Annotated[
         bool, typer.Option("--times", help="Keep when every operation of a load began and ended, in a file beside the record.")
     ] = False,
+    fleet: options.Fleet = "",
     reports: options.Reports = options.REPORTS,
     export: options.Export = None,
     json: options.Json = False,
@@ -68,12 +69,21 @@ def bench(
     from dualmem_cli.measure import builds as binaries
 
     exports = parse_exports(export, kind="bench")
+    if fleet:
+        from dualmem_cli.cli.on_fleet import OnFleet, check_options
+
+        its_own = "Other libraries need what is installed beside them: run it on that machine."
+        check_options((("--peer", peer, its_own), ("--export", export, options.EXPORT_LATER)))
     worker = setting.runner()
     found = binaries.resolve(library, start=Path.cwd())
     build = setting.keep_build(found, worker=worker, reports=reports)
     peers = tuple(setting.keep_build(binaries.named(path), worker=worker, reports=reports) for path in peer or ())
     chosen, loads = setting.scenarios_for(scenarios, libraries=(build.library,), named=bool(library))
     extent = soaked(soak, times=times, chosen=chosen, loads=loads)
+    if fleet:
+        setting.refuse_loads(loads)
+        run = OnFleet(fleet, reports, json=json, quiet=quiet, verbose=verbose)
+        return run.bench(chosen, build, enforce_budgets=enforce_budgets)
     watching = Watching(file=metrics if loads else None, terminal=bool(loads) and not quiet and sys.stderr.isatty())
     lab = setting.laboratory(worker=worker, kind="bench", reports=reports, progress=progress.chosen(quiet=quiet), watch=watching)
     with served(watching, port=metrics_port if loads else None, host=metrics_host):

@@ -50,6 +50,7 @@ def compare(
             "--no-explain", help="Do not profile both builds of the worst regressed cases (about 10 s each, three at most)."
         ),
     ] = False,
+    fleet: options.Fleet = "",
     reports: options.Reports = options.REPORTS,
     baselines: options.Baselines = options.BASELINES,
     export: options.Export = None,
@@ -67,6 +68,10 @@ def compare(
     from dualmem_cli.judge.outcome import compare_status
 
     exports = parse_exports(export, kind="compare")
+    if fleet:
+        from dualmem_cli.cli.on_fleet import OnFleet, check_options
+
+        check_options((("--continue", continue_, "Run it on that machine."), ("--export", export, options.EXPORT_LATER)))
     worker = setting.runner()
     old, new = both_sides(
         baseline, against=against, library=library, links=links, baselines=baselines, reports=reports, worker=worker
@@ -76,11 +81,19 @@ def compare(
     chosen, loads = setting.scenarios_for(asked, libraries=(old.library, new.library), named=bool(library or links))
     if earlier is not None:
         check_continues(earlier, path=str(continue_), old=old, new=new, scenarios=chosen, worker=worker)
+    if fleet:
+        setting.refuse_loads(loads)
+        if isinstance(old, Stored):
+            raise DualmemError(f"{old.since.stored_only}, and a fleet measures both builds", hint="Leave out --fleet.")
+        run = OnFleet(fleet, reports, json=json, quiet=quiet, verbose=verbose)
+        return run.compare(
+            chosen, (old.build, new), name=old.name, since=old.since, budget_s=budget, allow_inconclusive=allow_inconclusive
+        )
+    if isinstance(old, Stored) and loads:
+        raise DualmemError(f"{loads[0].path}: a load needs both builds", hint="Stored numbers cannot carry its percentiles.")
     shown = progress.chosen(quiet=quiet)
     lab = setting.laboratory(worker=worker, kind="compare", reports=reports, progress=shown, since=old.since)
     if isinstance(old, Stored):
-        if loads:
-            raise DualmemError(f"{loads[0].path}: a load needs both builds", hint="Stored numbers cannot carry its percentiles.")
         opened = compare_stored(lab, chosen, old.record, new, name=old.name, reason=old.since.stored_only)
     else:
         opened = pipeline.compare(lab, chosen, (old.build, new), name=old.name, budget_s=budget, earlier=earlier, loads=loads)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from dualmem_cli.measure.load import loaded as load_beside
 from dualmem_cli.measure.machine import read_machine, revision, usable_cpus
 from dualmem_cli.measure.player import PlayerProcesses
 from dualmem_cli.measure.provenance import gate_digest
+from dualmem_cli.measure.turn import turn, turn_path
 from dualmem_cli.measure.worker import WorkerProcesses, native_path
 from dualmem_cli.model.kernel import CEILINGS, Build, Library
 from dualmem_cli.model.record import Since
@@ -109,6 +111,12 @@ def scenarios_for(
     return fitting + tuple(scenario for scenario in default_scenarios(libraries) if scenario.kernel not in covered), ()
 
 
+def refuse_loads(loads: tuple[LoadScenario, ...]) -> None:
+    """Raises ScenarioError where loads cannot be played."""
+    if loads:
+        raise ScenarioError(f"{loads[0].path}: a load is not sent to a fleet", hint="Run it on the machine itself.")
+
+
 def keep_build(found: binaries.Binaries, *, worker: WorkerProcesses, reports: Path) -> Build:
     """Keep the links that will be measured, so that the record can be promoted to a baseline whatever the tree looks like then."""
     return builds.keep(
@@ -192,4 +200,9 @@ def laboratory(
         since=since,
         players=_players_if_built(),
         watch=watch,
+        turn=lambda: turn(turn_path(), waiting=_waiting),
     )
+
+
+def _waiting() -> None:
+    print("dualmem: waiting: another dualmem measures on this machine", file=sys.stderr, flush=True)

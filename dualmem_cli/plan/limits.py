@@ -19,6 +19,7 @@ LATENCY_QUANTITIES = ("p50", "p95", "p99", "p99.9", "max", "p50_fastest", "p99_f
 LOAD_TIMES = ("time", "p50", "p95", "p99", "p99.9", "max")  # of all operations together, or of one kind: "lookup.p99"
 LOAD_RATIOS = ("achieved", "errors", "overhead")
 _SHARES = ("recall", "speedup", *LOAD_RATIOS)
+_SIZE = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*$")
 _LIMIT = re.compile(r"^\s*(<=|<|>=|>)\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z/%]*)\s*$")
 
 
@@ -57,3 +58,11 @@ def read_limits(table: Mapping[str, str], *, key: str, text: str, path: str) -> 
         except ValueError as error:
             raise located(text, path, (key, quantity), str(error)) from None
     return tuple(found)
+
+
+def parse_size(text: str) -> int:
+    """Bytes from "64 GiB". Raises ValueError with a sentence."""
+    match = _SIZE.match(text)
+    if match is None or match[2] not in _SIZES:
+        raise ValueError(f'"{text}" is not a size; write a number and a unit, such as "64 GiB" (units: {", ".join(_SIZES)})')
+    return int(Fraction(match[1]) * _SIZES[match[2]])

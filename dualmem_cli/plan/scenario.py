@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from dualmem_cli.model.scenario import Gate, Measure, Mode, Reference, Scenario
+from dualmem_cli.model.machine import ISA_LEVELS
+from dualmem_cli.model.scenario import Gate, Measure, Mode, Needs, Reference, Scenario
 from dualmem_cli.plan.data_table import DataTable, choose_data, data_of
-from dualmem_cli.plan.limits import read_limits
-from dualmem_cli.plan.toml_table import Table, line_of, read_table, read_toml, titled_schema
+from dualmem_cli.plan.limits import parse_size, read_limits
+from dualmem_cli.plan.toml_table import Table, line_of, located, read_table, read_toml, titled_schema
 
 __all__ = ["ScenarioFile", "json_schema", "line_of", "parse_scenario"]
 
@@ -63,6 +64,15 @@ class BesideTable(Table):
     speedup: float = Field(gt=0, description="the smallest wanted")
 
 
+class NeedsTable(Table):
+    """What a machine must have, or the scenario is not measured on it. A fleet sends it to a machine that has it."""
+
+    isa: list[Literal[ISA_LEVELS]] = Field(default_factory=list, description="levels, as `dualmem doctor` names them")  # type: ignore[valid-type]
+    cores: int = Field(default=0, ge=0, le=100_000, description="processors that it may run on")
+    numa_nodes: int = Field(default=0, ge=0, le=10_000)
+    memory: str = Field(default="", description='memory of the machine, such as "64 GiB"')
+
+
 class ScenarioFile(Table):
     """One scenario: one question."""
 
@@ -78,6 +88,7 @@ class ScenarioFile(Table):
     gate: GateTable = GateTable()
     control: ControlTable | None = None
     beside: BesideTable | None = None
+    needs: NeedsTable = NeedsTable()
 
     @model_validator(mode="before")
     @classmethod
@@ -112,7 +123,16 @@ def parse_scenario(text: str, *, path: str, name: str) -> Scenario:
         path=path,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         source=text,
+        needs=_needs(table.needs, text, path),
     )
+
+
+def _needs(table: NeedsTable, text: str, path: str) -> Needs:
+    try:
+        memory = parse_size(table.memory) if table.memory else 0
+    except ValueError as error:
+        raise located(text, path, ("needs", "memory"), str(error)) from None
+    return Needs(tuple(dict.fromkeys(table.isa)), table.cores, table.numa_nodes, memory)
 
 
 def _measure(table: MeasureTable) -> Measure:

@@ -66,6 +66,8 @@ ONCE = Extent()
 
 def bench_loads(lab: Laboratory, opened: Opened, scenarios: tuple[LoadScenario, ...], build: Build, extent: Extent) -> None:
     """Play every load on one build."""
+    if not scenarios:
+        return
     loads = [load for scenario in scenarios for load in planned(lab, opened, scenario, build)]
     for load in lab.progress.track(loads, label=lambda load: f"{load.scenario.name} {load.workloads[0].variant}"):
         _Bench(lab, opened, load, extent).run()

@@ -37,6 +37,8 @@ def compare_loads(
     lab: Laboratory, opened: Opened, scenarios: tuple[LoadScenario, ...], builds: tuple[Build, Build], *, budget_s: float
 ) -> None:
     """Judge every kind of operation of every load; `budget_s` for each of these at most, once the first look is had."""
+    if not scenarios:
+        return
     replays = [replay for scenario in scenarios for replay in _replays(lab, opened, scenario, builds)]
     suite = sum(len(gated(replay.run)) for replay in replays)
     for replay in lab.progress.track(replays, label=lambda replay: replay.run.id.replace("/", " ")):

@@ -48,7 +48,8 @@ def soak_cautions(run: LoadRun, quantities: dict[str, Estimate]) -> tuple[Cautio
         leak = grown.low > 0 and grown.value * hours > _LEAK_SHARE * resident.value
         rate = f"{human(grown.value, Unit.BYTE)} an hour [{human(grown.low, Unit.BYTE)}, {human(grown.high, Unit.BYTE)}]"
         what = f"resident memory grows by {rate} beyond what the store says it holds"
-        shown = f"no leak: resident memory grows by less than {human(max(grown.high, 0.0), Unit.BYTE)} an hour (95 %)"
+        bound = f"grows by less than {human(grown.high, Unit.BYTE)} an hour" if grown.high > 0 else "does not grow"
+        shown = f"no leak: resident memory {bound} (95 %)"
         remedy = "Look for what is not freed: dualmem profile, valgrind."
         cautions.append(Caution(CautionKind.SOAK, what if leak else shown, remedy if leak else "", run.id))
     moved = quantities.get(DRIFT)

@@ -12,7 +12,7 @@ from fabricated_load import POPULATIONS, SCENARIO, WORKLOAD
 from numpy.typing import NDArray
 
 from dualmem_cli.errors import TraceError
-from dualmem_cli.model.workload import ArrivalKind, Arrivals, Burst, KeyChoice, KeySpace, OperationMix
+from dualmem_cli.model.workload import ArrivalKind, Arrivals, Burst, KeyChoice, KeySpace, Operation, OperationMix
 from dualmem_cli.plan.trace import arrival_times, choose_keys, make_trace, scattered, zipf_ranks
 from dualmem_cli.stats.traces import profile_of
 from dualmem_cli.trace import encode
@@ -218,6 +218,22 @@ def test_a_change_of_keys_leaves_the_rest(name: str) -> None:
     assert (one.kinds == other.kinds).all()
     assert (one.keys[one.kinds > 0] == other.keys[one.kinds > 0]).all()
     assert (one.keys[one.kinds == 0] != other.keys[one.kinds == 0]).any()
+
+
+def test_an_operation_cannot_use_what_it_is_to_insert() -> None:
+    copying = replace(WORKLOAD, operations=(Operation("copy", "copy one", KeySpace.EPISODE, KeySpace.EPISODE),))
+    scenario = replace(SCENARIO, mix=(OperationMix("copy", 1.0, KeyChoice.LATEST, 3.0),))
+    keys = make_trace(scenario, copying, {KeySpace.EPISODE: 1}).keys
+    assert (keys <= np.arange(len(keys))).all()
+    assert (keys == np.arange(len(keys))).mean() > 0.5
+
+
+def test_two_kinds_draw_keys_of_their_own() -> None:
+    alike = tuple(Operation(name, name, KeySpace.QUERY, KeySpace.NONE) for name in ("one", "two"))
+    mix = tuple(OperationMix(name, 0.5, KeyChoice.UNIFORM, 0.99) for name in ("one", "two"))
+    made = make_trace(replace(SCENARIO, mix=mix), replace(WORKLOAD, operations=alike), POPULATIONS)
+    one, two = (made.keys[made.kinds == kind][:1000] for kind in (0, 1))
+    assert (one == two).mean() == pytest.approx(1 / 20, abs=0.03)
 
 
 def test_what_no_trace_can_be_made_of() -> None:

@@ -67,7 +67,7 @@ def started(player: Player, operations: list[tuple[int, str, int]], threads: int
     return process
 
 
-@pytest.mark.parametrize("threads", [1, 8])
+@pytest.mark.parametrize("threads", [1, 4, 8])
 def test_a_hang_can_be_placed(player: Player, threads: int) -> None:
     """Ended with SIGTERM it names what has been under way for longest: number 2, although threads have begun others since."""
     later = [((60 + number) * MS, "hang", 0) for number in range(6)]

@@ -211,9 +211,13 @@ def test_what_stores_say_before_and_after(player: Player, tmp_path: Path) -> Non
 def test_many_sections_leak_nothing(player: Player) -> None:
     operations = evenly(4000, US, "echo")
     plays = [f"0 {number % 40 * 100} 100 closed 1 2" for number in range(400)]
-    resident = [event["rss_bytes"] for event in player.play(operations, plays, "threads 2").all("played")]
+    played = player.play(operations, plays, "threads 2").all("played")
+    resident = [event["rss_bytes"] for event in played]
     assert resident[-1] - resident[40] < 100_000  # 400 bytes a play would be seen; 100 operations' times are 1,600
     assert player.read_times().shape == (40_000, 2)
+    for counter in ("cpu_ns", "minor_faults", "voluntary_switches"):  # of each play, not since the beginning
+        values = [event[counter] for event in played]
+        assert np.median(values[300:]) <= 20 * (np.median(values[:5]) + 1), counter
 
 
 def test_resources_are_those_of_the_play(player: Player) -> None:

@@ -9,7 +9,7 @@
 
 enum { THREADS = 4, MOST_INSERTED = 900 };
 
-enum { ANY = UINT32_MAX };
+static const uint32_t ANY = UINT32_MAX;
 
 typedef struct player {
     const dm_workload *workload;

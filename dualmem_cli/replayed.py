@@ -9,12 +9,12 @@ from dualmem_cli.errors import BuildError, ScenarioError
 from dualmem_cli.judge.population import population_problem
 from dualmem_cli.judge.replay import gated, players_missing, replay_findings, replay_problem
 from dualmem_cli.laboratory import Laboratory, Opened
+from dualmem_cli.loads import Load, described, planned, setup_of
 from dualmem_cli.measure.playing import Playing
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.load import LoadRun, Part, Played, PlayerRun, PlayMode
 from dualmem_cli.model.plan import Arm, Role
 from dualmem_cli.model.workload import LoadScenario
-from dualmem_cli.offered import Load, described, planned, setup_of
 from dualmem_cli.plan.load_check import workloads_of
 from dualmem_cli.plan.schedule import mirrored
 from dualmem_cli.plan.sections import Stretch, sections

@@ -9,7 +9,15 @@ from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.samples import Failure, WorkerRun
 from dualmem_cli.model.scenario import Scenario
-from dualmem_cli.model.verdict import BenchFinding, CompareFinding, ControlFinding, FrontierFinding, Quantity, ScalingFinding
+from dualmem_cli.model.verdict import (
+    BenchFinding,
+    CompareFinding,
+    ControlFinding,
+    FrontierFinding,
+    Quantity,
+    RooflineFinding,
+    ScalingFinding,
+)
 
 SCHEMA_VERSION = 1
 
@@ -93,6 +101,7 @@ class Record:
     scaling: tuple[ScalingFinding, ...] = ()  # bench only
     gate: str = ""  # digest of what sampled and decided (measure/provenance.py); "" in records from before it was kept
     frontier: tuple[FrontierFinding, ...] = ()  # bench only: recall against time
+    roofline: RooflineFinding | None = None  # bench only: where ceilings were measured and a case has its place under them
     since: Since | None = None  # compare only; None where the baseline is a library that was named
 
     def scenario_of(self, case: Case) -> Scenario:

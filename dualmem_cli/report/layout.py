@@ -144,6 +144,7 @@ class FigureKind(StrEnum):
     SCALING = "scaling"  # bench: cost against size, of all series of a scenario
     RECALL_RATE = "recall-rate"  # bench: lookups a second against recall, of all arms of a scenario
     RECALL_LATENCY = "recall-latency"  # bench: latency against recall, of all arms of a scenario
+    ROOFLINE = "roofline"  # bench: the machine's roofs and the cases under them
     DETECTION = "detection"  # selftest: share of decisions REGRESSED by planted slowdown, per load
     SECONDS = "seconds"  # selftest: time to the verdict by planted slowdown, per load
     RIVALS = "rivals"  # selftest: other tools' rules on the same samples

@@ -13,7 +13,15 @@ from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.plan import Case
 from dualmem_cli.model.record import Record
-from dualmem_cli.model.verdict import BenchFinding, CompareFinding, FrontierFinding, Quantity, ScalingFinding, Verdict
+from dualmem_cli.model.verdict import (
+    BenchFinding,
+    CompareFinding,
+    FrontierFinding,
+    Quantity,
+    RooflineFinding,
+    ScalingFinding,
+    Verdict,
+)
 from dualmem_cli.report.context import ReportContext
 
 SUMMARY_VERSION = 1
@@ -57,6 +65,7 @@ def summary(record: Record, context: ReportContext) -> dict[str, Json]:
         **({"overhead": _quantity(record.overhead)} if record.overhead else {}),
         **({"scaling": [_scaling(found) for found in record.scaling]} if record.scaling else {}),
         **({"frontier": [_frontier(found) for found in record.frontier]} if record.frontier else {}),
+        **({"roofline": _roofline(record.roofline)} if record.roofline else {}),
         "controls": [
             {"name": c.name, "held": c.held, "passed": c.passed, "cases": c.cases, "change": _estimate(c.change)}
             for c in record.controls
@@ -127,6 +136,33 @@ def _frontier(found: FrontierFinding) -> Json:
                 "p99_fastest_ns": point.p99_fastest_ns,
                 "latencies": point.latencies,
                 "metrics": dict(point.metrics),
+            }
+            for point in found.points
+        ],
+    }
+
+
+def _roofline(found: RooflineFinding) -> Json:
+    return {
+        "roofs": [
+            {
+                "case": roof.case,
+                "level": roof.level,
+                "threads": roof.threads,
+                "bytes_each": roof.bytes_each,
+                "rate": _estimate(roof.rate),
+            }
+            for roof in found.roofs
+        ],
+        "points": [
+            {
+                "case": point.case,
+                "threads": point.threads,
+                "flops_per_byte": point.intensity,
+                "gflops": point.gflops,
+                "gigabytes": point.gigabytes,
+                "level": point.level,
+                "share": point.share,
             }
             for point in found.points
         ],

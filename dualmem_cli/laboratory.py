@@ -26,6 +26,7 @@ from dualmem_cli.model.record import Absent, CaseRun, Record, Since
 from dualmem_cli.model.samples import WorkerRun
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.model.verdict import DECIDED, BenchFinding, CompareFinding
+from dualmem_cli.plan.needs import lacking, offer_of, required
 from dualmem_cli.store import records
 
 T = TypeVar("T")
@@ -155,6 +156,7 @@ class Laboratory:
     revision: str
     gate: str = ""  # digest of what samples and decides
     since: Since | None = None  # of the baseline, in a compare
+    turn: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext  # held while something is measured
 
     @contextlib.contextmanager
     def opened(
@@ -164,19 +166,21 @@ class Laboratory:
 
         The first save is of an empty record: a full disk is better met now than after an hour. Raises RecordError then.
         """
-        began = self.seconds()
         with tempfile.TemporaryDirectory(prefix="dualmem-", ignore_cleanup_errors=True) as scratch:
             record = self._empty_record(kind, scenarios, builds, baseline)
             records.save(replace(record, interrupted=True), self.record_path)
             links = self._copies((*builds, builds[0]), Path(scratch))
             opened = Opened(record, datasets={}, links=links[:-1], copies=links[-1], scratch=Path(scratch))
+            began = self.seconds()
             try:
                 opened.datasets = self._datasets(scenarios)
                 opened.record = replace(record, data=tuple({d.facts.digest: d.facts for d in opened.datasets.values()}.values()))
-                yield opened
+                with self.turn():
+                    began = self.seconds()
+                    yield opened
             except KeyboardInterrupt:
                 opened.record = replace(opened.record, interrupted=True)
-                opened.add_cautions((_INTERRUPTED,))
+                opened.add_cautions((INTERRUPTED,))
             except DualmemError:
                 if not opened.record.cases:  # a scenario or its data cannot be used: nothing was measured, nothing is left behind
                     self.record_path.unlink(missing_ok=True)
@@ -192,6 +196,14 @@ class Laboratory:
             opened.unsaved = ""
         except RecordError as error:
             opened.unsaved = str(error)
+
+    def fitting(self, opened: Opened, scenario: Scenario, cases: tuple[Case, ...]) -> tuple[Case, ...]:
+        """The cases, unless the machine lacks what their scenario states that it needs: then they are listed, with what that is."""
+        missing = lacking(offer_of(self.machine, cores=len(self.cpus)), required(scenario.needs))
+        if not missing:
+            return cases
+        opened.add_absent(tuple(Absent(case.id, f"[needs] not met here: {missing}") for case in cases))
+        return ()
 
     def session(self, opened: Opened, plan: Planned) -> CaseSession:
         """A case, ready to be measured."""
@@ -267,7 +279,7 @@ class Laboratory:
         )
 
 
-_INTERRUPTED = Caution(
+INTERRUPTED = Caution(
     kind=CautionKind.INTERRUPTED,
     what="the run was interrupted; only the cases that were finished are here",
     remedy="Run it again for the rest.",

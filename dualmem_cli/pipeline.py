@@ -28,16 +28,19 @@ from dualmem_cli.store import records
 _RECORDS_LOOKED_AT = 10
 
 
-def bench(lab: Laboratory, scenarios: tuple[Scenario, ...], build: Build, peers: tuple[Build, ...] = ()) -> Opened:
+def bench(
+    lab: Laboratory, scenarios: tuple[Scenario, ...], build: Build, peers: tuple[Build, ...] = (), *, ceilings: bool = True
+) -> Opened:
     """Measure every case of every scenario on one build, with the kernels of the same name that peers offer beside it; then the ceilings
     of the machine, if the library has them."""
-    scenarios = (*scenarios, *ceiling_scenarios(scenarios, build.library, caches=lab.machine.caches, cores=len(lab.cpus)))
+    if ceilings:
+        scenarios += ceiling_scenarios(scenarios, build.library, caches=lab.machine.caches, cores=len(lab.cpus))
     with lab.opened("bench", scenarios, (build, *peers), baseline="") as opened:
         planned = []
         for scenario in scenarios:
             expansion = expand(scenario, build.library, data=opened.digest(scenario))
             opened.add_absent(expansion.absent)
-            for case in expansion.cases:
+            for case in lab.fitting(opened, scenario, expansion.cases):
                 beside, lacking = peer_arms(case, [peer.library for peer in peers])
                 opened.add_absent(lacking)
                 planned.append(_planned(scenario, case, build, (*bench_arms(scenario, case, build.library), *beside)))
@@ -64,7 +67,7 @@ def compare(
     """Judge the second build against the first, interleaved on this machine, for at most about `budget_s` seconds a case. `earlier` is a
     record of this very pair: what it decided stands, what it left open is gone on with."""
     with lab.opened("compare", scenarios, builds, baseline=name) as opened:
-        planned = [plan for scenario in scenarios for plan in _paired(scenario, builds, opened)]
+        planned = [plan for scenario in scenarios for plan in _paired(lab, scenario, builds, opened)]
         if earlier is not None:
             opened.take_over(earlier)
         else:
@@ -102,14 +105,15 @@ def _planned(scenario: Scenario, case: Case, build: Build, arms: tuple[Arm, ...]
     return Planned(scenario, case, kernel, arms)
 
 
-def _paired(scenario: Scenario, builds: tuple[Build, Build], opened: Opened) -> Iterator[Planned]:
+def _paired(lab: Laboratory, scenario: Scenario, builds: tuple[Build, Build], opened: Opened) -> Iterator[Planned]:
     """The cases that both builds have; those without a pair are listed, never silently dropped."""
     pairing = pair(scenario, builds[0].library, builds[1].library, data=opened.digest(scenario))
     opened.add_absent(pairing.absent)
     for lost in pairing.unpaired:
         opened.add_finding(absent_finding(lost.label, lost.verdict, lost.reason))
-    for case, kernel in pairing.cases:
-        yield Planned(scenario, case, kernel, compare_arms(case))
+    kernels = dict(pairing.cases)
+    for case in lab.fitting(opened, scenario, tuple(kernels)):
+        yield Planned(scenario, case, kernels[case], compare_arms(case))
 
 
 def _run(session: CaseSession, plan: Planned, workers: Iterator[CaseRun]) -> CaseRun:

@@ -6,7 +6,7 @@ from types import FrameType
 
 import typer
 
-from dualmem_cli.cli import baseline, bench, compare, doctor, kernels, profile, report, schema, selftest
+from dualmem_cli.cli import baseline, bench, compare, doctor, fleet, kernels, profile, report, schema, selftest
 from dualmem_cli.cli.streams import leave_stdout
 from dualmem_cli.errors import DualmemError, ExitStatus
 
@@ -27,6 +27,7 @@ app.add_typer(baseline.app, name="baseline")
 app.command()(report.report)
 app.command()(kernels.kernels)
 app.command()(selftest.selftest)
+app.add_typer(fleet.app, name="fleet")
 app.command()(doctor.doctor)
 app.command()(schema.schema)
 

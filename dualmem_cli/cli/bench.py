@@ -23,6 +23,7 @@ def bench(
             "several times.",
         ),
     ] = None,
+    fleet: options.Fleet = "",
     reports: options.Reports = options.REPORTS,
     export: options.Export = None,
     json: options.Json = False,
@@ -37,11 +38,19 @@ def bench(
     from dualmem_cli.measure import builds as binaries
 
     exports = parse_exports(export, kind="bench")
+    if fleet:
+        from dualmem_cli.cli.on_fleet import OnFleet, check_options
+
+        its_own = "Other libraries need what is installed beside them: run it on that machine."
+        check_options((("--peer", peer, its_own), ("--export", export, options.EXPORT_LATER)))
     worker = setting.runner()
     found = binaries.resolve(library, start=Path.cwd())
     build = setting.keep_build(found, worker=worker, reports=reports)
     peers = tuple(setting.keep_build(binaries.named(path), worker=worker, reports=reports) for path in peer or ())
     chosen = setting.scenarios_for(scenarios, libraries=(build.library,), named=bool(library))
+    if fleet:
+        run = OnFleet(fleet, reports, json=json, quiet=quiet, verbose=verbose)
+        return run.bench(chosen, build, enforce_budgets=enforce_budgets)
     lab = setting.laboratory(worker=worker, kind="bench", reports=reports, progress=progress.chosen(quiet=quiet))
     opened = pipeline.bench(lab, chosen, build, peers)
     return showing.show(

@@ -36,7 +36,7 @@ class Check:
 
 def every_check(start: Path) -> list[Check]:
     """All checks, in the order in which a person would ask."""
-    return [*_machine(), *_native(start), *_pages(), *_building(start), *_profiling(), *_storage()]
+    return [*_machine(), *_native(start), *_pages(), *_building(start), *_profiling(), *_fleet(), *_storage()]
 
 
 def _machine() -> Iterator[Check]:
@@ -129,6 +129,18 @@ def _profiling() -> Iterator[Check]:
 
     for tool, ok, detail, remedy in availability_report():
         yield Check(tool, ok, detail, remedy)
+
+
+def _fleet() -> Iterator[Check]:
+    """Only its presence is looked at: to import it takes longer than all the rest."""
+    from importlib.metadata import PackageNotFoundError, version
+    from importlib.util import find_spec
+
+    try:
+        found = f"distributed {version('distributed')}" if find_spec("distributed") else ""
+    except PackageNotFoundError:
+        found = ""
+    yield Check("fleet", None, found or "not installed; several machines (bench --fleet) need it: pip install 'dualmem[fleet]'")
 
 
 def _storage() -> Iterator[Check]:

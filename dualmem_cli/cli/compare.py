@@ -50,6 +50,7 @@ def compare(
             "--no-explain", help="Do not profile both builds of the worst regressed cases (about 10 s each, three at most)."
         ),
     ] = False,
+    fleet: options.Fleet = "",
     reports: options.Reports = options.REPORTS,
     baselines: options.Baselines = options.BASELINES,
     export: options.Export = None,
@@ -62,11 +63,15 @@ def compare(
     from dualmem_cli.cli import explaining, progress, setting, showing
     from dualmem_cli.cli.exports import parse_exports
     from dualmem_cli.cli.sides import Stored, both_sides, check_continues, earlier_of
-    from dualmem_cli.errors import ExitStatus
+    from dualmem_cli.errors import DualmemError, ExitStatus
     from dualmem_cli.fallback import compare_stored
     from dualmem_cli.judge.outcome import compare_status
 
     exports = parse_exports(export, kind="compare")
+    if fleet:
+        from dualmem_cli.cli.on_fleet import OnFleet, check_options
+
+        check_options((("--continue", continue_, "Run it on that machine."), ("--export", export, options.EXPORT_LATER)))
     worker = setting.runner()
     old, new = both_sides(
         baseline, against=against, library=library, links=links, baselines=baselines, reports=reports, worker=worker
@@ -76,6 +81,13 @@ def compare(
     chosen = setting.scenarios_for(asked, libraries=(old.library, new.library), named=bool(library or links))
     if earlier is not None:
         check_continues(earlier, path=str(continue_), old=old, new=new, scenarios=chosen, worker=worker)
+    if fleet:
+        if isinstance(old, Stored):
+            raise DualmemError(f"{old.since.stored_only}, and a fleet measures both builds", hint="Leave out --fleet.")
+        run = OnFleet(fleet, reports, json=json, quiet=quiet, verbose=verbose)
+        return run.compare(
+            chosen, (old.build, new), name=old.name, since=old.since, budget_s=budget, allow_inconclusive=allow_inconclusive
+        )
     shown = progress.chosen(quiet=quiet)
     lab = setting.laboratory(worker=worker, kind="compare", reports=reports, progress=shown, since=old.since)
     if isinstance(old, Stored):

@@ -23,6 +23,14 @@ Library = Annotated[
         "outside of a checkout the packaged libdualmem.",
     ),
 ]
+Fleet = Annotated[
+    str,
+    typer.Option(
+        "--fleet",
+        metavar="ADDRESS",
+        help="Measure on the machines that work for this Dask scheduler, such as tcp://host:8786. See `dualmem fleet`.",
+    ),
+]
 Reports = Annotated[Path, typer.Option("--reports", metavar="DIR", help="Where records and pages are written.")]
 Baselines = Annotated[Path, typer.Option("--baselines", metavar="DIR", help="Where baselines are kept.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of the table.")]
@@ -40,3 +48,4 @@ Export = Annotated[
 
 REPORTS = Path("reports")
 BASELINES = Path("baselines")
+EXPORT_LATER = "A fleet has a record per machine: dualmem report RECORD --format FORMAT."

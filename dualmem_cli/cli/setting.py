@@ -1,6 +1,7 @@
 """Puts the real things together: scenario files, the library that is asked for, and the laboratory that measures it."""
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from dualmem_cli.measure.inert import make_inert
 from dualmem_cli.measure.load import loaded as load_beside
 from dualmem_cli.measure.machine import read_machine, revision, usable_cpus
 from dualmem_cli.measure.provenance import gate_digest
+from dualmem_cli.measure.turn import turn, turn_path
 from dualmem_cli.measure.worker import WorkerProcesses, native_path
 from dualmem_cli.model.kernel import CEILINGS, Build, Library
 from dualmem_cli.model.record import Since
@@ -137,4 +139,9 @@ def laboratory(
         revision=revision(Path.cwd()),
         gate=gate_digest(worker.executable),
         since=since,
+        turn=lambda: turn(turn_path(), waiting=_waiting),
     )
+
+
+def _waiting() -> None:
+    print("dualmem: waiting: another dualmem measures on this machine", file=sys.stderr, flush=True)

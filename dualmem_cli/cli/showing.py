@@ -45,12 +45,16 @@ def show(
         context = replace(context, explanations=explain())
         if not json:
             printed(lambda: print_explanations(context.explanations, level=level))
-    lost = [unsaved, *write_exports(record, context, exports)]
+    return saved(status, [unsaved, *write_exports(record, context, exports), "" if unsaved else write_page(record, context)])
+
+
+def write_page(record: Record, context: ReportContext) -> str:
+    """Write the page of a record. Returns why it could not be written, "" when it was."""
     try:
-        page.write_text(RENDERERS["html"](record, context), encoding="utf-8")
+        Path(context.page_path).write_text(RENDERERS["html"](record, context), encoding="utf-8")
     except OSError as error:
-        lost.append("" if unsaved else f"{page}: {error.strerror}")
-    return saved(status, lost)
+        return f"{context.page_path}: {error.strerror}"
+    return ""
 
 
 def show_selftest(record: SelftestRecord, *, record_path: Path, json: bool, level: Level, unsaved: str) -> int:

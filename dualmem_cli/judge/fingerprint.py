@@ -28,6 +28,8 @@ def machine_changes(before: Machine, after: Machine) -> tuple[FieldChange, ...]:
         old, new = getattr(before, field.name), getattr(after, field.name)
         if field.name == "memory_bytes" and abs(new - old) <= _SAME_MEMORY * max(old, new):
             continue
+        if field.name == "numa_nodes" and not (old and new):
+            continue  # a record from before it was kept is not of another machine
         if old != new:
             changes.append(
                 FieldChange(field.name.removesuffix("_bytes").replace("_", " "), _text(field.name, old), _text(field.name, new))

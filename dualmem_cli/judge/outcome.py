@@ -1,5 +1,7 @@
 """From findings to an exit status. A gate that measured nothing never passes."""
 
+from collections.abc import Iterable
+
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.model.curve import OperatingCurve, Standing
 from dualmem_cli.model.record import Record
@@ -34,6 +36,15 @@ def compare_status(record: Record, *, allow_inconclusive: bool) -> ExitStatus:
     if Verdict.INCONCLUSIVE in verdicts and not allow_inconclusive:
         return ExitStatus.INCONCLUSIVE
     return ExitStatus.OK
+
+
+def worst_status(statuses: Iterable[ExitStatus]) -> ExitStatus:
+    """Of several machines: the worst news wins, as in one compare."""
+    order = (
+        *(ExitStatus.INTERRUPTED, ExitStatus.REGRESSION, ExitStatus.MEASUREMENT_FAILED),
+        *(ExitStatus.NOT_COMPARABLE, ExitStatus.INCONCLUSIVE, ExitStatus.OK),
+    )
+    return min(statuses, key=order.index, default=ExitStatus.OK)
 
 
 def selftest_status(curve: OperatingCurve, *, interrupted: bool) -> ExitStatus:

@@ -5,12 +5,11 @@ import platform
 import subprocess
 from pathlib import Path
 
-from dualmem_cli.model.machine import Machine
+from dualmem_cli.model.machine import ISA_LEVELS, Machine
 
-_ISA_LEVELS = {
-    "sse4_2": "sse4.2", "avx2": "avx2", "fma": "fma", "f16c": "f16c", "avx512f": "avx512f", "avx512bw": "avx512bw",
-    "avx512vl": "avx512vl", "avx512_vnni": "avx512vnni", "asimd": "neon", "sve": "sve",
-}  # fmt: skip
+# As the kernel spells those that it spells otherwise.
+_FLAGS = {"sse4.2": "sse4_2", "avx512vnni": "avx512_vnni", "neon": "asimd"}
+_NODES = Path("/sys/devices/system/node")
 
 
 def read_machine() -> Machine:
@@ -23,7 +22,7 @@ def read_machine() -> Machine:
         architecture=platform.machine(),
         cpu=cpu.get("model name") or cpu.get("Processor") or platform.processor(),
         cores=os.cpu_count() or 1,
-        isa=tuple(name for flag, name in _ISA_LEVELS.items() if flag in flags),
+        isa=tuple(level for level in ISA_LEVELS if _FLAGS.get(level, level) in flags),
         caches=_caches(),
         memory_bytes=psutil.virtual_memory().total,
         microcode=cpu.get("microcode", ""),
@@ -34,6 +33,7 @@ def read_machine() -> Machine:
         python=platform.python_version(),
         clock_source=_text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         huge_pages=_chosen(_text("/sys/kernel/mm/transparent_hugepage/enabled")),
+        numa_nodes=len(list(_NODES.glob("node[0-9]*"))),
     )
 
 

@@ -1,6 +1,7 @@
-"""Which gate it is: what takes the samples, and what decides on them."""
+"""Which tool it is, and which gate of it: what takes the samples, and what decides on them."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import dualmem_cli
@@ -30,4 +31,16 @@ def gate_digest(worker: Path) -> str:
     digest = hashlib.sha256()
     for path in (worker, *(root / name for name in _DECIDING)):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def tool_digest() -> str:
+    """A digest of every module of this package: two machines with equal ones run the same dualmem, wherever it lies."""
+    root = Path(dualmem_cli.__file__).parent
+    digest = hashlib.sha256()
+    found = (
+        Path(folder) / name for folder, _, names in os.walk(root, followlinks=True) for name in names if name.endswith(".py")
+    )
+    for path in sorted(found, key=lambda path: path.relative_to(root).as_posix()):
+        digest.update(f"{path.relative_to(root).as_posix()}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]

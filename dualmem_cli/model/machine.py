@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# The levels of the instruction set that kernels ask for.
+ISA_LEVELS = ("sse4.2", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512vnni", "neon", "sve")
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -10,7 +13,7 @@ class Machine:
     architecture: str
     cpu: str
     cores: int
-    isa: tuple[str, ...]  # the levels that kernels ask for and this CPU has: "avx2", "fma", "avx512f", "neon"
+    isa: tuple[str, ...]  # those of ISA_LEVELS that this CPU has
     caches: tuple[tuple[str, int], ...]  # name, bytes
     memory_bytes: int
     microcode: str
@@ -21,3 +24,4 @@ class Machine:
     python: str
     clock_source: str
     huge_pages: str
+    numa_nodes: int = 0  # with processors or memory; 0 where it is not known, as in records from before it was kept

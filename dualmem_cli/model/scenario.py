@@ -101,6 +101,16 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Needs:
+    """What a machine must have for a scenario to be measured on it; empty or 0 for what does not matter."""
+
+    isa: tuple[str, ...] = ()  # levels as Machine.isa names them
+    cores: int = 0
+    numa_nodes: int = 0
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A validated scenario file. `source` is its text, `digest` the SHA-256 of it, `path` where it was read."""
 
@@ -118,3 +128,4 @@ class Scenario:
     path: str
     digest: str
     source: str = field(repr=False)
+    needs: Needs = Needs()

@@ -14,6 +14,7 @@ _SCALES = {**_RATIOS, **_TIMES, **_SIZES, "/s": Fraction(1)}
 BLOCK_QUANTITIES = ("time",)
 LATENCY_QUANTITIES = ("p50", "p95", "p99", "p99.9", "max", "p50_fastest", "p99_fastest")
 _COMPARED = ("recall", "overhead", "speedup")
+_SIZE = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*$")
 _LIMIT = re.compile(r"^\s*(<=|<|>=|>)\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z/%]*)\s*$")
 
 
@@ -28,3 +29,11 @@ def parse_limit(quantity: str, text: str) -> Budget:
         wanted = ", ".join(unit or "none" for unit in fitting)
         raise ValueError(f'"{text}" has the unit {match[3] or "none"}, and {quantity} is limited in one of: {wanted}')
     return Budget(quantity=quantity, limit=float(Fraction(match[2]) * _SCALES[match[3]]), minimum=match[1].startswith(">"))
+
+
+def parse_size(text: str) -> int:
+    """Bytes from "64 GiB". Raises ValueError with a sentence."""
+    match = _SIZE.match(text)
+    if match is None or match[2] not in _SIZES:
+        raise ValueError(f'"{text}" is not a size; write a number and a unit, such as "64 GiB" (units: {", ".join(_SIZES)})')
+    return int(Fraction(match[1]) * _SIZES[match[2]])

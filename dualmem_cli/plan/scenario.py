@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from dualmem_cli.errors import ScenarioError
+from dualmem_cli.model.machine import ISA_LEVELS
 from dualmem_cli.model.scenario import (
     Budget,
     ClusteredData,
@@ -17,10 +18,11 @@ from dualmem_cli.model.scenario import (
     GaussianData,
     Measure,
     Mode,
+    Needs,
     Reference,
     Scenario,
 )
-from dualmem_cli.plan.limits import parse_limit
+from dualmem_cli.plan.limits import parse_limit, parse_size
 from dualmem_cli.plan.spelling import did_you_mean
 
 _Fraction = Annotated[float, Field(gt=0, lt=10)]
@@ -112,6 +114,15 @@ class BesideTable(_Table):
     speedup: float = Field(gt=0, description="the smallest wanted")
 
 
+class NeedsTable(_Table):
+    """What a machine must have, or the scenario is not measured on it. A fleet sends it to a machine that has it."""
+
+    isa: list[Literal[ISA_LEVELS]] = Field(default_factory=list, description="levels, as `dualmem doctor` names them")  # type: ignore[valid-type]
+    cores: int = Field(default=0, ge=0, le=100_000, description="processors that it may run on")
+    numa_nodes: int = Field(default=0, ge=0, le=10_000)
+    memory: str = Field(default="", description='memory of the machine, such as "64 GiB"')
+
+
 class ScenarioFile(_Table):
     """One scenario: one question."""
 
@@ -127,6 +138,7 @@ class ScenarioFile(_Table):
     gate: GateTable = GateTable()
     control: ControlTable | None = None
     beside: BesideTable | None = None
+    needs: NeedsTable = NeedsTable()
 
     @model_validator(mode="before")
     @classmethod
@@ -206,6 +218,7 @@ def parse_scenario(text: str, *, path: str, name: str) -> Scenario:
         path=path,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         source=text,
+        needs=_needs(table.needs, text, path),
     )
 
 
@@ -214,6 +227,14 @@ def _budget(quantity: str, limit: str, text: str, path: str) -> Budget:
         return parse_limit(quantity, limit)
     except ValueError as error:
         raise ScenarioError(f'{path}:{line_of(text, ("budget", quantity))}: [budget] "{quantity}": {error}') from None
+
+
+def _needs(table: NeedsTable, text: str, path: str) -> Needs:
+    try:
+        memory = parse_size(table.memory) if table.memory else 0
+    except ValueError as error:
+        raise ScenarioError(f'{path}:{line_of(text, ("needs", "memory"))}: [needs] "memory": {error}') from None
+    return Needs(tuple(dict.fromkeys(table.isa)), table.cores, table.numa_nodes, memory)
 
 
 def _data(table: GaussianTable | ClusteredTable | FileTable | None) -> Data | None:
@@ -246,7 +267,7 @@ def _known_keys(location: tuple[int | str, ...]) -> tuple[str, ...]:
     """The valid keys of the table in which `location` lies."""
     table: type[BaseModel] = ScenarioFile
     tables: dict[str, type[BaseModel]] = {
-        "measure": MeasureTable, "gate": GateTable, "control": ControlTable, "beside": BesideTable,
+        "measure": MeasureTable, "gate": GateTable, "control": ControlTable, "beside": BesideTable, "needs": NeedsTable,
     }  # fmt: skip
     if len(location) > 1:
         table = tables.get(str(location[0]), ScenarioFile)

@@ -187,6 +187,6 @@ def test_line_of_unknown_keys_is_the_first() -> None:
 def test_schema_names_every_table() -> None:
     schema = json_schema()
     assert set(schema["properties"]) == {
-        "question", "kernel", "variants", "data", "params", "measure", "budget", "gate", "control", "beside",
+        "question", "kernel", "variants", "data", "params", "measure", "budget", "gate", "control", "beside", "needs",
     }  # fmt: skip
     assert schema["additionalProperties"] is False

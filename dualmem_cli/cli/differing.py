@@ -47,7 +47,10 @@ def targets_of(
 ) -> tuple[tuple[Target, Target], dict[str, str]]:
     """The same work on both builds, and what their files are to be called in the frames: kept builds are named by their digests."""
     links = [Path(build.links[0].path) for build in builds]
-    first, second = (target_for(scenario, case, link=link, seconds=seconds, cpus=cpus) for link in links)
+    first, second = (
+        target_for(scenario, case, library=build.library, digest=build.digest, link=link, seconds=seconds, cpus=cpus)
+        for build, link in zip(builds, links, strict=True)
+    )
     label = f"lib{builds[1].library.name.removeprefix('lib')}.so"
     return (first, second), {link.name: label for link in links}
 

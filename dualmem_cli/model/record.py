@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dualmem_cli.model.caution import Caution
+from dualmem_cli.model.explanation import Explanation
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.plan import Arm, Case
@@ -94,6 +95,7 @@ class Record:
     gate: str = ""  # digest of what sampled and decided (measure/provenance.py); "" in records from before it was kept
     frontier: tuple[FrontierFinding, ...] = ()  # bench only: recall against time
     since: Since | None = None  # compare only; None where the baseline is a library that was named
+    explanations: tuple[Explanation, ...] = ()  # compare only: of the worst regressed cases, added after the verdict
 
     def scenario_of(self, case: Case) -> Scenario:
         return next(s for s in self.scenarios if s.name == case.scenario)

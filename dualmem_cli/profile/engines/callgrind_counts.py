@@ -119,10 +119,17 @@ def _lines(part: Part, outside: frozenset[int], roots: Sequence[Path], operation
     """All lines that debug information knows, the one with most instructions first."""
     cache: dict[str, list[str] | None] = {}
     lines = [
-        LineCost(function.name, file, line, _per_operation(costs, operations), source_line(file, line, roots, cache))
+        LineCost(
+            function.name,
+            file,
+            line,
+            _per_operation(function.lines.get((file, line), Costs()), operations),
+            source_line(file, line, roots, cache),
+            function.sites.get((file, line), Costs())["Ir"] / operations,
+        )
         for number, function in enumerate(part.functions)
         if number not in outside
-        for (file, line), costs in function.lines.items()
+        for file, line in dict.fromkeys((*function.lines, *function.sites))
         if line and file != "???"
     ]
     return tuple(sorted(lines, key=lambda cost: (*(-value for value in cost.costs), cost.file, cost.line, cost.function)))

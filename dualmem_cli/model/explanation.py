@@ -21,12 +21,13 @@ class FunctionShift:
 
 @dataclass(frozen=True, slots=True)
 class FigureChange:
-    """One count per operation on both sides; None with a reason where it is not known."""
+    """One count per operation on both sides, or where `unit` is "B" bytes of the whole process; None with a reason where not known."""
 
     name: str
     baseline: float | None
     candidate: float | None
     reason: str = ""
+    unit: str = "1/op"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from dualmem_cli.model.explanation import CountedChange, FigureChange, FunctionCounts, LineCount
 from dualmem_cli.model.units import count_text, count_title
 from dualmem_cli.profile.counts import COSTS, Counts, Figure, LineCost
+from dualmem_cli.profile.difference import is_system
 from dualmem_cli.profile.frames import normalise, split_place
 
 MOST_FUNCTIONS = 12
@@ -35,7 +36,7 @@ def count_difference(baseline: Counts, candidate: Counts, labels: Mapping[str, s
         old, new = sides[0].get(name, _Function()), sides[1].get(name, _Function())
         if _differs(old.costs, new.costs, totals):
             grew = new.costs[0] > old.costs[0]
-            lines = changed_lines(old.lines, new.lines) if grew else ()
+            lines = changed_lines(old.lines, new.lines) if grew and not is_system(name) else ()
             found.append(FunctionCounts(*split_place(name), tuple(old.costs), tuple(new.costs), lines))
     found.sort(key=lambda f: (-f.instructions, -sum(f.candidate[1:]) + sum(f.baseline[1:]), f.name, f.place))
     shown = found if len(found) <= MOST_FUNCTIONS else [*found[: MOST_FUNCTIONS - 2], *found[-2:]]  # what shrank most stands last
@@ -44,7 +45,7 @@ def count_difference(baseline: Counts, candidate: Counts, labels: Mapping[str, s
         tool=candidate.tool,
         operations=candidate.operations,
         costs=COSTS if shown else (),
-        figures=tuple(_change(baseline, candidate, figure.name) for figure in candidate.figures if figure.unit == "1/op"),
+        figures=tuple(_change(baseline, candidate, figure.name) for figure in candidate.figures),
         functions=tuple(shown),
         notes=tuple(dict.fromkeys((*baseline.notes, *candidate.notes))),
     )
@@ -65,8 +66,16 @@ def counted_headline(change: CountedChange) -> str:
     if not grown:
         return f"{words} No function executes more."
     first = grown[0]
-    where = f", most of it at {first.lines[0].file.rpartition('/')[2]}:{first.lines[0].line}" if first.lines else ""
-    return f"{words} {first.name} executes {count_text(first.instructions)} more{where}."
+    return f"{words} {first.name} executes {count_text(first.instructions)} more{_where(first, change.functions)}."
+
+
+def _where(grown: FunctionCounts, functions: Sequence[FunctionCounts]) -> str:
+    """Its own heaviest new line, or the line that calls it: a function of the system is nobody's to change."""
+    calls = [line for function in functions for line in function.lines if 2 * line.called >= grown.instructions]
+    lines = grown.lines or calls
+    if not lines:
+        return ""
+    return f", {'most of it' if grown.lines else 'called'} at {lines[0].file.rpartition('/')[2]}:{lines[0].line}"
 
 
 def more(baseline: float, candidate: float) -> str:
@@ -133,12 +142,8 @@ def _moved(figure: FigureChange) -> bool:
 def _change(baseline: Counts, candidate: Counts, name: str) -> FigureChange:
     old, new = _figure(baseline, name), _figure(candidate, name)
     reasons = [figure.reason for figure in (old, new) if figure is not None and figure.value is None]
-    return FigureChange(
-        name,
-        old.value if old else None,
-        new.value if new else None,
-        reasons[0] if reasons else "" if old else "not counted of the baseline",
-    )
+    reason = reasons[0] if reasons else "" if old else "not counted of the baseline"
+    return FigureChange(name, old.value if old else None, new.value if new else None, reason, new.unit if new else "1/op")
 
 
 def _figure(counts: Counts, name: str) -> Figure | None:

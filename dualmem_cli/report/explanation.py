@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dualmem_cli.model.explanation import CountedChange, Explanation, FigureChange, FunctionCounts, FunctionShift, LineCount
-from dualmem_cli.model.units import count_text, count_title, signed_count
+from dualmem_cli.model.units import Unit, count_text, count_title, human, signed_count
 from dualmem_cli.report.context import FlameGraphs
 from dualmem_cli.report.layout import (
     Block,
@@ -69,15 +69,11 @@ def _figure_row(figure: FigureChange) -> Row:
     old, new = figure.baseline or 0.0, figure.candidate or 0.0
     share = "" if old <= 0 or new < 0 else f"{new / old:,.0f} times" if new >= 10 * old else f"{100 * (new / old - 1):+.1f} %"
     tone = Tone.WORSE if new > old else Tone.NEUTRAL
-    return Row(
-        (
-            cell(count_title(figure.name)),
-            cell(count_text(old)),
-            cell(count_text(new)),
-            cell(signed_count(new - old), tone),
-            cell(share),
-        )
-    )
+    if figure.unit == Unit.BYTE:
+        values = (human(old, Unit.BYTE), human(new, Unit.BYTE), f"{'+' if new > old else ''}{human(new - old, Unit.BYTE)}")
+    else:
+        values = (count_text(old), count_text(new), signed_count(new - old))
+    return Row((cell(count_title(figure.name)), *map(cell, values[:2]), cell(values[2], tone), cell(share)))
 
 
 def _not_known(change: CountedChange) -> list[str]:

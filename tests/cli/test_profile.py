@@ -1,6 +1,7 @@
 """`dualmem profile` on the real command line: a planted 10 % is there to the instruction, and what cannot be is one line."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from command_line import Dualmem
@@ -95,4 +96,6 @@ def test_counts_of_two_builds_side_by_side(dualmem: Dualmem) -> None:
     grown = change["functions"][0]
     assert grown["candidate"][0] > grown["baseline"][0]
     assert "instructions +10" in change["headline"]
+    if shutil.which("objcopy") and shutil.which("readelf"):
+        assert [Path(line["file"]).name for line in grown["lines"]] == ["spin.h"] * len(grown["lines"]) != []
     assert list((dualmem.folder / "reports").glob("*profile-diff*.counts.json"))

@@ -52,7 +52,7 @@ def test_a_copy_that_was_added() -> None:
     (copied,) = change.functions[1].lines
     assert (copied.line, copied.source, copied.called) == (13, "memcpy(own, row, n);", 400.0)
     assert "instructions +39.2 % (1,050 to 1,462 per operation); L1d misses new (0 to 48 per operation)" in change.headline
-    assert "memcpy executes 400 more" in change.headline
+    assert "memcpy executes 400 more, called at scan.c:13." in change.headline
 
 
 def test_what_shrank_has_no_lines_and_stands_last() -> None:
@@ -88,6 +88,7 @@ def test_a_count_that_is_not_known_stays_so() -> None:
     assert [(f.name, f.baseline, f.candidate, f.reason) for f in change.figures] == [
         ("cycles", None, None, "no such counter"),
         ("minor_faults", 0.0, 0.0, ""),
+        ("peak_resident", 4096.0, 4096.0, ""),
     ]
     assert change.headline == ""
 

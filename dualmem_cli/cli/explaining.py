@@ -43,7 +43,8 @@ _RATE = 999
 _ROUNDS = 3
 _WANTED_S = 9.0  # no further round is begun that would not end by then
 _LONGEST_S = 15.0  # a profiler that hangs is ended
-_COUNTING_S = 8.0  # of each build on a simulated processor; a case that prepares for longer there is not counted
+_COUNTING_S = 12.0  # of each build on a simulated processor; a case that sets up for longer there is not counted
+_DIVIDED = 4  # of the operations that would be counted if nobody waited
 _ABOUT_S = 15
 _COUNTERS_S = 0.5
 _SHOWN = 8
@@ -183,7 +184,7 @@ def _counted(known: Explanation, targets: tuple[Target, Target], labels: dict[st
 
 def counted(targets: tuple[Target, Target], labels: dict[str, str], *, engine: Counter) -> CountedChange:
     """What one engine counts of both builds. Raises what it raises."""
-    return count_difference(*count_both(targets, engine=engine), labels)
+    return count_difference(*count_both(targets, engine=engine, divided=_DIVIDED), labels)
 
 
 def _shortened(targets: tuple[Target, Target], seconds: float) -> tuple[Target, Target]:

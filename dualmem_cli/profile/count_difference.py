@@ -49,7 +49,9 @@ def count_difference(baseline: Counts, candidate: Counts, labels: Mapping[str, s
         functions=tuple(shown),
         notes=tuple(dict.fromkeys((*baseline.notes, *candidate.notes))),
     )
-    return replace(change, headline=counted_headline(change)) if COSTS[0] in {f.name for f in change.figures} else change
+    first = next((figure for figure in change.figures if figure.name == COSTS[0]), None)
+    known = first is not None and first.baseline is not None and first.candidate is not None
+    return replace(change, headline=counted_headline(change)) if known else change
 
 
 def counted_headline(change: CountedChange) -> str:

@@ -72,10 +72,10 @@ def capture_in_turns(
     return pooled_pair(*taken)
 
 
-def count_both(targets: tuple[Target, Target], *, engine: Counter) -> tuple[Counts, Counts]:
-    """Count as many operations of each target: those asked for, else those of some milliseconds of the first. Raises what the engine
-    raises."""
-    operations = sample_length(targets[0], timeout_s=_LENGTH_TIMEOUT_S).operations
+def count_both(targets: tuple[Target, Target], *, engine: Counter, divided: int = 1) -> tuple[Counts, Counts]:
+    """Count as many operations of each target: those asked for, else those of some milliseconds of the first, `divided` where a person
+    waits. Raises what the engine raises."""
+    operations = max(1, sample_length(targets[0], timeout_s=_LENGTH_TIMEOUT_S).operations // divided)
     counts = []
     for target in targets:
         with tempfile.TemporaryDirectory(prefix="dualmem-profile-") as scratch:

@@ -79,14 +79,14 @@ def test_misses_alone_are_worth_a_row() -> None:
 
 def test_a_count_that_is_not_known_stays_so() -> None:
     figures = (
-        Figure("cycles", "1/op", None, "no such counter"),
+        Figure("instructions", "1/op", None, "no such counter"),
         Figure("minor_faults", "1/op", 0.0),
         Figure("peak_resident", "B", 4096.0),
     )
     side = replace(OLD, engine="counters", figures=figures, functions=(), lines=())
     change = count_difference(side, side, {})
     assert [(f.name, f.baseline, f.candidate, f.reason) for f in change.figures] == [
-        ("cycles", None, None, "no such counter"),
+        ("instructions", None, None, "no such counter"),
         ("minor_faults", 0.0, 0.0, ""),
         ("peak_resident", 4096.0, 4096.0, ""),
     ]

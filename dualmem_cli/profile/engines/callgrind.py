@@ -78,16 +78,20 @@ class CallgrindEngine:
             raise refuse(*((state.reason, state.remedy) if isinstance(state, Unavailable) else ("valgrind is gone", _INSTALL)))
         length = sample_length(target, timeout_s=120.0)
         out = directory / "callgrind.out"
+        argv = [*_prefix(tool, target.environment), *_options(out, work), *target.native_argv]
         try:
             done = run_child(
-                [*_prefix(tool, target.environment), *_options(out, work), *target.native_argv],
+                argv,
                 stdin=work.request(length.operations, 2),
                 environment={},
                 timeout_s=self._timeout_s,
                 cpus=target.cpus,
             )
         except DualmemError as error:
-            raise refuse(error.what, "Count fewer operations (--operations), a smaller case, or --with perf.") from None
+            raise refuse(
+                error.what.replace(Path(argv[0]).name, "valgrind", 1),
+                "Count fewer operations (--operations), a smaller case, or --with perf.",
+            ) from None
         if done.status != 0:
             raise _failure(done)
         first, second = (

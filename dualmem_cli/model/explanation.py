@@ -44,8 +44,8 @@ class LineCount:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCounts:
-    """A function's own counts per operation on both sides. `lines` are those of the candidate whose counts no line of the baseline's
-    function has; only of a function that grew."""
+    """A function's own counts per operation on both sides. `lines` are those of the candidate whose counts no line of the baseline has;
+    only of a function that grew."""
 
     name: str
     place: str

@@ -4,7 +4,7 @@ Counts are exact, so there is nothing to test: a function that differs, differs.
 which is why a function is named by its instructions, or by misses that are a part of all of them worth naming.
 """
 
-import difflib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -31,12 +31,15 @@ def count_difference(baseline: Counts, candidate: Counts, labels: Mapping[str, s
     """Compare counts of as many operations. `labels` rename shared objects, by the names of their files."""
     sides = _functions(baseline, labels), _functions(candidate, labels)
     totals = [max(sum(f.costs[i] for f in side.values()) for side in sides) for i in range(len(COSTS))]
+    known = [
+        line for function in sides[0].values() for line in function.lines
+    ]  # of all: a compiler may have inlined what holds them
     found = []
     for name in sides[0].keys() | sides[1].keys():
         old, new = sides[0].get(name, _Function()), sides[1].get(name, _Function())
         if _differs(old.costs, new.costs, totals):
             grew = new.costs[0] > old.costs[0]
-            lines = changed_lines(old.lines, new.lines) if grew and not is_system(name) else ()
+            lines = changed_lines(known, new.lines) if grew and not is_system(name) else ()
             found.append(FunctionCounts(*split_place(name), tuple(old.costs), tuple(new.costs), lines))
     found.sort(key=lambda f: (-f.instructions, -sum(f.candidate[1:]) + sum(f.baseline[1:]), f.name, f.place))
     shown = found if len(found) <= MOST_FUNCTIONS else [*found[: MOST_FUNCTIONS - 2], *found[-2:]]  # what shrank most stands last
@@ -50,8 +53,8 @@ def count_difference(baseline: Counts, candidate: Counts, labels: Mapping[str, s
         notes=tuple(dict.fromkeys((*baseline.notes, *candidate.notes))),
     )
     first = next((figure for figure in change.figures if figure.name == COSTS[0]), None)
-    known = first is not None and first.baseline is not None and first.candidate is not None
-    return replace(change, headline=counted_headline(change)) if known else change
+    counted = first is not None and first.baseline is not None and first.candidate is not None
+    return replace(change, headline=counted_headline(change)) if counted else change
 
 
 def counted_headline(change: CountedChange) -> str:
@@ -92,18 +95,18 @@ def more(baseline: float, candidate: float) -> str:
 def changed_lines(old: Sequence[LineCost], new: Sequence[LineCost]) -> tuple[LineCount, ...]:
     """The lines of `new` whose counts have no counterpart in `old`, most instructions first, those of what they call included.
 
-    Lines are matched in their order by what they execute and not by their numbers, which move with every line that is added above."""
-    first, second = _in_order(old), _in_order(new)
-    matcher = difflib.SequenceMatcher(None, [_weight(line) for line in first], [_weight(line) for line in second], autojunk=False)
-    unmatched = [line for tag, _, _, i, j in matcher.get_opcodes() if tag in ("insert", "replace") for line in second[i:j]]
+    Lines are matched by what they execute and not by their numbers, which move with every line that is added above."""
+    there = Counter(map(_weight, old))
+    unmatched = []
+    for line in new:
+        if there[_weight(line)]:
+            there[_weight(line)] -= 1
+        else:
+            unmatched.append(line)
     heaviest = sorted(unmatched, key=lambda line: (-line.costs[0] - line.called, line.file, line.line))
     return tuple(
         LineCount(line.file, line.line, (line.source or "").strip(), line.costs, line.called) for line in heaviest[:MOST_LINES]
     )
-
-
-def _in_order(lines: Sequence[LineCost]) -> list[LineCost]:
-    return sorted(lines, key=lambda line: (line.file, line.line))
 
 
 def _weight(line: LineCost) -> tuple[str, int, int]:

@@ -24,6 +24,7 @@ from dualmem_cli.report.layout import (
 )
 
 _SHOWN = 8
+_WORTH_A_SHARE = 0.001  # per operation: a fault in a thousand operations more or less is chance
 
 
 def explanation_sections(explanations: Sequence[Explanation], flame_graphs: FlameGraphs | None = None) -> tuple[Section, ...]:
@@ -67,8 +68,10 @@ def counted_blocks(change: CountedChange) -> tuple[Block, ...]:
 
 def _figure_row(figure: FigureChange) -> Row:
     old, new = figure.baseline or 0.0, figure.candidate or 0.0
-    share = "" if old <= 0 or new < 0 else f"{new / old:,.0f} times" if new >= 10 * old else f"{100 * (new / old - 1):+.1f} %"
-    tone = Tone.WORSE if new > old else Tone.NEUTRAL
+    share = ""
+    if old > 0 and new >= 0 and max(old, new) >= _WORTH_A_SHARE:
+        share = f"{new / old:,.0f} times" if new >= 10 * old else f"{100 * (new / old - 1):+.1f} %"
+    tone = Tone.WORSE if new > old and new >= _WORTH_A_SHARE else Tone.NEUTRAL
     if figure.unit == Unit.BYTE:
         values = (human(old, Unit.BYTE), human(new, Unit.BYTE), f"{'+' if new > old else ''}{human(new - old, Unit.BYTE)}")
     else:

@@ -207,6 +207,7 @@ def _counted(change: CountedChange) -> Json:
                 "baseline": _number(figure.baseline),
                 "candidate": _number(figure.candidate),
                 "reason": figure.reason,
+                "unit": figure.unit,
             }
             for figure in change.figures
         ],

@@ -335,7 +335,13 @@ def test_an_explanation_as_json() -> None:
     document = json.loads(RENDERERS["json"](replace(record_of("compare"), explanations=(EXPLAINED,)), context("compare")))
     jsonschema.Draft202012Validator(json_schema()).validate(document)
     (each,) = document["explanations"]
-    assert each["counted"][0]["figures"][0] == {"name": "instructions", "baseline": 10_240.0, "candidate": 11_776.5, "reason": ""}
+    assert each["counted"][0]["figures"][0] == {
+        "name": "instructions",
+        "baseline": 10_240.0,
+        "candidate": 11_776.5,
+        "reason": "",
+        "unit": "1/op",
+    }
     assert each["counted"][1]["figures"][0]["baseline"] is None
     assert each["counted"][0]["functions"][0]["lines"][0]["line"] == 41
 

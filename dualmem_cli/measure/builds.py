@@ -153,18 +153,13 @@ def copy_debug(source: Path, target: Path) -> None:
     if beside.is_file():
         shutil.copyfile(beside, target)
         return
-    tools = [shutil.which(name) for name in ("objcopy", "readelf")]
-    if None in tools:
+    objcopy = shutil.which("objcopy")
+    if objcopy is None or b".debug_line" not in source.read_bytes():
         return
-    objcopy, readelf = map(str, tools)
-    sections = subprocess.run(
-        [readelf, "--section-headers", "--wide", source], capture_output=True, text=True, check=False
-    ).stdout
-    if ".debug_line" in sections:
-        options = ["--only-keep-debug", "--compress-debug-sections"]
-        done = subprocess.run([objcopy, *options, source, target], capture_output=True, check=False)
-        if done.returncode:
-            target.unlink(missing_ok=True)
+    options = ["--only-keep-debug", "--compress-debug-sections"]
+    done = subprocess.run([objcopy, *options, source, target], capture_output=True, check=False)
+    if done.returncode:
+        target.unlink(missing_ok=True)
 
 
 def with_debug(link: Path, *, folder: Path) -> Path:

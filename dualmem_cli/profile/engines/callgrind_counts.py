@@ -151,7 +151,7 @@ def _notes(threads: int, part: Part, first: Costs, second: Costs, lines: Sequenc
     if missing:
         notes.append(f"without source text, since it is not here: {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}")
     if not lines:
-        notes.append("no source lines: the library was built without debug information (-g1)")
+        notes.append("no source lines: the library was built without debug information (-g1), or no objcopy kept it")
     return notes
 
 

@@ -69,7 +69,7 @@ def counted_blocks(change: CountedChange) -> tuple[Block, ...]:
 def _figure_row(figure: FigureChange) -> Row:
     old, new = figure.baseline or 0.0, figure.candidate or 0.0
     share = ""
-    if old > 0 and new >= 0 and max(old, new) >= _WORTH_A_SHARE:
+    if new != old > 0 and new >= 0 and max(old, new) >= _WORTH_A_SHARE:
         share = f"{new / old:,.0f} times" if new >= 10 * old else f"{100 * (new / old - 1):+.1f} %"
     tone = Tone.WORSE if new > old and new >= _WORTH_A_SHARE else Tone.NEUTRAL
     if figure.unit == Unit.BYTE:

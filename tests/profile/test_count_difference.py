@@ -38,17 +38,25 @@ def test_the_same_counts_are_no_difference() -> None:
 
 def test_a_copy_that_was_added() -> None:
     """Two lines above moved all numbers; the build lies in a file of another name."""
+    of_libc = line(664, 400.0, function="memcpy@GLIBC_2.14")
     new = counts(
         function("scan", 1012.0, 48.0, place="new.so"),
         function("norm", 50.0, place="new.so"),
         function("memcpy@GLIBC_2.14", 400.0, place="libc.so.6"),
-        lines=(line(12, 2.0), line(13, 12.0, text="  memcpy(own, row, n);", called=400.0), line(14, 900.0), line(15, 98.0)),
+        lines=(
+            line(12, 2.0),
+            line(13, 12.0, text="  memcpy(own, row, n);", called=400.0),
+            line(14, 900.0),
+            line(15, 98.0),
+            of_libc,
+        ),
     )
     change = count_difference(OLD, new, {"old.so": "libx.so", "new.so": "libx.so"})
     assert [(f.name, f.place, f.instructions) for f in change.functions] == [
         ("memcpy", "libc.so.6", 400.0),
         ("scan", "libx.so", 12.0),
     ]
+    assert change.functions[0].lines == (), "nobody's to change"
     (copied,) = change.functions[1].lines
     assert (copied.line, copied.source, copied.called) == (13, "memcpy(own, row, n);", 400.0)
     assert "instructions +39.2 % (1,050 to 1,462 per operation); L1d misses new (0 to 48 per operation)" in change.headline

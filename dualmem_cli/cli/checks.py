@@ -129,6 +129,13 @@ def _profiling() -> Iterator[Check]:
 
     for tool, ok, detail, remedy in availability_report():
         yield Check(tool, ok, detail, remedy)
+    kept = shutil.which("objcopy") is not None
+    yield Check(
+        "objcopy",
+        kept,
+        "keeps what names source lines" if kept else "not there: counts of two builds name no source lines",
+        "" if kept else "apt-get install binutils",
+    )
 
 
 def _fleet() -> Iterator[Check]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dualmem_cli.model.caution import Caution
+from dualmem_cli.model.explanation import Explanation
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.plan import Arm, Case
@@ -103,6 +104,7 @@ class Record:
     frontier: tuple[FrontierFinding, ...] = ()  # bench only: recall against time
     roofline: RooflineFinding | None = None  # bench only: where ceilings were measured and a case has its place under them
     since: Since | None = None  # compare only; None where the baseline is a library that was named
+    explanations: tuple[Explanation, ...] = ()  # compare only: of the worst regressed cases, added after the verdict
 
     def scenario_of(self, case: Case) -> Scenario:
         return next(s for s in self.scenarios if s.name == case.scenario)

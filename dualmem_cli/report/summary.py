@@ -10,6 +10,7 @@ from importlib.resources import files
 
 from dualmem_cli.judge.fingerprint import machine_changes
 from dualmem_cli.model.estimate import Estimate
+from dualmem_cli.model.explanation import CountedChange, Explanation
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.plan import Case
 from dualmem_cli.model.record import Record
@@ -66,6 +67,7 @@ def summary(record: Record, context: ReportContext) -> dict[str, Json]:
         **({"scaling": [_scaling(found) for found in record.scaling]} if record.scaling else {}),
         **({"frontier": [_frontier(found) for found in record.frontier]} if record.frontier else {}),
         **({"roofline": _roofline(record.roofline)} if record.roofline else {}),
+        **({"explanations": [_explanation(each) for each in record.explanations]} if record.explanations else {}),
         "controls": [
             {"name": c.name, "held": c.held, "passed": c.passed, "cases": c.cases, "change": _estimate(c.change)}
             for c in record.controls
@@ -205,6 +207,67 @@ def _compare(record: Record, finding: CompareFinding) -> Json:
             }
             for metric in finding.metrics
         ],
+    }
+
+
+def _explanation(each: Explanation) -> Json:
+    """Without the stacks, which the record holds."""
+    return {
+        "case": each.case,
+        "headline": each.headline,
+        "lines": list(each.lines),
+        "shifts": [
+            {
+                "name": shift.name,
+                "place": shift.place,
+                "samples": list(shift.samples),
+                "change": shift.change,
+                "low": shift.low,
+                "high": shift.high,
+                "direction": shift.direction,
+            }
+            for shift in each.shifts
+        ],
+        "counted": [_counted(change) for change in each.counted],
+    }
+
+
+def _counted(change: CountedChange) -> Json:
+    return {
+        "engine": change.engine,
+        "operations": change.operations,
+        "headline": change.headline,
+        "figures": [
+            {
+                "name": figure.name,
+                "baseline": _number(figure.baseline),
+                "candidate": _number(figure.candidate),
+                "reason": figure.reason,
+                "unit": figure.unit,
+            }
+            for figure in change.figures
+        ],
+        "costs": list(change.costs),
+        "functions": [
+            {
+                "name": function.name,
+                "place": function.place,
+                "baseline": list(function.baseline),
+                "candidate": list(function.candidate),
+                "lines": [
+                    {
+                        "file": line.file,
+                        "line": line.line,
+                        "source": line.source,
+                        "costs": list(line.costs),
+                        "called": line.called,
+                    }
+                    for line in function.lines
+                ],
+            }
+            for function in change.functions
+        ],
+        "notes": list(change.notes),
     }
 
 

@@ -1,11 +1,11 @@
 """How often a plan finds less than it was asked for, with queries outside of its data.
 
-    python docs/explanation/lookup_promise.py --data FILE.npy --queries FILE.npy [--rows N ...] [--recall R] [--seeds N] [--method auto|graph|lists]
-        [--norms SIGMA]
+    python docs/explanation/lookup_promise.py --data FILE.npy --queries FILE.npy [--rows N ...] [--recall R] [--seeds N]
+        [--method auto|graph|lists] [--norms SIGMA]
 
-For each number of rows and each seed: that many rows of the file, drawn by the seed, are indexed by the planner, and the rows of the file that
-were not drawn (at most 4,000) ask, beside the queries of the other file. The truth is float64. Prints what the plans chose and found. By
-cosine, or, with norms from a log-normal distribution, by inner product.
+For each number of rows and each seed: that many rows of the file, drawn by the seed, are indexed by the planner, and the rows of the
+file that were not drawn (at most 4,000) ask, beside the queries of the other file. The truth is float64. Prints what the plans chose and
+found. By cosine, or, with norms from a log-normal distribution, by inner product.
 """
 
 import argparse
@@ -22,8 +22,10 @@ ASKING = 4000
 
 def kth(rows: NDArray[np.float64], queries: NDArray[np.float64]) -> NDArray[np.float64]:
     """The product of each query with its k-th nearest row."""
-    products = [np.partition(block @ rows.T, -K, axis=1)[:, -K] for block in np.array_split(queries, 1 + len(queries) // 500)]
-    return np.concatenate(products)
+    products: list[NDArray[np.float64]] = [
+        np.partition(block @ rows.T, -K, axis=1)[:, -K] for block in np.array_split(queries, 1 + len(queries) // 500)
+    ]
+    return np.concatenate(products).astype(np.float64)
 
 
 def unit(values: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -50,7 +52,7 @@ def main() -> None:
     own_wide = unit(own) if similarity is Similarity.COSINE else own.astype(np.float64)
     method = LookupMethod[asked.method.upper()]
     for count in asked.rows:
-        told = []
+        told: list[tuple[str, int, float, float, float, float, float]] = []
         for seed in range(asked.seeds):
             order = np.random.default_rng(seed).permutation(len(data))
             indexed, asking = order[:count], order[count : count + ASKING]
@@ -65,7 +67,7 @@ def main() -> None:
                         truth = kth(wide[indexed], exact)[:, None]
                         similarities = index.search(queries, k=K).similarities
                         found.append(float((similarities >= truth - 1e-12 * np.abs(truth)).mean()))
-            told.append((plan.method.name, plan.effort, plan.recall, plan.recall_low, *found, took))
+            told.append((plan.method.name, plan.effort, plan.recall, plan.recall_low, found[0], found[1], took))
             name, effort, recall, low = told[-1][:4]
             print(
                 f"{count} seed {seed}: {name} {effort}, held out {recall:.4f} (at least {low:.4f}); rows {found[0]:.4f}, "
@@ -73,13 +75,13 @@ def main() -> None:
                 flush=True,
             )
         chosen = [line for line in told if line[0] != "EXACT"]
-        rows, queries = (sorted(line[place] for line in chosen) for place in (4, 5))
+        rows, queries = sorted(line[4] for line in chosen), sorted(line[5] for line in chosen)
         less = [sum(recall < asked.recall for recall in found) for found in (rows, queries)]
         efforts = np.median([line[1] for line in chosen]) if chosen else 0
         print(
-            f"{count} rows, {asked.recall} asked: {len(chosen)} of {len(told)} plans approximate, median effort {efforts:g}; fewer found by "
-            f"{less[0]} with rows (least {rows[:3]}, mean {np.mean(rows):.4f}), by {less[1]} with queries (least {queries[:3]}, mean "
-            f"{np.mean(queries):.4f})",
+            f"{count} rows, {asked.recall} asked: {len(chosen)} of {len(told)} plans approximate, median effort {efforts:g}; "
+            f"less found by {less[0]} with rows (least {rows[:3]}, mean {np.mean(rows):.4f}), "
+            f"by {less[1]} with queries (least {queries[:3]}, mean {np.mean(queries):.4f})",
             flush=True,
         )
 

@@ -120,7 +120,7 @@ class Lookup(Owned):
     @property
     def similarity(self) -> Similarity:
         """By what nodes are near: as the index was made, also if it was loaded."""
-        return list(Similarity)[self._lib.dm_lookup_similarity(self._live)]
+        return list(Similarity)[int(self._lib.dm_lookup_similarity(self._live))]
 
     @property
     def plan(self) -> LookupPlan:

@@ -25,13 +25,15 @@ def kth(rows: NDArray[np.float64], queries: NDArray[np.float64]) -> NDArray[np.f
     products: list[NDArray[np.float64]] = [
         np.partition(block @ rows.T, -K, axis=1)[:, -K] for block in np.array_split(queries, 1 + len(queries) // 500)
     ]
-    return np.concatenate(products).astype(np.float64)
+    found: NDArray[np.float64] = np.concatenate(products)
+    return found
 
 
 def unit(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Rows of length 1, in float64."""
     wide = values.astype(np.float64)
-    return wide / np.linalg.norm(wide, axis=1, keepdims=True)
+    made: NDArray[np.float64] = wide / np.linalg.norm(wide, axis=1, keepdims=True)
+    return made
 
 
 def main() -> None:

@@ -153,8 +153,9 @@ class Lookup(Owned):
     def refresh(self, *, team: Team | None = None) -> None:
         """Bring the index up to the store's present state; of nodes that change meanwhile, either state is indexed.
 
-        A graph takes in what came and lets go of what went, node by node, beside searches. Any other index, and a graph that has more than
-        twice or less than half of the nodes that it was planned for, is made anew, with the team; searches find the old state until then.
+        A graph takes in what came and lets go of what went, node by node, beside searches; lists do so in
+        a new edition. An exact index, and any that has more than twice or less than half of the nodes that it was planned for, is made
+        anew, with the team; searches find the old state until then.
         When it returns, the rows of nodes that are gone are free. One that raised changed nothing. StoreMemoryError."""
         self._native.call(self._lib.dm_lookup_refresh, self._live, team_handle(self._native, team))
 

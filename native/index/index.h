@@ -58,9 +58,9 @@ typedef struct dm_index_scratch dm_index_scratch;
  * of range, or a method that cannot take these rows (lists: none in use). DM_ERROR_MEMORY. *index is NULL then. */
 int32_t dm_index_create(const dm_rows *rows, const dm_index_options *options, dm_team *team, dm_memory *account,
                         dm_index **index, char *error, size_t error_size);
-/* An index of other rows by the plan of `before`, which is searched meanwhile or not: lists that stay where they were, if
- * that will do (dm_lists_follow), and their effort with them. *index is NULL, with DM_OK, where it will not: make a new
- * one. DM_ERROR_MEMORY. */
+/* An index of other rows by the plan of `before`, which is searched meanwhile or not: lists that stay where they were,
+ * if that will do (dm_lists_follow), and their effort with them. *index is NULL, with DM_OK, where it will not: make a
+ * new one. DM_ERROR_MEMORY. */
 int32_t dm_index_follow(const dm_index *before, const dm_rows *rows, dm_team *team, dm_memory *account,
                         dm_index **index, char *error, size_t error_size);
 /* As dm_lists_renumber. 0: an index of another method, which is as it was. */

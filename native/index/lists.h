@@ -35,9 +35,9 @@ typedef struct dm_lists_scratch dm_lists_scratch;
  * DM_ERROR_ARGUMENT: an option out of range or no rows. DM_ERROR_MEMORY. *lists is NULL then. */
 int32_t dm_lists_create(const dm_rows *rows, const dm_lists_options *options, dm_team *team, dm_memory *account,
                         dm_lists **lists, char *error, size_t error_size);
-/* Lists of other rows with the same centres and directions, which need not be looked for: rows that `before` has too, under
- * the same numbers, stay in their lists. The team and the result as at the making. *lists is NULL, with DM_OK, where they
- * would do badly: fewer rows than lists, or rows that the directions show much worse than those of before.
+/* Lists of other rows with the same centres and directions, which need not be looked for: rows that `before` has too,
+ * under the same numbers, stay in their lists. The team and the result as at the making. *lists is NULL, with DM_OK,
+ * where they would do badly: fewer rows than lists, or rows that the directions show much worse than those of before.
  * DM_ERROR_MEMORY. */
 int32_t dm_lists_follow(const dm_lists *before, const dm_rows *rows, dm_isa isa, dm_team *team, dm_memory *account,
                         dm_lists **lists, char *error, size_t error_size);

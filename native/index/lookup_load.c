@@ -175,8 +175,8 @@ static int has_these_rows(const dm_lookup_file_side *from, const uint32_t *file_
     return from->rows == rows->count && memcmp(file_slots, rows->slots, from->rows * sizeof(uint32_t)) == 0;
 }
 
-/* map[row of the file]: the row that its node has now; the nodes are the same. `rows`, by index, is used up: each has one
- * row in the file. 1, or 0: the file says otherwise. */
+/* map[row of the file]: the row that its node has now; the nodes are the same. `rows`, by index, is used up: each has
+ * one row in the file. 1, or 0: the file says otherwise. */
 static int map_rows(const dm_lookup_file_side *from, const uint32_t *file_slots, uint32_t capacity, uint32_t *rows,
                     uint32_t *map) {
     uint32_t left = from->size;

@@ -161,10 +161,10 @@ static int32_t take(const dm_planning *planning, dm_index *index, candidate *tri
 
 /* --- measuring ---------------------------------------------------------------------------------------------------- */
 
-/* A graph will be searched among the rows held out as well, where a list of the same length holds a smaller share of what
- * is near: of 40 plans for 1,000 real rows 4 found less than was asked for. So the list becomes longer by the square root
- * of the growth, by which none of 40 did; by the growth itself was more than it takes. Coarse lists need not: they grow
- * with the rows. */
+/* A graph will be searched among the rows held out as well, where a list of the same length holds a smaller share of
+ * what is near: of 40 plans for 1,000 real rows 4 found less than was asked for. So the list becomes longer by the
+ * square root of the growth, by which none of 40 did; by the growth itself was more than it takes. Coarse lists need
+ * not: they grow with the rows. */
 static void lengthen(const dm_planning *planning, dm_measured *found) {
     const double growth = sqrt((double)planning->used / (double)planning->others);
     const double effort = ceil((double)found->effort * growth);

@@ -641,8 +641,8 @@ static void use_rows(lists_case *made, uint32_t begin, uint32_t end) {
     }
 }
 
-/* Of 1,500 rows 1,000 are in lists; half of them go and as many come, which are as good there as in new lists. Then rows
- * come that lie in all dimensions, which the directions do not show. */
+/* Of 1,500 rows 1,000 are in lists; half of them go and as many come, which are as good there as in new lists. Then
+ * rows come that lie in all dimensions, which the directions do not show. */
 static void test_following(void) {
     enum { ROWS = 1500, USED = 1000, INNER = 8, CLUSTERS = 10, VISITS = 8 };
     lists_case made = lists_case_make(ROWS, 100);

@@ -10,8 +10,8 @@ static char file[96];
 static char snapshot[96];
 
 static double least(int32_t method) {
-    /* Of 0.95 asked for, on 600 neighbours. Less than by cosines: the same few long rows are near to all queries, so one of
-     * them that few links lead to is missed by all. */
+    /* Of 0.95 asked for, on 600 neighbours. Less than by cosines: the same few long rows are near to all queries, so
+     * one of them that few links lead to is missed by all. */
     return method == DM_LOOKUP_EXACT ? 1.0 : 0.88;
 }
 

@@ -655,7 +655,8 @@ typedef struct dm_lookup_choice {
     uint32_t list_count; /* 0: no lists */
     uint32_t held_out;   /* nodes that the recall was measured with; 0: not measured */
     uint32_t planned;    /* nodes there were when it was planned */
-    double recall;       /* mean over them; 1: exact; NaN: not measured */
+    double recall;       /* mean over them; 1: exact; NaN: not measured. A graph: before effort grew for those held
+                            out */
     double recall_low;   /* what it is at least, one-sided 95 % */
     double costs[4];     /* by method, DM_LOOKUP_METHODS */
     char reason[256];    /* a sentence for a person */
@@ -678,12 +679,13 @@ DM_API uint64_t dm_lookup_memory(const dm_lookup *lookup);
 /* Brings the index up to the store's present state; of nodes that change meanwhile, either state is indexed, and
  * dm_lookup_is_current says 0. Nodes are taken into a graph and out of it one by one, beside the searches, by the
  * calling thread: a search finds some of the changes and not yet others, but each node at most once, with an embedding
- * that it had. An exact scan, lists, and a graph whose number of nodes has become more than twice or less than half of
- * what it was planned for, are planned and made anew, with the team; searches that begin before that is done find the
- * old state, later ones the new state. Then it waits until the searches that began before have ended: when it returns,
- * the rows of nodes that are gone are free. Nothing to do: it returns at once. A refresh that fails leaves the index as
- * it was. DM_ERROR_ARGUMENT: a method that cannot take these embeddings. DM_ERROR_MEMORY: it needs 4 bytes a row, and
- * where an index is made anew, room for a second one. */
+ * that it had. Lists take in what came beside the old ones, and are planned and made anew when half as many nodes came
+ * as they were planned for, or such as lie elsewhere. An exact scan, and whatever has more than twice or less than half
+ * of the nodes that it was planned for, is made anew, with the team. Searches that begin before lists or a new index
+ * are there find the old state, later ones the new state. Then it waits until the searches that began before have
+ * ended: when it returns, the rows of nodes that are gone are free. Nothing to do: it returns at once. A refresh that
+ * fails leaves the index as it was. DM_ERROR_ARGUMENT: a method that cannot take these embeddings. DM_ERROR_MEMORY: it
+ * needs 4 bytes a row, and where an index is made anew, room for a second one. */
 DM_API int32_t dm_lookup_refresh(dm_lookup *lookup, dm_team *team, char *error, size_t error_size);
 
 /* The k nodes most similar to each of `count` queries, as far as the method finds them: by the exact scan as if every

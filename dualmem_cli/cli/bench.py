@@ -24,6 +24,7 @@ def bench(
         ),
     ] = None,
     reports: options.Reports = options.REPORTS,
+    history: options.History = None,
     export: options.Export = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -33,10 +34,12 @@ def bench(
     from dualmem_cli import pipeline
     from dualmem_cli.cli import progress, setting, showing
     from dualmem_cli.cli.exports import parse_exports
+    from dualmem_cli.cli.history import ready
     from dualmem_cli.judge.outcome import bench_status
     from dualmem_cli.measure import builds as binaries
 
     exports = parse_exports(export, kind="bench")
+    ready(history)
     worker = setting.runner()
     found = binaries.resolve(library, start=Path.cwd())
     build = setting.keep_build(found, worker=worker, reports=reports)
@@ -53,4 +56,5 @@ def bench(
         level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
         exports=exports,
+        history=history,
     )

@@ -52,6 +52,7 @@ def compare(
     ] = False,
     reports: options.Reports = options.REPORTS,
     baselines: options.Baselines = options.BASELINES,
+    history: options.History = None,
     export: options.Export = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -61,12 +62,14 @@ def compare(
     from dualmem_cli import pipeline
     from dualmem_cli.cli import explaining, progress, setting, showing
     from dualmem_cli.cli.exports import parse_exports
+    from dualmem_cli.cli.history import ready
     from dualmem_cli.cli.sides import Stored, both_sides, check_continues, earlier_of
     from dualmem_cli.errors import ExitStatus
     from dualmem_cli.fallback import compare_stored
     from dualmem_cli.judge.outcome import compare_status
 
     exports = parse_exports(export, kind="compare")
+    ready(history)
     worker = setting.runner()
     old, new = both_sides(
         baseline, against=against, library=library, links=links, baselines=baselines, reports=reports, worker=worker
@@ -95,6 +98,7 @@ def compare(
         level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
         exports=exports,
+        history=history,
         explain=explain,
     )
 

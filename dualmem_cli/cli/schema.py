@@ -4,14 +4,15 @@ from typing import Annotated
 
 import typer
 
-_KNOWN = ("scenario", "record", "selftest", "summary", "selftest-summary")
+_KNOWN = ("scenario", "record", "selftest", "summary", "selftest-summary", "history")
 
 
 def schema(
     what: Annotated[
         str,
         typer.Argument(
-            help="scenario, record, selftest (its record), summary (what --json prints) or selftest-summary (of a self-test)."
+            help="scenario, record, selftest (its record), summary (what --json prints), selftest-summary (of a self-test) or history "
+            "(of a history)."
         ),
     ] = "scenario",
 ) -> int:
@@ -42,6 +43,10 @@ def schema(
             from dualmem_cli.report import selftest
 
             found = selftest.json_schema()
+        case "history":
+            from dualmem_cli.report import history
+
+            found = history.json_schema()
         case _:
             raise DualmemError(f'there is no schema "{what}"; {did_you_mean(what, _KNOWN)}')
     print(json.dumps(found, indent=2))

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dualmem_cli.cli.exports import Export, write_exports
+from dualmem_cli.cli.history import remember
 from dualmem_cli.cli.streams import printed
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.model.curve import OperatingCurve
+from dualmem_cli.model.history import Chronicle
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.selftest import SelftestRecord
 from dualmem_cli.report import RENDERERS, Level, ReportContext
@@ -17,6 +19,8 @@ from dualmem_cli.report.explanation import Explanation, FunctionShift
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from dualmem_cli.report.compose_history import HistoryContext
 
 _PIPE_WIDTH = 120
 
@@ -31,10 +35,12 @@ def show(
     level: Level,
     unsaved: str,
     exports: Sequence[Export] = (),
+    history: Path | None = None,
     explain: Callable[[], tuple[Explanation, ...]] | None = None,
 ) -> int:
-    """Print the run, then write the exports and its page, which takes longest. Returns the exit status: what could not be saved is a
-    failure. `explain` is asked once the verdicts are on the screen; what it finds goes below them, and into exports and page."""
+    """Print the run, then write the exports, add it to the history and write its page, which takes longest. Returns the exit status: what
+    could not be saved is a failure. `explain` is asked once the verdicts are on the screen; what it finds goes below them, and into exports
+    and page."""
     page = record_path.with_suffix(".html")
     context = ReportContext(record_path=str(record_path), page_path=str(page), exit_status=status, next_command=next_command)
     if json:
@@ -45,7 +51,7 @@ def show(
         context = replace(context, explanations=explain())
         if not json:
             printed(lambda: print_explanations(context.explanations, level=level))
-    lost = [unsaved, *write_exports(record, context, exports)]
+    lost = [unsaved, *write_exports(record, context, exports), "" if unsaved else remember(record_path, history)]
     try:
         page.write_text(RENDERERS["html"](record, context), encoding="utf-8")
     except OSError as error:
@@ -128,6 +134,14 @@ def print_selftest(record: SelftestRecord, curve: OperatingCurve, context: Repor
     from dualmem_cli.report.terminal import print_layout
 
     print_layout(compose_selftest(record, curve, context), console=_console(), level=level)
+
+
+def print_chronicle(chronicle: Chronicle, context: "HistoryContext", *, level: Level) -> None:
+    """A history on stdout, as `print_table`."""
+    from dualmem_cli.report.compose_history import compose_history
+    from dualmem_cli.report.terminal import print_layout
+
+    print_layout(compose_history(chronicle, context), console=_console(), level=level)
 
 
 def _console() -> "Console":

@@ -36,7 +36,7 @@ class Check:
 
 def every_check(start: Path) -> list[Check]:
     """All checks, in the order in which a person would ask."""
-    return [*_machine(), *_native(start), *_pages(), *_building(start), *_profiling(), *_storage()]
+    return [*_machine(), *_native(start), *_pages(), *_building(start), *_profiling(), *_history(), *_storage()]
 
 
 def _machine() -> Iterator[Check]:
@@ -129,6 +129,19 @@ def _profiling() -> Iterator[Check]:
 
     for tool, ok, detail, remedy in availability_report():
         yield Check(tool, ok, detail, remedy)
+
+
+def _history() -> Iterator[Check]:
+    """What `dualmem history` needs besides."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from dualmem_cli.store.history import REMEDY
+
+    for package in ("duckdb", "ruptures"):
+        try:
+            yield Check(package, True, f"{version(package)}, for dualmem history")
+        except PackageNotFoundError:
+            yield Check(package, False, "not there: no dualmem history", REMEDY)
 
 
 def _storage() -> Iterator[Check]:

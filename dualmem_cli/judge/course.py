@@ -42,10 +42,11 @@ def course(series: Series, *, last: int) -> Course:
     scale = _Scale(_by_ratio(series), series.measured.unit)
     values = [scale.of(point.value) for point in series.points]
     exact = _is_exact(values, series)
-    found = Shape(exact_steps(values), None, ()) if exact else shape(values)
+    measured = not exact and all(map(math.isfinite, values))
+    found = Shape(exact_steps(values), None, ()) if exact else shape(values if measured else ())
     begin = found.steps[-1].at if found.steps else 0
     recent = values[max(begin, len(values) - last) :]
-    line = found.drift or (None if exact else slope(recent))
+    line = found.drift or (slope(recent) if measured else None)
     better = series.measured.better
     return Course(
         series=series,

@@ -64,7 +64,7 @@ def compose_history(chronicle: Chronicle, context: HistoryContext) -> Layout:
     """The whole report as plain data."""
     machines = dict(chronicle.machines)
     names = [name for name, _ in chronicle.machines if any(course.series.machine == name for course in chronicle.courses)]
-    sections = [_courses(chronicle, _title(chronicle, name, machines), name, context) for name in names]
+    sections = [_courses(chronicle, _caption(chronicle, name, machines), name, context) for name in names]
     shared = "the same on every machine: " + counted(len(chronicle.records), "record")
     sections.append(_courses(chronicle, shared, "", context))
     if chronicle.verdicts:
@@ -101,7 +101,7 @@ def _verdict(chronicle: Chronicle) -> tuple[Span, ...]:
 
 def _about(chronicle: Chronicle) -> tuple[Span, ...]:
     kinds = Counter(record.command for record in chronicle.records)
-    named = ", ".join(counted(count, kind) for kind, count in sorted(kinds.items()))
+    named = ", ".join(counted(count, kind, "benches" if kind == "bench" else "compares") for kind, count in sorted(kinds.items()))
     revisions = len({record.revision for record in chronicle.records if record.revision})
     return plain(f"{named or 'no record'}; {counted(revisions, 'revision')}, {counted(len(chronicle.machines), 'machine')}")
 
@@ -113,14 +113,15 @@ def _span_of_time(records: Sequence[Kept]) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _title(chronicle: Chronicle, name: str, machines: dict[str, Machine]) -> str:
+def _caption(chronicle: Chronicle, name: str, machines: dict[str, Machine]) -> str:
     records = [record for record in chronicle.records if record.machine == name]
     return f"{machine_text(name, machines.get(name))}: {counted(len(records), 'record')}, {_span_of_time(records)}"
 
 
-def _courses(chronicle: Chronicle, title: str, machine: str, context: HistoryContext) -> Section:
+def _courses(chronicle: Chronicle, caption: str, machine: str, context: HistoryContext) -> Section:
     """A table per machine. What did not change of the numbers that are the same everywhere is told only on request."""
     courses = [course for course in chronicle.courses if course.series.machine == machine]
+    title = f"Machine {machine}" if machine else "Every machine"
     if not courses:
         return Section(title, Level.QUIET, ())
     columns = (
@@ -135,9 +136,9 @@ def _courses(chronicle: Chronicle, title: str, machine: str, context: HistoryCon
     )
     rows = tuple(_row(course, context) for course in courses)
     hidden = sum(row.level > Level.NORMAL for row in rows)
-    left = cell(f"{hidden} more without a change", emphasis=Emphasis.FAINT)
+    left = cell(f"{hidden} more: -v", emphasis=Emphasis.FAINT)
     folded = (Row((left, *(cell("") for _ in columns[1:])), Level.NORMAL),) if hidden else ()
-    return Section(title, Level.QUIET, (Table(title, columns, rows, folded),))
+    return Section(title, Level.QUIET, (Table(caption, columns, rows, folded),))
 
 
 def _row(course: Course, context: HistoryContext) -> Row:
@@ -256,4 +257,4 @@ def _points(course: Course, machines: dict[str, Machine]) -> Table:
             record.digest[:7],
         )
         rows.append(Row(tuple(map(cell, texts))))
-    return Table("", columns, tuple(rows))
+    return Table("record by record", columns, tuple(rows), long=True)

@@ -19,7 +19,7 @@ from dualmem_cli.report.phrases import (
 from dualmem_cli.report.since import short_revision
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_BLOCKS_SHOWN = 24
+BLOCKS_SHOWN = 16
 _LEAST_HEIGHT = 0.10  # of the level: less than this is not drawn to the full height, or noise would look like news
 
 
@@ -52,24 +52,26 @@ def size_text(size: Estimate, measured: Measured, *, relative: bool) -> str:
     """'+7.9 % [+7.4, +8.3]'; an exact one has no interval; one that is no fraction is in its own unit."""
     exact = size.low == size.value == size.high
     if relative:
-        return change_text(size) if exact else f"{change_text(size)} {change_interval(size)}"
-    value, low, high = (_signed(end, measured) for end in (size.value, size.low, size.high))
-    return value if exact else f"{value} [{low}, {high}]"
+        change = change_text(size).replace("-0.0 %", "0.0 %").replace("+0.0 %", "0.0 %")
+        return change if exact else f"{change} {change_interval(size)}"
+    value = _signed(size.value, measured)
+    return value if exact else f"{value} {_ends(size, measured)}"
 
 
 def trend_spans(trend: Trend | None, measured: Measured) -> tuple[Span, ...]:
-    """'+0.4 % [-0.2, +1.0] in 20'; a drift says so."""
+    """'+1.4 % [+0.2, +2.6] in 20'; a drift says so; of one that may as well be none, only the interval."""
     if trend is None:
         return ()
     size = trend.size
+    if size.low <= 0 <= size.high:
+        within = f"{change_interval(size)} %" if trend.relative else _ends(size, measured)
+        return faint(f"{within} in {size.count}")
     text = f"{size_text(size, measured, relative=trend.relative)} in {size.count}"
-    if trend.drift:
-        return plain(f"drifts {text}", _tone(trend.worse))
-    return faint(text) if size.low <= 0 <= size.high else plain(text, _tone(trend.worse))
+    return plain(f"drifts {text}" if trend.drift else text, _tone(trend.worse))
 
 
 def change_spans(change: Change, course: Course) -> tuple[Span, ...]:
-    """'+7.9 % [+7.4, +8.3] between 3f2a91c of 11-03 and 9a1b2c3 of 11-04, 12 records ago; compiler gcc 12 -> gcc 13'."""
+    """'+7.9 % [+7.4, +8.3] between 3f2a91c of 11-03 14:20 and 9a1b2c3 of 11-04 09:12, 12 records ago; compiler gcc 12 -> gcc 13'."""
     points = course.series.points
     before, after = points[change.at - 1].record, points[change.at].record
     size = size_text(change.size, course.series.measured, relative=change.relative)
@@ -79,9 +81,9 @@ def change_spans(change: Change, course: Course) -> tuple[Span, ...]:
 
 
 def moment_text(record: Kept) -> str:
-    """A record by its revision and its day: '3f2a91c0d5 of 11-03'."""
+    """A record by its revision and its time: '3f2a91c0d5 of 11-03 14:20'."""
     revision = short_revision(record.revision + ("+" if record.dirty else "")) or f"build {record.build[:7]}"
-    return f"{revision} of {record.created:%m-%d}"
+    return f"{revision} of {record.created:%m-%d %H:%M}"
 
 
 def machine_text(name: str, machine: Machine | None) -> str:
@@ -93,7 +95,7 @@ def machine_text(name: str, machine: Machine | None) -> str:
 
 def blocks(values: Sequence[float]) -> str:
     """The last values as a line of blocks of eight heights."""
-    shown = values[-_BLOCKS_SHOWN:]
+    shown = values[-BLOCKS_SHOWN:]
     low, high = min(shown), max(shown)
     height = max(high - low, _LEAST_HEIGHT * max(abs(low), abs(high))) or 1.0
     base = (low + high - height) / 2
@@ -114,6 +116,10 @@ def _notes(change: Change, points: Sequence[Point]) -> list[str]:
     if before.gate != after.gate:
         notes.append("what measures changed as well")
     return notes
+
+
+def _ends(size: Estimate, measured: Measured) -> str:
+    return f"[{_signed(size.low, measured)}, {_signed(size.high, measured)}]"
 
 
 def _signed(value: float, measured: Measured) -> str:

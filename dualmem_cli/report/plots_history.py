@@ -16,6 +16,8 @@ from dualmem_cli.report.plane import HEIGHT, PALETTE, WIDTH, Plane, Scale
 _ACROSS = 3  # drawings beside each other in a file
 _TITLE_LETTERS = 56
 _LEAST_HEIGHT = 0.10  # of the level, from top to bottom
+_ASIDE = 12.0  # points, for the right half of the last day's name
+_BAR, _RULE = 0.004, 0.011  # thickness, as shares of the plane
 _FAR = 3.0  # times the height of all values: an interval that reaches farther is cut off
 
 
@@ -53,8 +55,10 @@ def _draw(course: Course, canvas: Canvas | SubFigure, *, titled: bool) -> None:
     points = course.series.points
     measured = course.series.measured
     across, up = Scale(-0.5, len(points) - 0.5), _up(course)
-    plane = Plane(canvas, x=across, y=up)
-    days = [(float(at), f"{points[at].record.created:%m-%d}") for at in _ticks(len(points))]
+    plane = Plane(canvas, x=across, y=up, aside=_ASIDE)
+    first, last = points[0].record.created, points[-1].record.created
+    when = "%H:%M" if first.date() == last.date() else "%m-%d" if first.year == last.year else "%Y-%m"
+    days = [(float(at), f"{points[at].record.created:{when}}") for at in _ticks(len(points))]
     plane.grid(
         x=days,
         y=[(value, amount(value, measured.unit, measured.quantity)) for value in up.ticks(5)],
@@ -64,19 +68,24 @@ def _draw(course: Course, canvas: Canvas | SubFigure, *, titled: bool) -> None:
     for at, point in enumerate(points):
         if point.low is not None and point.high is not None and point.low < point.high:
             ends = (max(point.low, up.low), min(point.high, up.high))
-            plane.line((at, at), ends, colour=PALETTE["seventh"], width=1.2)
+            plane.box(x=_round(at, _BAR * len(points)), y=ends, colour=PALETTE["seventh"])
     for change in course.changes:
         plane.upright(change.at - 0.5, colour=PALETTE["muted"], width=1, dashed=True)
     for begin, end, level in course.levels if not course.drifts else ():
-        plane.line((begin - 0.5, end - 0.5), (level, level), colour=PALETTE["new"], width=1.8)
+        plane.box(x=(begin - 0.5, end - 0.5), y=_round(level, _RULE * (up.high - up.low)), colour=PALETTE["new"])
     kept = [(at, point.value) for at, point in enumerate(points) if at not in course.outliers]
     plane.dots(kept, colour=PALETTE["old"], size=4)
     plane.dots([(at, points[at].value) for at in course.outliers], colour=PALETTE["muted"], size=4)
-    last = course.changes[-1] if course.changes else None
-    note = size_text(last.size, measured, relative=last.relative) if last else "drifting" if course.drifts else "no change"
+    latest = course.changes[-1] if course.changes else None
+    note = size_text(latest.size, measured, relative=latest.relative) if latest else "drifting" if course.drifts else "no change"
     title = f"{measured.scenario} {case_text(measured)}, {short_what(measured)}" if titled else short_what(measured)
     room = _TITLE_LETTERS - len(note)
     plane.heading(title if len(title) <= room else title[: room - 3] + "...", note)
+
+
+def _round(middle: float, width: float) -> tuple[float, float]:
+    """A stretch round a value. Bars and levels are drawn as boxes: lines lie above dots, boxes below what comes later."""
+    return middle - width / 2, middle + width / 2
 
 
 def _up(course: Course) -> Scale:

@@ -9,7 +9,7 @@ one machine are not independent: the error is widened by the autocorrelation of 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -31,6 +31,7 @@ _NORMAL_MEAN = 0.7979
 _LEAST_FOR_A_SLOPE = 5
 
 Values = NDArray[np.float64]
+Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,8 @@ class Slope:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a series does: `steps` in order; or a `drift`, where a straight line describes it better than any steps. `outliers` were
-    replaced by their neighbours' median before."""
+    """What a series does: `steps` in order; or a `drift`, where a straight line describes it better than any steps. `outliers` are the
+    values that were left out of account."""
 
     steps: tuple[Step, ...]
     drift: Slope | None
@@ -68,20 +69,22 @@ class Shape:
 
 def shape(values: Sequence[float]) -> Shape:
     """The shape of a series with noise. Fewer than twice `LEAST` values have none."""
-    kept, outliers = _without_outliers(np.asarray(values, dtype=np.float64))
+    every = np.asarray(values, dtype=np.float64)
+    places, outliers = _without_outliers(every)
+    kept = every[places]
     if len(kept) < 2 * LEAST or not np.ptp(kept):
         return Shape((), None, outliers)
     levels = _Levels(kept, _candidates(kept))
     while levels.ends and not levels.weakest_holds():
         levels = levels.without_weakest()
-    line = _line(kept)
+    line = _line(kept, places)
     if line is not None and _information(line.squares, 2, len(kept)) < _information(
         levels.squares, 2 * len(levels.ends) + 1, len(kept)
     ):
         drift = line.slope(quantile(LEVEL / 2, line.freedom))
         if drift.low > 0 or drift.high < 0:
             return Shape((), line.slope(quantile((1 - CONFIDENCE) / 2, line.freedom)), outliers)
-    return Shape(levels.steps(), None, outliers)
+    return Shape(tuple(_among(step, places) for step in levels.steps()), None, outliers)
 
 
 def exact_steps(values: Sequence[float]) -> tuple[Step, ...]:
@@ -93,8 +96,9 @@ def exact_steps(values: Sequence[float]) -> tuple[Step, ...]:
 
 def slope(values: Sequence[float]) -> Slope | None:
     """The straight line through the values, outliers aside; None of fewer than five."""
-    kept, _ = _without_outliers(np.asarray(values, dtype=np.float64))
-    line = _line(kept)
+    every = np.asarray(values, dtype=np.float64)
+    places, _ = _without_outliers(every)
+    line = _line(every[places], places)
     return None if line is None else line.slope(quantile((1 - CONFIDENCE) / 2, line.freedom))
 
 
@@ -153,7 +157,8 @@ class _Levels:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A straight line by least squares: its rise over the whole, the error of that, and what it leaves over."""
+    """A straight line by least squares: its rise over the whole, the error of that, and what it leaves over. `count`: the values from the
+    first to the last, with those that were left out."""
 
     rise: float
     error: float
@@ -165,18 +170,25 @@ class _Line:
         return Slope(self.rise, self.rise - wide * self.error, self.rise + wide * self.error, self.count)
 
 
-def _line(values: Values) -> _Line | None:
+def _line(values: Values, places: Places) -> _Line | None:
     count = len(values)
     if count < _LEAST_FOR_A_SLOPE:
         return None
-    across = np.arange(count, dtype=np.float64) - (count - 1) / 2
+    across = places - places.mean()
+    length = int(places[-1] - places[0])
     steepness = float(across @ values / (across @ across))
     left = values - values.mean() - steepness * across
     widened = _widened(left, [count])
     freedom = max(2.0, (count - 2) / widened)
     squares = float(left @ left)
     error = math.sqrt(squares / (count - 2) * widened / float(across @ across))
-    return _Line(steepness * (count - 1), error * (count - 1), squares, freedom, count)
+    return _Line(steepness * length, error * length, squares, freedom, length + 1)
+
+
+def _among(step: Step, places: Places) -> Step:
+    """A step of the kept values as one of all of them: it may lie before or after what was left out beside it."""
+    earliest = int(places[step.earliest - 1]) + 1
+    return replace(step, at=int(places[step.at]), earliest=earliest, latest=int(places[step.latest]))
 
 
 def _widened(left: Values, lengths: Sequence[int]) -> float:
@@ -205,20 +217,19 @@ def _candidates(values: Values) -> list[int]:
     return found[:-1]
 
 
-def _without_outliers(values: Values) -> tuple[Values, tuple[int, ...]]:
-    """Single values far from all around them are the noise of a busy hour; a step keeps its edge, because the median does."""
+def _without_outliers(values: Values) -> tuple[Places, tuple[int, ...]]:
+    """The places of the values to go by, and of single values far from all around them: the noise of a busy hour. A step is none, because
+    the median follows its edge; nor is anything in a stretch that is uneven all over."""
+    every = np.arange(len(values))
     noise = _noise(values)
     if len(values) < 2 * LEAST or not noise:
-        return values, ()
-    kept = values.copy()
-    outliers = []
-    for index in range(len(values)):
-        begin = min(max(index - 2, 0), len(values) - 5)
-        middle = float(np.median(values[begin : begin + 5]))
-        if abs(values[index] - middle) > _OUTLYING * noise:
-            kept[index] = middle
-            outliers.append(index)
-    return kept, tuple(outliers)
+        return every, ()
+    begins = np.clip(every - 2, 0, len(values) - 5)
+    around = np.stack([values[begins + shift] for shift in range(5)])
+    middle = np.median(around, axis=0)
+    uneven = np.median(np.abs(around - middle), axis=0) / _NORMAL_MEDIAN
+    far = np.abs(values - middle) > _OUTLYING * np.maximum(noise, uneven)
+    return every[~far], tuple(int(at) for at in every[far])
 
 
 def _noise(values: Values) -> float:

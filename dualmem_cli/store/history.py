@@ -34,6 +34,7 @@ _WAIT_S = 5.0
 _PAUSE_S = 0.05
 _MAGIC = slice(8, 12), b"DUCK"
 _SENTENCE = re.compile(r"^(?:[A-Z]\w+ )?(?:Error|exception): ", re.IGNORECASE)
+_HELD = "lock on file"
 _LEAST_DIGITS = 4
 
 
@@ -52,7 +53,7 @@ class History:
     def __init__(self, path: Path, *, write: bool, create: bool = True, wait_s: float = _WAIT_S) -> None:
         self._path = path
         _check_file(path, create=write and create)
-        fresh = not path.exists() or not path.stat().st_size
+        fresh = write and not path.exists()
         self._connection = _connected(path, write=write, wait_s=wait_s)
         try:
             with self._told():
@@ -260,6 +261,8 @@ def _check_file(path: Path, *, create: bool) -> None:
             return
         with path.open("rb") as file:
             head = file.read(_MAGIC[0].stop)
+        if not head and create:
+            path.unlink()
     except OSError as error:
         raise HistoryError(f"{path}: {error.strerror}", hint="Choose another file with --database.") from None
     if head and head[_MAGIC[0]] != _MAGIC[1]:
@@ -279,7 +282,7 @@ def _connected(path: Path, *, write: bool, wait_s: float) -> "duckdb.DuckDBPyCon
         try:
             return duckdb.connect(str(path), read_only=not write, config=_SETTINGS)
         except duckdb.Error as error:
-            if "lock" not in str(error) or time.monotonic() > end:
+            if _HELD not in str(error) or time.monotonic() > end:
                 raise _refusal(path, error) from None
         time.sleep(_PAUSE_S)
 
@@ -287,7 +290,7 @@ def _connected(path: Path, *, write: bool, wait_s: float) -> "duckdb.DuckDBPyCon
 def _refusal(path: Path, error: Exception) -> HistoryError:
     """The database's sentence in one line, with what to do."""
     text = _SENTENCE.sub("", str(error).partition("\n")[0])
-    if "lock on file" in text:
+    if _HELD in text:
         holder = re.search(r"\(PID (\d+)\)", text)
         who = f"process {holder[1]}" if holder else "another process"
         return HistoryError(f"{path}: in use by {who}", hint="Try again when it has finished; nothing was changed.")

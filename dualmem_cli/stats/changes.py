@@ -112,12 +112,17 @@ class _Levels:
         self._means = [float(part.mean()) for part in self._parts]
         left = np.concatenate([part - mean for part, mean in zip(self._parts, self._means, strict=True)])
         self.squares = float(left @ left)
-        widened = _widened(left, [len(part) for part in self._parts])
-        self._freedom = max(2.0, (len(values) - len(self._parts)) / widened)
-        self._variance = self.squares / (len(values) - len(self._parts)) * widened
+        self._widened = _widened(left, [len(part) for part in self._parts])
+        self._freedom = max(2.0, (len(values) - len(self._parts)) / self._widened)
+        self._variance = self.squares / (len(values) - len(self._parts)) * self._widened
 
     def _error(self, place: int) -> float:
-        return math.sqrt(self._variance * (1 / len(self._parts[place]) + 1 / len(self._parts[place + 1])))
+        """Of the difference of two neighbours. One that is less even than the whole is taken at its own word: three busy records that
+        disagree are no level."""
+        return math.sqrt(math.fsum(max(self._variance, self._own(part)) / len(part) for part in self._parts[place : place + 2]))
+
+    def _own(self, part: Values) -> float:
+        return _spread(part) / (len(part) - 1) * self._widened
 
     def _size(self, place: int) -> float:
         return self._means[place + 1] - self._means[place]

@@ -54,6 +54,14 @@ def test_outliers_are_no_changes_and_hide_none(program: ModuleType) -> None:
     assert program.step(0.08, 30, 15, trials=100, seed=15, noise=program.with_outliers).near >= 0.75
 
 
+def test_three_busy_records_that_disagree_are_no_level() -> None:
+    values = np.random.default_rng(4).normal(0, 0.01, 60)
+    values[30:33] += (0.1, 0.2, 0.3)
+    assert shape(list(values)).steps == ()
+    values[30:33] = (0.2, 0.205, 0.195)
+    assert [step.at for step in shape(list(values)).steps] == [30, 33]
+
+
 def test_a_drift_is_told_as_one(program: ModuleType) -> None:
     told, steps = program.drift(0.10, 30, trials=100, seed=16)
     assert told >= 0.9
@@ -68,14 +76,15 @@ def test_two_steps_up_and_down() -> None:
     assert found.steps[0].size > 0 > found.steps[1].size
 
 
-def test_size_and_interval_are_those_of_a_pooled_t_test() -> None:
+def test_size_and_interval_are_those_of_a_t_test() -> None:
     values = np.random.default_rng(6).normal(0, 0.01, 40)
     values[22:] += 0.06
     (step,) = shape(list(values)).steps
     assert step.at == 22
     left, right = values[:22], values[22:]
     squares = ((left - left.mean()) ** 2).sum() + ((right - right.mean()) ** 2).sum()
-    error = math.sqrt(squares / 38 * WIDENED * (1 / 22 + 1 / 18))
+    variances = [max(squares / 38, part.var(ddof=1)) * WIDENED / len(part) for part in (left, right)]
+    error = math.sqrt(sum(variances))
     half = stats.t.ppf(0.975, 38 / WIDENED) * error
     assert step.size == pytest.approx(right.mean() - left.mean())
     assert (step.low, step.high) == pytest.approx((step.size - half, step.size + half))

@@ -4,13 +4,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from random import Random
 
 from fabricated import CASE, KERNEL, MACHINE, build, case_run, library, paired, record
 
+from dualmem_cli.judge.course import course
 from dualmem_cli.judge.entry import entry_of
 from dualmem_cli.model.estimate import Estimate
-from dualmem_cli.model.history import Entry, Series
+from dualmem_cli.model.history import Chronicle, Entry, Point, Series, Told
 from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import Unit
@@ -82,3 +84,34 @@ def course_of(series: Sequence[Series], quantity: str) -> Series:
     """The only series of a quantity."""
     (found,) = (one for one in series if one.measured.quantity == quantity)
     return found
+
+
+def chronicle(records: list[Record]) -> Chronicle:
+    """As the command line reads it from the store, without one."""
+    entries = sorted((entry(made) for made in records), key=lambda one: one.record.created)
+    points: dict[tuple[object, ...], list[Point]] = {}
+    for one in entries:
+        for amount in one.amounts:
+            place = (amount.measured, "" if amount.measured.shared else one.record.machine)
+            points.setdefault(place, []).append(Point(one.record, amount.value, amount.low, amount.high))
+    series = [Series(measured, machine, tuple(found)) for (measured, machine), found in points.items()]  # type: ignore[arg-type]
+    return Chronicle(
+        records=tuple(one.record for one in entries),
+        machines=tuple({one.record.machine: one.machine for one in entries}.items()),
+        courses=tuple(course(one, last=20) for one in series),
+        verdicts=tuple(Told(one.record, judged) for one in reversed(entries) for judged in one.verdicts),
+    )
+
+
+@cache
+def usual() -> Chronicle:
+    """A step on one machine, a level with a busy hour on another, memory that grew once, and three compares."""
+    times = noisy([9000.0] * 12, seed=3)
+    times[5] *= 1.4
+    other = [
+        bench_record(number + 40, time_ns=time, machine=OTHER, memory=64.0 if number < 8 else 72.0)
+        for number, time in enumerate(times)
+    ]
+    verdicts = (Verdict.UNCHANGED, Verdict.REGRESSED, Verdict.INCONCLUSIVE)
+    compares = [compare_record(number + 60, verdict) for number, verdict in enumerate(verdicts)]
+    return chronicle([*step_records(24, 15, size=0.08), *other, *compares])

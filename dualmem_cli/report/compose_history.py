@@ -126,10 +126,9 @@ def _courses(chronicle: Chronicle, caption: str, machine: str, context: HistoryC
         return Section(title, Level.QUIET, ())
     columns = (
         Column("scenario", name=True, group=True),
-        Column("case"),
-        Column("quantity"),
+        Column("case: quantity"),
         Column("latest", numeric=True),
-        Column(f"trend, last {context.last}", numeric=True),
+        Column(f"trend, last {context.last}"),
         Column("n", numeric=True, level=Level.VERBOSE),
         Column("course", level=Level.NORMAL),
         Column("last change", remark=True),
@@ -149,17 +148,23 @@ def _row(course: Course, context: HistoryContext) -> Row:
     return Row(
         (
             cell(measured.scenario),
-            cell(case_text(measured)),
-            cell(short_what(measured)),
+            cell(f"{case_text(measured)}: {short_what(measured)}"),
             cell(point_text(course.latest, measured)),
             Cell((trend_spans(course.trend, measured),)),
             cell(str(len(series.points))),
             cell(blocks([point.value for point in series.points])),
-            Cell((change_spans(course.changes[-1], course),)) if course.changes else cell(""),
+            _last_change(course),
         ),
         level=Level.QUIET if changed else Level.NORMAL if told or context.named else Level.VERBOSE,
         target=course_name(measured, series.machine) if told or context.named else "",
     )
+
+
+def _last_change(course: Course) -> Cell:
+    if not course.changes:
+        return cell("")
+    count = len(course.changes)
+    return Cell(((*change_spans(course.changes[-1], course), *plain(f"; {count} changes in all" if count > 1 else "")),))
 
 
 def _verdicts(verdicts: Sequence[Told]) -> Section:

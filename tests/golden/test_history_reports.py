@@ -5,18 +5,15 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import jsonschema
 import pytest
-from chronicles import OTHER, bench_record, compare_record, entry, noisy, step_records
+from chronicles import chronicle, compare_record, step_records, usual
 from rich.cells import cell_len
 from rich.console import Console
 
-from dualmem_cli.judge.course import course
-from dualmem_cli.model.history import Chronicle, Point, Series, Told
-from dualmem_cli.model.record import Record
+from dualmem_cli.model.history import Chronicle
 from dualmem_cli.model.verdict import Verdict
 from dualmem_cli.report import Level
 from dualmem_cli.report.compose_history import HistoryContext, compose_history
@@ -28,37 +25,6 @@ from dualmem_cli.report.terminal import print_layout, write
 LISTED = HistoryContext(database="reports/history.duckdb", last=20, named=False)
 NAMED = replace(LISTED, named=True)
 SVG = re.compile(r'<svg class="plot"[^>]*>.*?</svg>', re.DOTALL)
-
-
-def chronicle(records: list[Record]) -> Chronicle:
-    """As the command line reads it from the store, without one."""
-    entries = sorted((entry(made) for made in records), key=lambda one: one.record.created)
-    points: dict[tuple[object, ...], list[Point]] = {}
-    for one in entries:
-        for amount in one.amounts:
-            place = (amount.measured, "" if amount.measured.shared else one.record.machine)
-            points.setdefault(place, []).append(Point(one.record, amount.value, amount.low, amount.high))
-    series = [Series(measured, machine, tuple(found)) for (measured, machine), found in points.items()]  # type: ignore[arg-type]
-    return Chronicle(
-        records=tuple(one.record for one in entries),
-        machines=tuple({one.record.machine: one.machine for one in entries}.items()),
-        courses=tuple(course(one, last=20) for one in series),
-        verdicts=tuple(Told(one.record, judged) for one in reversed(entries) for judged in one.verdicts),
-    )
-
-
-@cache
-def usual() -> Chronicle:
-    """A step on one machine, a level with a busy hour on another, memory that grew once, and three compares."""
-    times = noisy([9000.0] * 12, seed=3)
-    times[5] *= 1.4
-    other = [
-        bench_record(number + 40, time_ns=time, machine=OTHER, memory=64.0 if number < 8 else 72.0)
-        for number, time in enumerate(times)
-    ]
-    verdicts = (Verdict.UNCHANGED, Verdict.REGRESSED, Verdict.INCONCLUSIVE)
-    compares = [compare_record(number + 60, verdict) for number, verdict in enumerate(verdicts)]
-    return chronicle([*step_records(24, 15, size=0.08), *other, *compares])
 
 
 def test_terminal(golden: Callable[[str, str], None]) -> None:

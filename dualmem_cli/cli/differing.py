@@ -1,26 +1,28 @@
 """`dualmem profile --against` and `--diff`: from two builds, or two files, to a difference on the screen and on disk."""
 
+import json as json_
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from dualmem_cli.cli import setting, showing
-from dualmem_cli.cli.profiling import target_for
+from dualmem_cli.cli.profiling import Wanted, chosen_case, engines_named, target_for
 from dualmem_cli.cli.sides import Side, baseline_side
 from dualmem_cli.errors import DataError, DualmemError
+from dualmem_cli.measure import builds as binaries
 from dualmem_cli.measure.worker import WorkerProcesses
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.plan import Case
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.profile.difference import Difference, difference
-from dualmem_cli.profile.difference_files import keep_difference
-from dualmem_cli.profile.engines import Engine
+from dualmem_cli.profile.difference_files import DifferenceFiles, keep_difference
+from dualmem_cli.profile.engines import Counter, Engine
 from dualmem_cli.profile.folded import Profile, read_folded
 from dualmem_cli.profile.frames import split_place
 from dualmem_cli.profile.sentences import headline, printable, sampled
 from dualmem_cli.profile.target import Target
-from dualmem_cli.profile.turns import PREFERRED, best_engine, capture_in_turns
+from dualmem_cli.profile.turns import PREFERRED, ROUNDS, best_engine, capture_in_turns
 from dualmem_cli.report import Level
 from dualmem_cli.report.explanation import FunctionShift
 from dualmem_cli.store import baselines as kept
@@ -41,50 +43,64 @@ def old_build(against: str, *, baselines: Path, reports: Path, worker: WorkerPro
 
 
 def targets_of(
-    scenario: Scenario, case: Case, builds: tuple[Build, Build], *, seconds: float
+    scenario: Scenario, case: Case, builds: tuple[Build, Build], *, seconds: float, cpus: tuple[int, ...] = ()
 ) -> tuple[tuple[Target, Target], dict[str, str]]:
     """The same work on both builds, and what their files are to be called in the frames: kept builds are named by their digests."""
     links = [Path(build.links[0].path) for build in builds]
-    first, second = (target_for(scenario, case, link=link, seconds=seconds) for link in links)
+    first, second = (target_for(scenario, case, link=link, seconds=seconds, cpus=cpus) for link in links)
     label = f"lib{builds[1].library.name.removeprefix('lib')}.so"
     return (first, second), {link.name: label for link in links}
 
 
-def engine_for(wanted: list[str] | None) -> Engine:
-    """The engine asked for, else the best that is there; why a better one is not goes to stderr."""
-    if wanted and len(set(wanted)) > 1:
+def engine_for(names: Sequence[str]) -> Engine:
+    """The sampler asked for, else the best that is there; why a better one is not goes to stderr."""
+    wanted = engines_named(names)
+    if len(wanted) > 1:
         raise DualmemError("--against samples with one profiler", hint="Give --with once.")
-    engine, refusals = best_engine(tuple(wanted) if wanted else PREFERRED)
+    if wanted and isinstance(wanted[0], Counter):
+        raise DualmemError(
+            f"--against compares samples, and {wanted[0].name} counts",
+            hint=f"Count each build: --with {wanted[0].name} --operations N --json, once with --library.",
+        )
+    engine, refusals = best_engine(tuple(names) or PREFERRED)
     for refusal in refusals:
         print(f"dualmem: {refusal.line()}", file=sys.stderr)
     return engine
 
 
-def profile_against(
-    targets: tuple[Target, Target],
-    labels: dict[str, str],
-    *,
-    names: tuple[str, str],
-    engine: Engine,
-    rate: int,
-    rounds: int,
-    reports: Path,
-    announce: Callable[[str], None],
-) -> None:
-    """Sample both builds in turns, show the difference and keep it."""
+def profile_builds(wanted: Wanted, *, against: str, baselines: Path) -> None:
+    """Both builds in turns, `wanted.seconds` of each in all; what differs is shown and kept."""
+    engine = engine_for(wanted.engines)
+    (scenario,) = setting.read_scenarios(setting.scenario_paths([wanted.scenario]))
+    worker = setting.runner()
+    old = old_build(against, baselines=baselines, reports=wanted.reports, worker=worker)
+    new = setting.keep_build(binaries.resolve(wanted.library, start=Path.cwd()), worker=worker, reports=wanted.reports)
+    point = chosen_case(scenario, new.library, wanted=wanted.case)
+    if old.library.kernel(point.kernel, point.variant) is None:
+        raise DualmemError(f"{old.name} has no kernel {point.kernel}/{point.variant}", hint="Choose another case with --case.")
+    targets, labels = targets_of(scenario, point, (old.build, new), seconds=wanted.seconds / ROUNDS, cpus=wanted.cpus)
     pair = capture_in_turns(
-        targets, engine=engine, rate=rate, rounds=rounds, limit_s=float("inf"), announce=announce, labels=labels
+        targets,
+        engine=engine,
+        rate=wanted.rate,
+        rounds=ROUNDS,
+        limit_s=float("inf"),
+        announce=wanted.announce,
+        labels=labels,
     )
-    _show_and_keep(pair, title=targets[1].title, subtitle=f"{names[1]} against {names[0]}", reports=reports, sides=True)
+    found = difference(*pair)
+    subtitle = f"{new.origin} against {old.name}"
+    files = _kept(found, title=targets[1].title, subtitle=subtitle, reports=wanted.reports, sides=True)
+    _show(found, files, json=wanted.json)
 
 
-def profile_files(paths: tuple[Path, Path], *, reports: Path) -> None:
+def profile_files(paths: tuple[Path, Path], *, reports: Path, json: bool) -> None:
     """Show and keep the difference of two folded files."""
     first, second = (_read(path) for path in paths)
     title = second.title if first.title == second.title else f"{second.title} against {first.title}"
-    _show_and_keep(
-        (first, second), title=title, subtitle=f"{paths[1].name} against {paths[0].name}", reports=reports, sides=False
-    )
+    found = difference(first, second)
+    subtitle = f"{paths[1].name} against {paths[0].name}"
+    _show(found, _kept(found, title=title, subtitle=subtitle, reports=reports, sides=False), json=json)
 
 
 def shifts_of(found: Difference, *, most: int, more: dict[str, tuple[str, ...]] | None = None) -> tuple[FunctionShift, ...]:
@@ -111,15 +127,20 @@ def shifts_of(found: Difference, *, most: int, more: dict[str, tuple[str, ...]] 
     return tuple(rows)
 
 
-def _show_and_keep(pair: tuple[Profile, Profile], *, title: str, subtitle: str, reports: Path, sides: bool) -> None:
-    found = difference(*pair)
+def _kept(found: Difference, *, title: str, subtitle: str, reports: Path, sides: bool) -> DifferenceFiles:
     reserved = new_path(reports, created=setting.utc_now(), kind="profile-diff")
     try:
-        files = keep_difference(found, directory=reports, stem=reserved.stem, title=title, subtitle=subtitle, sides=sides)
+        return keep_difference(found, directory=reports, stem=reserved.stem, title=title, subtitle=subtitle, sides=sides)
     finally:
         reserved.unlink(missing_ok=True)  # it only reserved the name
+
+
+def _show(found: Difference, files: DifferenceFiles, *, json: bool) -> None:
+    if json:
+        print(json_.dumps(_document(found, files), indent=2))
+        return
     print(f"baseline  {found.baseline.line()}\ncandidate {found.candidate.line()}")
-    for note in (*found.notes, *dict.fromkeys((*found.baseline.notes, *found.candidate.notes))):
+    for note in _notes(found):
         print(f"  note: {printable(note)}")
     print(f"{sampled(found)}\n\n{headline(found)}\n")
     shifts = shifts_of(found, most=_SHOWN)
@@ -128,6 +149,28 @@ def _show_and_keep(pair: tuple[Profile, Profile], *, title: str, subtitle: str, 
     for path in (*files.sides, files.folded, files.picture):
         print(f"  {path}")
     print(f"flame graph {files.page}")
+
+
+def _document(found: Difference, files: DifferenceFiles) -> dict[str, object]:
+    """What differs as one JSON document: every function that grew or shrank; stacks are in the files it names."""
+    shifts = shifts_of(found, most=len(found.functions))
+    return {
+        "engine": found.candidate.engine,
+        "event": found.candidate.event,
+        "samples": list(found.samples),
+        "design_effect": found.design_effect,
+        "headline": headline(found),
+        "functions": [{key: value for key, value in asdict(shift).items() if key != "more"} for shift in shifts],
+        "notes": list(_notes(found)),
+        "folded": str(files.folded),
+        "sides": [str(path) for path in files.sides],
+        "picture": str(files.picture),
+        "page": str(files.page),
+    }
+
+
+def _notes(found: Difference) -> tuple[str, ...]:
+    return (*found.notes, *dict.fromkeys((*found.baseline.notes, *found.candidate.notes)))
 
 
 def _read(path: Path) -> Profile:

@@ -13,7 +13,10 @@ def profile(
     with_: Annotated[
         list[str] | None,
         typer.Option(
-            "--with", metavar="ENGINE", help="pyspy or perf; may be repeated. Default: both; with --against perf, else pyspy."
+            "--with",
+            metavar="ENGINE",
+            help="pyspy or perf (samplers), callgrind, counters or memory (they count); may be repeated. "
+            "Default: the samplers that see what the case runs; with --against perf, else pyspy.",
         ),
     ] = None,
     against: Annotated[
@@ -32,114 +35,54 @@ def profile(
     case: Annotated[str, typer.Option("--case", metavar="ID", help="Which case of the scenario. Default: its first.")] = "",
     seconds: Annotated[float, typer.Option("--seconds", min=0.2, max=3600, help="How long each engine samples.")] = 5.0,
     rate: Annotated[int, typer.Option("--rate", min=10, max=10_000, help="Samples per second asked for.")] = 249,
+    operations: Annotated[
+        int,
+        typer.Option(
+            "--operations",
+            min=0,
+            metavar="N",
+            help="Operations per counted sample; give it to compare two builds. Default: some ms.",
+        ),
+    ] = 0,
+    cpu: Annotated[
+        list[int] | None, typer.Option("--cpu", metavar="N", help="Keep the target on this processor; may be repeated.")
+    ] = None,
     library: options.Library = "",
     reports: options.Reports = options.REPORTS,
     baselines: options.Baselines = options.BASELINES,
+    json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
-    """Sample one case of a scenario: flame graph, folded stacks, speedscope. Never timed: a sampled process runs slower."""
+    """Find out where one case of a scenario spends its time (flame graph, folded stacks, speedscope), what an operation costs
+    (instructions, misses, faults, memory; functions and source lines), or what differs between two builds. Never timed: a profiled
+    process runs slower."""
+    from dualmem_cli.cli import differing, profiling
     from dualmem_cli.errors import DualmemError
 
     if diff is not None:
-        from dualmem_cli.cli.differing import profile_files
-
         if scenario or against or with_ or case or library:
-            raise DualmemError("--diff compares two files and runs nothing", hint="Leave everything but --reports out.")
-        profile_files(diff, reports=reports)
+            raise DualmemError(
+                "--diff compares two files and runs nothing", hint="Leave everything but --reports and --json out."
+            )
+        differing.profile_files(diff, reports=reports, json=json)
         return 0
     if not scenario:
         raise DualmemError("which scenario?", hint="Give one, such as dualmem profile similarity, or --diff A.folded B.folded.")
-    if against:
-        return _against(
-            against,
-            scenario,
-            with_,
-            case,
-            seconds=seconds,
-            rate=rate,
-            library=library,
-            reports=reports,
-            baselines=baselines,
-            quiet=quiet,
-        )
-    return _alone(scenario, with_, case, seconds=seconds, rate=rate, library=library, reports=reports, quiet=quiet)
-
-
-def _alone(
-    scenario: str, with_: list[str] | None, case: str, *, seconds: float, rate: int, library: str, reports: Path, quiet: bool
-) -> int:
-    import sys
-
-    from dualmem_cli.cli import setting
-    from dualmem_cli.cli.profiling import chosen_case, engines_for, print_outcome, target_for
-    from dualmem_cli.measure import builds as binaries
-    from dualmem_cli.profile.session import profile_case
-    from dualmem_cli.store.records import new_path
-
-    engines = engines_for(with_)
-    worker = setting.runner()
-    found = binaries.resolve(library, start=Path.cwd())
-    described = worker.describe(str(found.links[0]))
-    (read,) = setting.read_scenarios(setting.scenario_paths([scenario]))
-    point = chosen_case(read, described, wanted=case)
-    target = target_for(read, point, link=found.links[0], seconds=seconds)
-    stem = new_path(reports, created=setting.utc_now(), kind=f"profile-{read.name}")
-    try:
-        outcome = profile_case(
-            target,
-            engines=engines,
-            rate=rate,
-            directory=reports,
-            stem=stem.stem,
-            announce=lambda line: None if quiet else print(line, file=sys.stderr, flush=True),
-        )
-    finally:
-        stem.unlink(missing_ok=True)  # it only reserved the name
-    print_outcome(outcome)
-    return 0
-
-
-def _against(
-    against: str,
-    scenario: str,
-    with_: list[str] | None,
-    case: str,
-    *,
-    seconds: float,
-    rate: int,
-    library: str,
-    reports: Path,
-    baselines: Path,
-    quiet: bool,
-) -> int:
-    """Both builds in turns, `seconds` of each in all."""
-    import sys
-
-    from dualmem_cli.cli import setting
-    from dualmem_cli.cli.differing import engine_for, old_build, profile_against, targets_of
-    from dualmem_cli.cli.profiling import chosen_case
-    from dualmem_cli.measure import builds as binaries
-    from dualmem_cli.profile.turns import ROUNDS
-
-    engine = engine_for(with_)
-    (read,) = setting.read_scenarios(setting.scenario_paths([scenario]))
-    worker = setting.runner()
-    old = old_build(against, baselines=baselines, reports=reports, worker=worker)
-    new = setting.keep_build(binaries.resolve(library, start=Path.cwd()), worker=worker, reports=reports)
-    point = chosen_case(read, new.library, wanted=case)
-    if old.library.kernel(point.kernel, point.variant) is None:
-        from dualmem_cli.errors import DualmemError
-
-        raise DualmemError(f"{old.name} has no kernel {point.kernel}/{point.variant}", hint="Choose another case with --case.")
-    targets, labels = targets_of(read, point, (old.build, new), seconds=seconds / ROUNDS)
-    profile_against(
-        targets,
-        labels,
-        names=(old.name, new.origin),
-        engine=engine,
+    wanted = profiling.Wanted(
+        scenario=scenario,
+        engines=tuple(with_ or ()),
+        case=case,
+        seconds=seconds,
         rate=rate,
-        rounds=ROUNDS,
+        operations=operations,
+        cpus=tuple(cpu or ()),
+        library=library,
         reports=reports,
-        announce=lambda line: None if quiet else print(line, file=sys.stderr, flush=True),
+        json=json,
+        quiet=quiet,
     )
+    if against:
+        differing.profile_builds(wanted, against=against, baselines=baselines)
+    else:
+        profiling.profile_one(wanted)
     return 0

@@ -1,9 +1,15 @@
-"""From a scenario to what the profilers start, and from their outcome to lines."""
+"""`dualmem profile` of one build: from a scenario to what the profilers start, and from their outcome to lines."""
 
+import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dualmem_cli.cli import setting
+from dualmem_cli.cli.counted import print_counts
 from dualmem_cli.errors import DualmemError
+from dualmem_cli.measure import builds as binaries
 from dualmem_cli.measure.data import cache_directory, materialise
 from dualmem_cli.measure.protocol import encode
 from dualmem_cli.measure.worker import native_path
@@ -12,18 +18,95 @@ from dualmem_cli.model.plan import Case, Task, WorkerArm, WorkerRequest
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.plan.cases import expand
 from dualmem_cli.plan.spelling import did_you_mean
-from dualmem_cli.profile.engines import ENGINES, Engine, find_engine
-from dualmem_cli.profile.session import ProfileOutcome
-from dualmem_cli.profile.target import Target
+from dualmem_cli.profile.engines import COUNTERS, ENGINES, Counter, Engine, Unavailable, find_engine
+from dualmem_cli.profile.session import ProfileOutcome, profile_case
+from dualmem_cli.profile.target import Target, Work
+from dualmem_cli.store.records import new_path
+
+_SAMPLE_NS = 2_000_000  # of a sample that is counted: a simulated processor takes 20 to 300 times as long
 
 
-def engines_for(names: list[str] | None) -> tuple[Engine, ...]:
-    """The engines asked for, in the order of asking; all of them when none was named."""
-    return tuple(find_engine(name) for name in dict.fromkeys(names)) if names else ENGINES
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the options of `dualmem profile` ask for; the empty and 0 leave the choice to dualmem."""
+
+    scenario: str
+    engines: tuple[str, ...]
+    case: str
+    seconds: float
+    rate: int
+    operations: int
+    cpus: tuple[int, ...]
+    library: str
+    reports: Path
+    json: bool
+    quiet: bool
+
+    def announce(self, line: str) -> None:
+        """A line for a person who waits."""
+        if not self.quiet:
+            print(line, file=sys.stderr, flush=True)
 
 
-def chosen_case(scenario: Scenario, library: Library, *, wanted: str) -> Case:
-    """The case with the id `wanted`, or the scenario's first. Raises DualmemError."""
+def profile_one(wanted: Wanted) -> None:
+    """One case of one build through the engines, shown and kept."""
+    engines_named(wanted.engines)  # a misspelt name is said before anything is built
+    worker = setting.runner()
+    found = binaries.resolve(wanted.library, start=Path.cwd())
+    described = worker.describe(str(found.links[0]))
+    (scenario,) = setting.read_scenarios(setting.scenario_paths([wanted.scenario]))
+    point = chosen_case(scenario, described, wanted=wanted.case)
+    engines = engines_named(wanted.engines) or engines_for(point)
+    if not wanted.case and needs_avx512(point) and any(engine.name == "callgrind" for engine in engines):
+        native, point = point, chosen_case(scenario, described, wanted="", simulated=True)
+        wanted.announce(f"callgrind: valgrind has no AVX-512, so {point.id} instead of {native.id}")
+    kernel = described.kernel(point.kernel, point.variant)
+    target = target_for(
+        scenario,
+        point,
+        link=found.links[0],
+        seconds=wanted.seconds,
+        operations=wanted.operations,
+        metrics=tuple(metric.name for metric in kernel.metrics) if kernel else (),
+        sources=(found.tree or Path.cwd(), Path.cwd()),
+        cpus=wanted.cpus,
+    )
+    reserved = new_path(wanted.reports, created=setting.utc_now(), kind=f"profile-{scenario.name}")
+    try:
+        outcome = profile_case(
+            target,
+            engines=engines,
+            rate=wanted.rate,
+            directory=wanted.reports,
+            stem=reserved.stem,
+            announce=wanted.announce,
+        )
+    finally:
+        reserved.unlink(missing_ok=True)  # it only reserved the name
+    if wanted.json:
+        print(json.dumps(outcome_document(outcome, case=point.id), indent=2))
+    else:
+        print_outcome(outcome)
+
+
+def engines_named(names: Sequence[str]) -> tuple[Engine | Counter, ...]:
+    """The engines asked for, in the order of asking."""
+    return tuple(find_engine(name) for name in dict.fromkeys(names))
+
+
+def engines_for(case: Case) -> tuple[Engine | Counter, ...]:
+    """When none was named: the samplers that see what the case runs (py-spy sees no thread that C made), and where no sampler works here,
+    callgrind, if that does."""
+    samplers = tuple(engine for engine in ENGINES if threads_of(case) == 1 or engine.name != "pyspy")
+    if all(isinstance(engine.availability(), Unavailable) for engine in samplers):
+        counters = tuple(engine for engine in COUNTERS if engine.name == "callgrind")
+        return (*samplers, *(engine for engine in counters if not isinstance(engine.availability(), Unavailable)))
+    return samplers
+
+
+def chosen_case(scenario: Scenario, library: Library, *, wanted: str, simulated: bool = False) -> Case:
+    """The case with the id `wanted`, or the scenario's first; of those that a simulated processor has, where it will be `simulated`.
+    Raises DualmemError."""
     expansion = expand(scenario, library, data="")
     by_id = {case.id: case for case in expansion.cases}
     if wanted and wanted not in by_id:
@@ -31,10 +114,33 @@ def chosen_case(scenario: Scenario, library: Library, *, wanted: str) -> Case:
     if not by_id:
         reasons = "; ".join(f"{absent.case}: {absent.reason}" for absent in expansion.absent)
         raise DualmemError(f"no case of {scenario.name} can run here: {reasons}", hint="Nothing was measured.")
-    return by_id[wanted] if wanted else expansion.cases[0]
+    if wanted:
+        return by_id[wanted]
+    known = [case for case in expansion.cases if not (simulated and needs_avx512(case))]
+    return (known or expansion.cases)[0]
 
 
-def target_for(scenario: Scenario, case: Case, *, link: Path, seconds: float) -> Target:
+def needs_avx512(case: Case) -> bool:
+    """Whether valgrind's processor lacks what the variant is made of."""
+    return "avx512" in case.variant
+
+
+def threads_of(case: Case) -> int:
+    """How many threads the case asks for."""
+    return int(dict(case.parameters).get("threads", 1))
+
+
+def target_for(
+    scenario: Scenario,
+    case: Case,
+    *,
+    link: Path,
+    seconds: float,
+    operations: int = 0,
+    metrics: tuple[str, ...] = (),
+    sources: tuple[Path, ...] = (),
+    cpus: tuple[int, ...] = (),
+) -> Target:
     """The same work as a Python process that calls the kernel through cffi, and as the C worker alone."""
     dataset = None
     if scenario.data is not None:
@@ -49,6 +155,12 @@ def target_for(scenario: Scenario, case: Case, *, link: Path, seconds: float) ->
         queries=str(dataset.queries) if dataset else "",
         duration_ns=int(seconds * 1e9),
     )
+
+    def sampled(operations: int, samples: int) -> str:
+        target_ns = 0 if operations else _SAMPLE_NS
+        counted = replace(request, task=Task.MEASURE, duration_ns=0, iterations=operations, target_ns=target_ns)
+        return encode(replace(counted, schedule="0" * samples))
+
     return Target(
         title=f"{scenario.name} {case.label}",
         case_id=case.id,
@@ -62,16 +174,53 @@ def target_for(scenario: Scenario, case: Case, *, link: Path, seconds: float) ->
         environment=(),
         seconds=seconds,
         focus=("spin", "dmx_timed_run"),  # where the kernel is called: in measure/loop.py, and in the worker
+        work=Work(
+            request=sampled,
+            sampled="dmx_timed_run",
+            operations=operations,
+            threads=threads_of(case),
+            metrics=metrics,
+            sources=sources,
+        ),
+        cpus=cpus,
     )
 
 
 def print_outcome(outcome: ProfileOutcome) -> None:
-    """What was captured and where it is; what refused, with its remedy, on stderr."""
+    """What was captured and counted and where it is; what refused, with its remedy, on stderr."""
     for captured in outcome.captures:
         print(captured.profile.line())
         for note in captured.profile.notes:
             print(f"  note: {note}")
         print(f"  {captured.folded}\n  {captured.speedscope}")
-    print(f"flame graph {outcome.page}")
+    for counted in outcome.counted:
+        print_counts(counted)
+    print(f"flame graph {outcome.page}" if outcome.profiles else f"page {outcome.page}")
     for refusal in outcome.refusals:
         print(f"dualmem: {refusal.line()}", file=sys.stderr)
+
+
+def outcome_document(outcome: ProfileOutcome, *, case: str) -> dict[str, object]:
+    """What was captured and counted as one JSON document; stacks are in the files it names."""
+    sampled = [
+        {
+            "engine": each.profile.engine,
+            "sampler": each.profile.sampler,
+            "event": each.profile.event,
+            "samples": each.profile.samples,
+            "unknown_share": each.profile.unknown_share,
+            "notes": list(each.profile.notes),
+            "folded": str(each.folded),
+            "speedscope": str(each.speedscope),
+        }
+        for each in outcome.captures
+    ]
+    return {
+        "case": case,
+        "sampled": sampled,
+        "counted": [
+            {**each.counts.document(), "folded": str(each.capture.folded) if each.capture else None} for each in outcome.counted
+        ],
+        "refused": [{"engine": r.engine, "reason": r.reason, "remedy": r.remedy} for r in outcome.refusals],
+        "page": str(outcome.page),
+    }

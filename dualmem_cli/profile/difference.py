@@ -117,6 +117,11 @@ def difference(baseline: Profile, candidate: Profile) -> Difference:
             f"({candidate.event}): their shares do not mean the same",
             hint="Compare captures of one sampler and one event.",
         )
+    if candidate.exact:
+        raise DataError(
+            f"these are counts of {candidate.unit}, not samples: they have no chance to be told from",
+            hint=f"dualmem profile SCENARIO --against BASELINE --with {candidate.engine} compares counts.",
+        )
     baseline, candidate, notes = _one_library(baseline, candidate)
     effect = max(baseline.design_effect, candidate.design_effect)
     names, parents, own, totals = _laid_over(baseline, candidate)

@@ -73,6 +73,7 @@ def _graph(difference: Difference, side: int, *, gone_only: bool = False) -> dic
     tree, changes = side_tree(difference, side, gone_only=gone_only)
     return {
         "samples": tree.samples[0],
+        "unit": difference.candidate.unit,
         "of": difference.samples,
         **named_nodes(tree.names),
         "parent": tree.parents,

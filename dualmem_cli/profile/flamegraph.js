@@ -9,11 +9,12 @@
   const still = matchMedia("(prefers-reduced-motion: reduce)"), dark = matchMedia("(prefers-color-scheme: dark)");
   const [search, match, flip, reset] = ["search", "match", "flip", "reset"].map((id) => document.getElementById(id));
 
-  /** '41.3 % ± 2.1': count among samples, with the half-width that the page's footer defines. */
-  function share(count, samples) {
+  /** '41.3 % ± 2.1': count among samples, with the half-width that the page's footer defines; without one where all was counted. */
+  function share(count, samples, exact) {
     const p = samples ? count / samples : 0;
-    return `${(p * 100).toFixed(1)}\u00a0%\u00a0±\u00a0${(196 * Math.sqrt((p * (1 - p)) / (samples || 1))).toFixed(1)}`;
+    return exact ? percent(count, samples) : `${percent(count, samples)}\u00a0±\u00a0${(196 * Math.sqrt((p * (1 - p)) / (samples || 1))).toFixed(1)}`;
   }
+  const percent = (count, samples) => `${((100 * count) / (samples || 1)).toFixed(1)}\u00a0%`;
 
   function palette() {
     const style = getComputedStyle(document.documentElement), read = (name) => style.getPropertyValue(name).trim();
@@ -32,14 +33,14 @@
   }
   const paint = ([hue, saturation, lightness], by) => `hsl(${hue} ${saturation}% ${lightness + by}%)`;
 
-  const percent = (samples, all) => `${((100 * samples) / (all || 1)).toFixed(1)}\u00a0%`;
   const count = (number) => number.toLocaleString("en");
   const points = (number) => `${number > 0 ? "+" : number < 0 ? "\u2212" : ""}${Math.abs(number).toFixed(1)}`;
 
   class Graph {
     constructor(panel, graph) {
-      // samples, names, places, kinds by name; nodes in preorder: name, parent, self. Of a difference also, by node: step (how strongly it
-      // grew or shrank, 0 not significantly) and both (samples of the baseline and of the candidate, ends of the interval in points).
+      // samples, unit, names, places, kinds by name; nodes in preorder: name, parent, self. exact: everything was counted. Of a difference also,
+      // by node: step (how strongly it grew or shrank, 0 not significantly) and both (samples of the baseline and of the candidate, ends of the
+      // interval in points).
       Object.assign(this, graph);
       this.canvas = panel.querySelector("canvas");
       this.stage = panel.querySelector(".stage");
@@ -207,15 +208,15 @@
     /** Says in words what is under the pointer, or else selected. */
     tell() {
       const node = this.hovered >= 0 ? this.hovered : this.selected, name = this.name[node], heading = document.createElement("b");
-      heading.textContent = node ? this.names[name] : "all samples";
+      heading.textContent = node ? this.names[name] : `all ${this.unit}`;
       heading.title = this.full[name];
       if (this.places[name]) heading.append(" ", Object.assign(document.createElement("span"), { textContent: this.places[name] }));
       if (this.step) return this.detail.replaceChildren(heading, this.compared(node));
       const total = this.total[node], own = this.self[node];
-      const parts = [`total ${share(total, this.samples)} (${total.toLocaleString("en")} of ${this.samples.toLocaleString("en")} samples)`];
-      if (node) parts.push(`self ${share(own, this.samples)}`);
+      const parts = [`total ${share(total, this.samples, this.exact)} (${total.toLocaleString("en")} of ${this.samples.toLocaleString("en")} ${this.unit})`];
+      if (node) parts.push(`self ${share(own, this.samples, this.exact)}`);
       if (this.zoomed && this.depth[node] > this.depth[this.zoomed]) // what is in sight and deeper was called from there
-        parts.push(`${share(total, this.total[this.zoomed])} of ${this.names[this.name[this.zoomed]]}`);
+        parts.push(`${share(total, this.total[this.zoomed], this.exact)} of ${this.names[this.name[this.zoomed]]}`);
       this.detail.replaceChildren(heading, parts.join(" · "));
     }
 
@@ -299,7 +300,7 @@
       this.matches.sort((a, b) => this.total[b] - this.total[a]);
       this.draw();
       const count = this.matched.size;
-      return !wanted ? "" : count ? `${count} function${count > 1 ? "s" : ""}, ${this.step ? percent(total, this.samples) : share(total, this.samples)}` : "no match";
+      return !wanted ? "" : count ? `${count} function${count > 1 ? "s" : ""}, ${share(total, this.samples, this.exact || this.step)}` : "no match";
     }
 
     nextMatch() {
@@ -307,7 +308,8 @@
     }
   }
 
-  const panels = [...document.querySelectorAll("main > section")], tabs = [...document.querySelectorAll("[role=tab]")];
+  const panels = [...document.querySelectorAll("main > section:not(.counts)")], tabs = [...document.querySelectorAll("[role=tab]")];
+  if (!panels.length) return; // counts only: nothing to draw
   document.querySelector(".bar").hidden = false;
   for (const graph of document.querySelectorAll(".graph")) graph.hidden = false;
   for (const note of document.querySelectorAll(".scriptless")) note.hidden = true;

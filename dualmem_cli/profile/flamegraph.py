@@ -14,6 +14,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dualmem_cli.profile.counts import Counts
+from dualmem_cli.profile.counts_section import render_counts
 from dualmem_cli.profile.folded import Profile, half_width
 from dualmem_cli.profile.frames import Kind, kind_of, split_place
 from dualmem_cli.profile.tree import FunctionShare, call_tree, function_shares
@@ -23,15 +25,15 @@ KINDS = tuple(Kind)
 _PLACE = re.compile(r"@@([A-Z_]+)@@")
 
 
-def render_page(profiles: Sequence[Profile], *, title: str, subtitle: str) -> str:
-    """Render captures of one target as a page. Same profiles, same bytes."""
+def render_page(profiles: Sequence[Profile], *, title: str, subtitle: str, counts: Sequence[Counts] = ()) -> str:
+    """Render captures of one target as a page, counts below the graphs. Same profiles, same bytes."""
     return document(
         title=title,
         subtitle=subtitle,
         headline="",
         tabs=[profile.engine for profile in profiles],
         tabs_label="Sampler",
-        sections="".join(_section(i, profile) for i, profile in enumerate(profiles)),
+        sections="".join((*(_section(i, profile) for i, profile in enumerate(profiles)), *map(render_counts, counts))),
         graphs=[_graph(profile) for profile in profiles],
         reading=asset("flamegraph_reading.html.in"),
     )
@@ -74,9 +76,11 @@ def script_source() -> str:
     return f"'{_hash(asset('flamegraph.js'))}'"
 
 
-def share_text(count: int, samples: int) -> str:
-    """Write a share with its half-width, both in per cent: '41.3 ± 2.1'."""
+def share_text(count: int, samples: int, *, exact: bool = False) -> str:
+    """Write a share with its half-width, both in per cent: '41.3 ± 2.1'; alone where everything was counted."""
     share = count / samples if samples else 0.0
+    if exact:
+        return f"{share * 100:.1f}"
     return f"{share * 100:.1f} ± {half_width(share, samples) * 100:.1f}"
 
 
@@ -85,6 +89,8 @@ def _graph(profile: Profile) -> dict[str, Any]:
     return {
         "engine": profile.engine,
         "samples": profile.samples,
+        "unit": profile.unit,
+        "exact": profile.exact,
         **named_nodes(tree.names),
         "parent": tree.parents,
         "self": tree.self_samples,
@@ -121,26 +127,28 @@ def _section(number: int, profile: Profile) -> str:
             "ENGINE": html.escape(profile.engine),
             "LINE": html.escape(profile.line()),
             "NOTES": "".join(f'<p class="note">{html.escape(note)}</p>' for note in profile.notes),
-            "ROWS": "".join(_row(function, profile.samples) for function in functions[:TABLE_ROWS]),
-            "CAPTION": html.escape(_caption(len(functions), profile.samples)),
+            "ROWS": "".join(_row(function, profile) for function in functions[:TABLE_ROWS]),
+            "CAPTION": html.escape(_caption(len(functions), profile)),
         },
     )
 
 
-def _caption(functions: int, samples: int) -> str:
+def _caption(functions: int, profile: Profile) -> str:
     shown = (
-        f"The {TABLE_ROWS} functions with most samples of their own, of {functions}"
+        f"The {TABLE_ROWS} functions with most {profile.unit} of their own, of {functions}"
         if functions > TABLE_ROWS
         else "All functions"
     )
-    return f"{shown}. Shares of {samples:,} samples in per cent, ± half a 95 % interval."
+    interval = "" if profile.exact else ", ± half a 95 % interval"
+    return f"{shown}. Shares of {profile.samples:,} {profile.unit} in per cent{interval}."
 
 
-def _row(function: FunctionShare, samples: int) -> str:
+def _row(function: FunctionShare, profile: Profile) -> str:
     name, place = split_place(function.name)
     where = f' <span class="place">{html.escape(place)}</span>' if place else ""
     return (
-        f"<tr><td>{share_text(function.self_samples, samples)}</td><td>{share_text(function.samples, samples)}</td>"
+        f"<tr><td>{share_text(function.self_samples, profile.samples, exact=profile.exact)}</td>"
+        f"<td>{share_text(function.samples, profile.samples, exact=profile.exact)}</td>"
         f'<th scope="row" data-frame="{html.escape(function.name)}" data-kind="{kind_of(function.name)}">'
         f"<span class=name>{html.escape(name)}</span>{where}</th></tr>\n"
     )

@@ -30,6 +30,8 @@ class Profile:
 
     `rate_*` in samples per second; `seconds` is how long samples were taken; `errors` are samples the engine lost or could not unwind;
     `outside` are samples of start-up that the target's focus left out; `unknown_share` is the share of unnamed frames among all frames of
+    all kept samples, before grouping. `notes` are sentences a reader must know: a fallback, an invisible kernel.
+    `unit` is what is counted: "samples", or what an engine counted exactly ("instructions"): rates are then 0, and shares have no interval.
     all kept samples, before grouping. `notes` are sentences a reader must know: a fallback, an invisible kernel. `design_effect`: as many
     samples tell as much as one independent sample would; 1 where one capture cannot tell how far captures scatter.
     """
@@ -47,10 +49,20 @@ class Profile:
     seconds: float
     stacks: tuple[tuple[Stack, int], ...]
     notes: tuple[str, ...] = ()
+    unit: str = "samples"
+
+    @property
+    def exact(self) -> bool:
+        """Whether the counts are of everything that happened rather than of samples of it."""
+        return self.unit != "samples"
+
     design_effect: float = 1.0
 
     def line(self) -> str:
         """The line every capture prints: without these facts a flame graph cannot be trusted."""
+        if self.exact:
+            unknown = f"{self.unknown_share * 100:.1f} % unknown frames"
+            return f"{self.sampler}: event {self.event}, {self.samples:,} {self.unit} counted, {unknown}"
         outside = f" (and {self.outside} of start-up left out)" if self.outside else ""
         return (
             f"{self.sampler}: event {self.event}, {self.rate_asked:.0f} samples/s asked, {self.rate_achieved:.0f} achieved, "
@@ -110,7 +122,7 @@ def merge(profiles: Sequence[Profile]) -> Profile:
     if not profiles:
         raise ValueError("nothing to merge")
     first = profiles[0]
-    if any((p.engine, p.event, p.title) != (first.engine, first.event, first.title) for p in profiles):
+    if any((p.engine, p.event, p.title, p.unit) != (first.engine, first.event, first.title, first.unit) for p in profiles):
         raise ValueError("captures of different targets, engines or events cannot be added")
     stacks: Counter[Stack] = Counter()
     for profile in profiles:
@@ -132,6 +144,7 @@ def merge(profiles: Sequence[Profile]) -> Profile:
         seconds=seconds,
         stacks=tuple(sorted(stacks.items())),
         notes=tuple(dict.fromkeys(note for p in profiles for note in p.notes)),
+        unit=first.unit,
     )
 
 

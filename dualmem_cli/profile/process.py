@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A process that ended by itself. `lines` are those of both streams with the monotonic second at which each was read; `status` is
-    negative for a death by signal. Standard output that went to a file is not among the lines."""
+    negative for a death by signal. Standard output that went to a file is not among the lines. `memory` is the resident memory of the child
+    with all its descendants over time (monotonic second, bytes), where it was watched."""
 
     status: int
     lines: tuple[tuple[float, str], ...]
     seconds: float
+    memory: tuple[tuple[float, int], ...] = ()
 
     @property
     def text(self) -> str:
@@ -35,9 +37,18 @@ class Finished:
 
 
 def run_child(
-    argv: Sequence[str], *, stdin: str, environment: Mapping[str, str], timeout_s: float, stdout: Path | None = None
+    argv: Sequence[str],
+    *,
+    stdin: str,
+    environment: Mapping[str, str],
+    timeout_s: float,
+    stdout: Path | None = None,
+    cpus: Sequence[int] = (),
+    watch_s: float = 0.0,
 ) -> Finished:
-    """Run a command to its end. Raises DualmemError (MEASUREMENT_FAILED) when it cannot start or takes longer than `timeout_s`.
+    """Run a command to its end, on the processors `cpus` (none: on all), reading its memory every `watch_s` seconds (0: never).
+
+    Raises DualmemError (MEASUREMENT_FAILED) when it cannot start or takes longer than `timeout_s`.
 
     However this returns or raises, KeyboardInterrupt included, no process of the child's session and no descendant is left. Only a
     daemon that left both, its session and its parent, is out of reach.
@@ -61,12 +72,17 @@ def run_child(
         ) from None
     lines: list[tuple[float, str]] = []
     readers: list[threading.Thread] = []
+    memory: list[tuple[float, int]] = []
     try:
         for pipe in (child.stdout, child.stderr):
             if pipe:
                 readers.append(threading.Thread(target=_read, args=(pipe, lines), daemon=True))
                 readers[-1].start()
         threading.Thread(target=_write, args=(child.stdin, stdin), daemon=True).start()
+        if cpus:
+            _keep_on(child.pid, cpus)
+        if watch_s > 0:
+            threading.Thread(target=_watch, args=(child, memory, watch_s), daemon=True).start()
         status = child.wait(timeout_s)
     except subprocess.TimeoutExpired:
         raise DualmemError(
@@ -78,7 +94,40 @@ def run_child(
         _end_session(child)
         for reader in readers:
             reader.join(2.0)  # not for ever: a daemon out of reach may hold the other end of the pipe
-    return Finished(status, tuple(sorted(lines.copy(), key=lambda entry: entry[0])), time.monotonic() - started)
+    told = tuple(sorted(lines.copy(), key=lambda entry: entry[0]))
+    return Finished(status, told, time.monotonic() - started, tuple(memory.copy()))
+
+
+def _keep_on(pid: int, cpus: Sequence[int]) -> None:
+    """Before the child has threads or children, so that they inherit it: the time between its start and this is that of exec."""
+    import psutil
+
+    try:
+        psutil.Process(pid).cpu_affinity(list(cpus))
+    except psutil.NoSuchProcess:
+        return
+    except (OSError, ValueError, psutil.Error):
+        raise DualmemError(
+            f"nothing can run on processor {', '.join(map(str, cpus))}",
+            hint="Choose among those that taskset -cp $$ shows.",
+            status=ExitStatus.MEASUREMENT_FAILED,
+        ) from None
+
+
+def _watch(child: subprocess.Popen[bytes], memory: list[tuple[float, int]], every_s: float) -> None:
+    """Resident memory of the whole tree, until the child has ended."""
+    import psutil
+
+    while child.returncode is None:
+        total = 0
+        with contextlib.suppress(psutil.Error):
+            root = psutil.Process(child.pid)
+            for process in (root, *root.children(recursive=True)):
+                with contextlib.suppress(psutil.Error):
+                    total += process.memory_info().rss
+        if total:
+            memory.append((time.monotonic(), total))
+        time.sleep(every_s)
 
 
 def _read(pipe: IO[bytes], lines: list[tuple[float, str]]) -> None:

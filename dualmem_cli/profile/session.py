@@ -1,12 +1,14 @@
 """One case through every asked engine: captures, files, the page, and what could not be done."""
 
+import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dualmem_cli.errors import DualmemError, ExitStatus
-from dualmem_cli.profile.engines import ENGINES, Engine, Unavailable
+from dualmem_cli.profile.counts import Counts
+from dualmem_cli.profile.engines import COUNTERS, ENGINES, Counter, Engine, Unavailable
 from dualmem_cli.profile.flamegraph import render_page
 from dualmem_cli.profile.folded import Profile, write_folded
 from dualmem_cli.profile.speedscope import write_speedscope
@@ -23,6 +25,15 @@ class Captured:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """Counts and the file they went to; `capture` where they are also stacks."""
+
+    counts: Counts
+    file: Path
+    capture: Captured | None
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """An engine that gave nothing: why, and what to do."""
 
@@ -36,36 +47,44 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class ProfileOutcome:
-    """What `profile_case` did; at least one capture."""
+    """What `profile_case` did; at least one capture or count."""
 
     captures: tuple[Captured, ...]
     page: Path
     refusals: tuple[Refusal, ...]
+    counted: tuple[Counted, ...] = ()
 
     @property
     def profiles(self) -> tuple[Profile, ...]:
-        return tuple(capture.profile for capture in self.captures)
+        """What was sampled, and then what was counted as stacks."""
+        exact = (counted.capture for counted in self.counted if counted.capture)
+        return tuple(capture.profile for capture in (*self.captures, *exact))
 
 
 def profile_case(
-    target: Target, *, engines: Sequence[Engine], rate: int, directory: Path, stem: str, announce: Callable[[str], None]
+    target: Target, *, engines: Sequence[Engine | Counter], rate: int, directory: Path, stem: str, announce: Callable[[str], None]
 ) -> ProfileOutcome:
     """Sample the target with each engine in turn (together they would sample each other) and write `<stem>.<engine>.folded`,
-    `<stem>.<engine>.speedscope.json` and `<stem>.html` into `directory`.
+    `<stem>.<engine>.speedscope.json`, `<stem>.<engine>.json` of what was counted, and `<stem>.html` into `directory`.
 
     An engine that cannot run never stops the next. `announce` gets one line before each capture, for a person who waits. Raises
     DualmemError (MEASUREMENT_FAILED) with all remedies when no engine gave a profile; nothing is written then.
     """
     profiles: list[Profile] = []
+    counts: list[Counts] = []
     refusals: list[Refusal] = []
     for engine in engines:
-        announce(f"{engine.name}: sampling {target.title} for {target.seconds:g} s")
+        doing = f"counting {target.title}" if isinstance(engine, Counter) else f"sampling {target.title} for {target.seconds:g} s"
+        announce(f"{engine.name}: {doing}")
         with tempfile.TemporaryDirectory(prefix="dualmem-profile-") as scratch:
             try:
-                profiles.append(engine.capture(target, rate=rate, directory=Path(scratch)))
+                if isinstance(engine, Counter):
+                    counts.append(engine.count(target, directory=Path(scratch)))
+                else:
+                    profiles.append(engine.capture(target, rate=rate, directory=Path(scratch)))
             except DualmemError as error:
                 refusals.append(Refusal(engine.name, error.what, error.hint))
-    if not profiles:
+    if not profiles and not counts:
         first, *others = refusals or [Refusal("profile", "no profiler was asked for", "--with pyspy or --with perf")]
         raise DualmemError(
             "; ".join([f"{first.engine}: {first.reason}", *(f"{other.engine}: {other.reason}" for other in others)]),
@@ -75,15 +94,18 @@ def profile_case(
         )
     directory.mkdir(parents=True, exist_ok=True)
     captures = tuple(_write(profile, directory, stem) for profile in profiles)
+    counted = tuple(_write_counts(each, directory, stem) for each in counts)
     page = directory / f"{stem}.html"
-    page.write_text(render_page(profiles, title=target.title, subtitle=target.case_id), encoding="utf-8")
-    return ProfileOutcome(captures, page, tuple(refusals))
+    outcome = ProfileOutcome(captures, page, tuple(refusals), counted)
+    page.write_text(render_page(outcome.profiles, title=target.title, subtitle=target.case_id, counts=counts), encoding="utf-8")
+    return outcome
 
 
 def availability_report() -> list[tuple[str, bool, str, str]]:
     """For `dualmem doctor`: (tool, whether it works here, detail or reason, remedy or "") for each engine."""
     report = []
-    for engine in ENGINES:
+    engines: tuple[Engine | Counter, ...] = (*ENGINES, *COUNTERS)
+    for engine in engines:
         try:
             state = engine.availability()
         except DualmemError as error:
@@ -94,6 +116,12 @@ def availability_report() -> list[tuple[str, bool, str, str]]:
             case available:
                 report.append((engine.name, True, available.detail, ""))
     return report
+
+
+def _write_counts(counts: Counts, directory: Path, stem: str) -> Counted:
+    file = directory / f"{stem}.{counts.engine}.json"
+    file.write_text(json.dumps(counts.document(), indent=1) + "\n", encoding="utf-8")
+    return Counted(counts, file, _write(counts.profile, directory, stem) if counts.profile else None)
 
 
 def _write(profile: Profile, directory: Path, stem: str) -> Captured:

@@ -1,6 +1,27 @@
 """What is sampled: the same work as a Python process and as a plain C process."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The native target's work cut into samples of a given length, for engines that count.
+
+    `request(operations, samples)` is what the native target reads to prepare, run `samples` samples of `operations` each, and end; with 0
+    operations it says how many take some milliseconds. Before each sample it runs an eighth of its operations outside of `sampled`, the
+    function that runs one sample and nothing else. `operations` is the length wanted, 0 for the engine's choice. `threads` is how many the
+    case itself asks for, `metrics` are the names of what the kernel says of itself, `sources` the folders that debug information's
+    relative names start at.
+    """
+
+    request: Callable[[int, int], str]
+    sampled: str
+    operations: int = 0
+    threads: int = 1
+    metrics: tuple[str, ...] = ()
+    sources: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +33,9 @@ class Target:
 
     `focus` names the functions inside of which the work is done, as they appear before the bracket of a frame ("spin"). Stacks
     outside of them are start-up (imports, data, index building); they are left out and counted. Empty: keep everything.
+
+    `work` is None where the work cannot be cut into samples; then nothing can be counted per operation. `cpus` are the processors that
+    everything is kept on; none: wherever the system puts it.
     """
 
     title: str
@@ -22,3 +46,5 @@ class Target:
     environment: tuple[tuple[str, str], ...]
     seconds: float
     focus: tuple[str, ...] = ()
+    work: Work | None = None
+    cpus: tuple[int, ...] = ()

@@ -175,6 +175,15 @@ def test_two_builds_in_turns(dualmem: Dualmem, perf: Fake) -> None:
     assert "Baseline 1,200 samples, candidate 1,200" in done.out
     kept = {path.name.partition(".")[2] for path in (dualmem.folder / "reports").glob("*profile-diff*")}
     assert kept == {"html", "png", "diff.folded", "baseline.folded", "candidate.folded"}
+    sides = sorted((dualmem.folder / "reports").glob("*.baseline.folded")) + sorted(
+        (dualmem.folder / "reports").glob("*.candidate.folded")
+    )
+    again = dualmem("profile", "--diff", *map(str, sides), "--json")
+    assert again.status == 0, again
+    assert again.json["samples"] == [1200, 1200]
+    assert again.json["functions"][0]["name"] == "memcpy"
+    assert again.json["functions"][0]["change"] == pytest.approx(0.2)
+    assert (dualmem.folder / again.json["page"]).is_file()
 
 
 @pytest.mark.parametrize(
@@ -184,6 +193,7 @@ def test_two_builds_in_turns(dualmem: Dualmem, perf: Fake) -> None:
         (("profile", "x", "--diff", "a", "b"), "--diff compares two files and runs nothing"),
         (("profile", "--diff", "a.folded", "b.folded"), "a.folded: No such file or directory"),
         (("profile", "--diff", "quick.toml", "quick.toml"), "quick.toml:1: no capture facts"),
+        (("profile", "x", "--against", "y", "--with", "callgrind"), "--against compares samples, and callgrind counts"),
     ],
 )
 def test_mistakes(dualmem: Dualmem, arguments: tuple[str, ...], words: str) -> None:

@@ -4,12 +4,13 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dualmem_cli.profile.folded import Profile
-from dualmem_cli.profile.target import Target
+from dualmem_cli.profile.target import Target, Work
 
 Fake = Callable[[str, str], Path]
 
@@ -43,6 +44,35 @@ def target() -> Target:
         seconds=0.01,
         focus=("dmx_execute", "spin"),
     )
+
+
+# Like the worker: "operations samples" in, events out. Preparing costs 50 page faults, an executed operation one more.
+WORKER = r"""
+read operations samples
+wanted=$operations; [ "$wanted" = 0 ] && wanted=100
+executed=$(( samples * (wanted + wanted / 8) ))
+echo '{"event":"hello"}'
+echo '{"event":"phase","phase":"run","arm":null}'
+sleep 0.2
+printf '{"event":"samples","iterations":[%d],"wall_ns":[2000000,2500000]}\n' $wanted
+echo '{"event":"metrics","arm":0,"values":[7,4096]}'
+printf '{"event":"resources","max_rss_bytes":1048576,"minor_faults":%d,"major_faults":0,' $(( 50 + executed * ${FAULTS-1} ))
+echo '"voluntary_switches":3,"involuntary_switches":4}'
+echo '{"event":"done"}'
+"""
+
+
+@pytest.fixture
+def counted(target: Target, tmp_path: Path) -> Target:
+    """A target whose work is cut into samples."""
+    (tmp_path / "src").mkdir()
+    work = Work(
+        request=lambda operations, samples: f"{operations} {samples}\n",
+        sampled="dmx_timed_run",
+        metrics=("population", "memory_bytes"),
+        sources=(tmp_path / "src",),
+    )
+    return replace(target, native_argv=("sh", "-c", WORKER), work=work)
 
 
 @pytest.fixture

@@ -260,3 +260,9 @@ def test_captures_in_turns_are_pooled(profile: Profile) -> None:
     assert first.design_effect == second.design_effect == pytest.approx(64.01)
     assert read_folded(write_folded(first), source="x") == first
     assert not difference(first, second).differs
+
+
+def test_counts_are_not_samples(profile: Profile) -> None:
+    exact = replace(profile, engine="callgrind", unit="instructions")
+    with pytest.raises(DataError, match="counts of instructions, not samples"):
+        difference(exact, exact)

@@ -8,7 +8,7 @@ import pytest
 
 from dualmem_cli.errors import DualmemError, ExitStatus
 from dualmem_cli.profile import session
-from dualmem_cli.profile.engines import ENGINES, Available, Engine, Unavailable, find_engine
+from dualmem_cli.profile.engines import COUNTERS, ENGINES, Available, Engine, Unavailable, find_engine
 from dualmem_cli.profile.engines.engine import refuse
 from dualmem_cli.profile.folded import Profile, read_folded
 from dualmem_cli.profile.session import availability_report, profile_case
@@ -101,7 +101,8 @@ def test_nobody_was_asked(target: Target, tmp_path: Path) -> None:
 
 
 def test_report_for_the_doctor(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "ENGINES", (Gives("a", profile), Refuses("b"), Refuses("c", crashes=True)))
+    monkeypatch.setattr(session, "ENGINES", (Gives("a", profile), Refuses("b")))
+    monkeypatch.setattr(session, "COUNTERS", (Refuses("c", crashes=True),))
     assert availability_report() == [
         ("a", True, "a 1.0", ""),
         ("b", False, "b is not installed", "install b"),
@@ -114,5 +115,6 @@ def test_engines_by_name() -> None:
     assert find_engine("perf") is ENGINES[1]
     with pytest.raises(DualmemError, match="Did you mean 'pyspy'"):
         find_engine("py-spy")
-    with pytest.raises(DualmemError, match="Choose from pyspy, perf"):
+    assert [find_engine(counter.name) for counter in COUNTERS] == list(COUNTERS)
+    with pytest.raises(DualmemError, match="Choose from pyspy, perf, callgrind, counters, memory"):
         find_engine("vtune")

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dualmem_cli.errors import DualmemError, ExitStatus
+from dualmem_cli.profile.counts import Counts
 from dualmem_cli.profile.folded import Profile
 from dualmem_cli.profile.target import Target
 
@@ -40,6 +41,27 @@ class Engine(Protocol):
 
     def capture(self, target: Target, *, rate: int, directory: Path) -> Profile:
         """Sample the target `rate` times a second. Raw files go to `directory`, which the caller removes.
+
+        Raises DualmemError (MEASUREMENT_FAILED) with reason and remedy when it cannot, or when the target fails.
+        """
+        ...
+
+
+@runtime_checkable
+class Counter(Protocol):
+    """One way to count what an operation costs. A new one is a class with these three and a row in engines.COUNTERS."""
+
+    @property
+    def name(self) -> str:
+        """What `--with` calls it; also part of file names."""
+        ...
+
+    def availability(self) -> Available | Unavailable:
+        """See Engine.availability."""
+        ...
+
+    def count(self, target: Target, *, directory: Path) -> Counts:
+        """Count the target's work. Raw files go to `directory`, which the caller removes.
 
         Raises DualmemError (MEASUREMENT_FAILED) with reason and remedy when it cannot, or when the target fails.
         """

@@ -6,14 +6,13 @@ instead of cycles without a word; `perf script --no-inline`, because looking up 
 DEBUGINFOD_URLS emptied, so that neither a user's settings nor a symbol server changes what is recorded.
 """
 
-import json
 import os
 import re
 import shutil
-import signal
 import tempfile
 from pathlib import Path
 
+from dualmem_cli.profile.engines.answer import target_failure
 from dualmem_cli.profile.engines.engine import TARGET_FAILED, Available, Unavailable, refuse
 from dualmem_cli.profile.engines.perf_script import parse_script
 from dualmem_cli.profile.folded import Profile, fold
@@ -125,7 +124,7 @@ class PerfEngine:
         if not recorded or "Failed to collect" in done.text:
             return refuse(f"perf record failed ({_first_line(done)})", "Sample at a lower rate, or --with pyspy.")
         return refuse(
-            f"the target failed under perf ({_target_failure(done)})",
+            f"the target failed under perf ({target_failure(done)})",
             TARGET_FAILED,
         )
 
@@ -172,29 +171,6 @@ def _wrong_tool(version: Finished) -> str:
     if "not found for kernel" in version.text or "tools" in version.text:
         return f"perf is for another kernel than the running {os.uname().release}"
     return f"perf does not run ({_first_line(version)})"
-
-
-def _target_failure(done: Finished) -> str:
-    """What the worker said in its last `error` or `crash` event (docs/reference/worker-protocol.md), else how it died."""
-    for _, line in reversed(done.lines):
-        if line.startswith("{"):
-            try:
-                event = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if event.get("event") == "error":
-                return f"{event.get('phase')}: {event.get('message')}"
-            if event.get("event") == "crash":
-                return f"{_signal_name(int(event.get('signal', 0)))} in phase {event.get('phase')}"
-    number = -done.status if done.status < 0 else done.status - 128
-    return _signal_name(number) if 0 < number < 65 else f"exit status {done.status}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _first_line(done: Finished) -> str:

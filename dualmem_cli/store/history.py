@@ -289,7 +289,7 @@ def _connected(path: Path, *, write: bool, wait_s: float) -> "duckdb.DuckDBPyCon
 
 def _refusal(path: Path, error: Exception) -> HistoryError:
     """The database's sentence in one line, with what to do."""
-    text = _SENTENCE.sub("", str(error).partition("\n")[0])
+    text = _SENTENCE.sub("", str(error).partition("\n")[0]).rstrip(".!")
     if _HELD in text:
         holder = re.search(r"\(PID (\d+)\)", text)
         who = f"process {holder[1]}" if holder else "another process"

@@ -128,6 +128,19 @@ def test_autocorrelation_widens_the_interval() -> None:
     assert found.high - found.rise > 2 * stats.t.ppf(0.975, 118) * line.stderr * 119
 
 
+def test_autocorrelation_is_not_taken_across_a_change() -> None:
+    left = np.random.default_rng(3).normal(0, 1, 40)
+    left[20:] += 0.9 * left[19]  # a pair of neighbours that are of two levels
+    for at in [*range(1, 20), *range(21, 40)]:
+        left[at] += 0.7 * left[at - 1]
+    left[19], left[20] = 5.0, 5.0
+    parts = (left[:20], left[20:])
+    found = sum(float(part[1:] @ part[:-1]) for part in parts) / float(left @ left)
+    r = found + (2 + 3 * max(found, 0.0)) / 40
+    assert changes.LEAST_CORRELATION < r < 0.9
+    assert changes._widened(left, [20, 20]) == pytest.approx((1 + r) / (1 - r))
+
+
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, 2.0], [1.0] * 5, [0.0] * 30, [1.0, 1.1, 0.9, 5.0, 5.1]])
 def test_too_few_or_too_equal_values_have_no_shape(values: list[float]) -> None:
     assert shape(values).steps == ()

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dualmem_cli.cli.exports import Export, write_exports
+from dualmem_cli.cli.history import remember
 from dualmem_cli.cli.streams import printed
 from dualmem_cli.errors import ExitStatus, RecordError
 from dualmem_cli.model.curve import OperatingCurve
 from dualmem_cli.model.explanation import CountedChange, Explanation, FunctionShift
+from dualmem_cli.model.history import Chronicle
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.selftest import SelftestRecord
 from dualmem_cli.report import RENDERERS, Level, ReportContext
@@ -18,6 +20,8 @@ from dualmem_cli.report.context import FlameGraphs
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from dualmem_cli.report.compose_history import HistoryContext
 
 _PIPE_WIDTH = 120
 
@@ -32,11 +36,12 @@ def show(
     level: Level,
     unsaved: str,
     exports: Sequence[Export] = (),
+    history: Path | None = None,
     explain: Callable[[], tuple[Explanation, ...]] | None = None,
 ) -> int:
-    """Print the run, then write the exports and its page, which takes longest. Returns the exit status: what could not be saved is a
-    failure. `explain` is asked once the verdicts are on the screen; what it finds goes below them, into the record, exports and page. A
-    JSON document is printed when it is whole."""
+    """Print the run, then write the exports, add it to the history and write its page, which takes longest. Returns the exit status: what
+    could not be saved is a failure. `explain` is asked once the verdicts are on the screen; what it finds goes below them, into the
+    record, exports and page. A JSON document is printed when it is whole."""
     page = record_path.with_suffix(".html")
     context = ReportContext(record_path=str(record_path), page_path=str(page), exit_status=status, next_command=next_command)
     if not json:
@@ -49,7 +54,10 @@ def show(
             printed(lambda: print_explanations(record.explanations, level=level))
     if json:
         printed(lambda: print(RENDERERS["json"](record, context)))
-    return saved(status, [unsaved, *write_exports(record, context, exports), "" if unsaved else write_page(record, context)])
+    lost = [unsaved, *write_exports(record, context, exports)]
+    if not unsaved:
+        lost += [remember(record_path, history), write_page(record, context)]
+    return saved(status, lost)
 
 
 def write_page(record: Record, context: ReportContext) -> str:
@@ -166,6 +174,14 @@ def print_selftest(record: SelftestRecord, curve: OperatingCurve, context: Repor
     from dualmem_cli.report.terminal import print_layout
 
     print_layout(compose_selftest(record, curve, context), console=_console(), level=level)
+
+
+def print_chronicle(chronicle: Chronicle, context: "HistoryContext", *, level: Level) -> None:
+    """A history on stdout, as `print_table`."""
+    from dualmem_cli.report.compose_history import compose_history
+    from dualmem_cli.report.terminal import print_layout
+
+    print_layout(compose_history(chronicle, context), console=_console(), level=level)
 
 
 def _console() -> "Console":

@@ -25,6 +25,7 @@ def bench(
     ] = None,
     fleet: options.Fleet = "",
     reports: options.Reports = options.REPORTS,
+    history: options.History = None,
     export: options.Export = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -34,6 +35,7 @@ def bench(
     from dualmem_cli import pipeline
     from dualmem_cli.cli import progress, setting, showing
     from dualmem_cli.cli.exports import parse_exports
+    from dualmem_cli.cli.history import ready
     from dualmem_cli.judge.outcome import bench_status
     from dualmem_cli.measure import builds as binaries
 
@@ -43,13 +45,14 @@ def bench(
 
         its_own = "Other libraries need what is installed beside them: run it on that machine."
         check_options((("--peer", peer, its_own), ("--export", export, options.EXPORT_LATER)))
+    ready(history)
     worker = setting.runner()
     found = binaries.resolve(library, start=Path.cwd())
     build = setting.keep_build(found, worker=worker, reports=reports)
     peers = tuple(setting.keep_build(binaries.named(path), worker=worker, reports=reports) for path in peer or ())
     chosen = setting.scenarios_for(scenarios, libraries=(build.library,), named=bool(library))
     if fleet:
-        run = OnFleet(fleet, reports, json=json, quiet=quiet, verbose=verbose)
+        run = OnFleet(fleet, reports, history, json=json, quiet=quiet, verbose=verbose)
         return run.bench(chosen, build, enforce_budgets=enforce_budgets)
     lab = setting.laboratory(worker=worker, kind="bench", reports=reports, progress=progress.chosen(quiet=quiet))
     opened = pipeline.bench(lab, chosen, build, peers)
@@ -62,4 +65,5 @@ def bench(
         level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
         exports=exports,
+        history=history,
     )

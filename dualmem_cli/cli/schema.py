@@ -4,15 +4,15 @@ from typing import Annotated
 
 import typer
 
-_KNOWN = ("scenario", "record", "selftest", "summary", "selftest-summary", "fleet-summary")
+_KNOWN = ("scenario", "record", "selftest", "summary", "selftest-summary", "fleet-summary", "history")
 
 
 def schema(
     what: Annotated[
         str,
         typer.Argument(
-            help="scenario, record, selftest (its record), summary (what --json prints), selftest-summary (of a self-test) or "
-            "fleet-summary (of a run on a fleet)."
+            help="scenario, record, selftest (its record), summary (what --json prints), selftest-summary (of a self-test), "
+            "fleet-summary (of a run on a fleet) or history (of a history)."
         ),
     ] = "scenario",
 ) -> int:
@@ -47,6 +47,10 @@ def schema(
             from dualmem_cli.report import fleet
 
             found = fleet.json_schema()
+        case "history":
+            from dualmem_cli.report import history
+
+            found = history.json_schema()
         case _:
             raise DualmemError(f'there is no schema "{what}"; {did_you_mean(what, _KNOWN)}')
     print(json.dumps(found, indent=2))

@@ -96,6 +96,7 @@ def keep_build(found: binaries.Binaries, *, worker: WorkerProcesses, reports: Pa
         revision=found.revision,
         describe=worker.describe,
         copy=binaries.copy_link,
+        beside=binaries.copy_debug,
         folder=reports / "builds",
     )
 

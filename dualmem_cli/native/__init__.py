@@ -19,7 +19,7 @@ from dualmem_cli.native.counters import PerfCounters, Reading
 from dualmem_cli.native.decay import DecayMode
 from dualmem_cli.native.figures import MemoryUse, Numa, Placement, Population, Statistics
 from dualmem_cli.native.formation import Cluster, Clustering, Former
-from dualmem_cli.native.lookup import Lookup, LookupMethod, LookupPlan, Neighbours, NodeTypes
+from dualmem_cli.native.lookup import Lookup, LookupMethod, LookupPlan, Neighbours, NodeTypes, Similarity
 from dualmem_cli.native.nodes import Formation, Rows
 from dualmem_cli.native.reader import Reader
 from dualmem_cli.native.spreading import CUE, SPREAD_NODE, Spread, Spreader, cue_array
@@ -53,6 +53,7 @@ __all__ = [
     "Reader",
     "Reading",
     "Rows",
+    "Similarity",
     "Spread",
     "Spreader",
     "Statistics",

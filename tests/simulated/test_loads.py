@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from fabricated import ticking
-from fabricated_loads import COST_NS, POPULATION, bench, load, players
+from fabricated_loads import COST_NS, HELD, POPULATION, bench, load, players
 
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.judge.outcome import bench_status
@@ -171,6 +171,19 @@ def test_a_soak_repeats_until_its_time_is_up_and_says_what_drifts(tmp_path: Path
 
     drifting = bench(players(interfere=slow), tmp_path / "drift", scenario, extent=Extent(soak_s=60), seconds=ticking(0.5))
     assert any("the median latency drifts by" in caution.what for caution in drifting.cautions)
+
+
+def test_memory_that_the_store_says_it_holds_is_no_leak(tmp_path: Path) -> None:
+    """Insertions make a store grow; what it tells of is not lost."""
+
+    def grow(player: FakePlayer, played: Played) -> Played:
+        more = player.plays << 18
+        return replace(played, rss_bytes=(16 << 20) + more, metrics=(*HELD[:6], HELD[6] + more))
+
+    scenario = load(measure="steady_s = 1\nsection_s = 0.25")
+    record = bench(players(interfere=grow), tmp_path, scenario, extent=Extent(soak_s=60), seconds=ticking(0.5))
+    told = [caution.what for caution in record.cautions if "resident" in caution.what]
+    assert told == ["no leak: resident memory does not grow (95 %)"]
 
 
 def test_a_long_soak_keeps_a_short_record(tmp_path: Path) -> None:

@@ -36,6 +36,10 @@ class DataError(DualmemError):
     """A data file that cannot be used."""
 
 
+class TraceError(DualmemError):
+    """A trace that cannot be used or made."""
+
+
 class BuildError(DualmemError):
     """A build that failed or is not there."""
 

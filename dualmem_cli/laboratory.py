@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 import dualmem_cli
-from dualmem_cli.errors import DualmemError, RecordError
+from dualmem_cli.errors import BuildError, DualmemError, RecordError
 from dualmem_cli.judge.bench import overall_overhead
 from dualmem_cli.judge.controls import control_findings, without_controls
 from dualmem_cli.judge.frontier import frontier_findings
@@ -17,15 +17,18 @@ from dualmem_cli.judge.roofline import roofline_finding
 from dualmem_cli.judge.scaling import scaling_findings
 from dualmem_cli.measure.case import Bench, CaseSession
 from dualmem_cli.measure.data import Dataset, materialise
+from dualmem_cli.measure.player import Players
 from dualmem_cli.measure.runner import Runner
 from dualmem_cli.model.caution import Caution, CautionKind
 from dualmem_cli.model.kernel import CEILINGS, Build, Kernel
+from dualmem_cli.model.load import LoadRun, Part, Played
 from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.record import Absent, CaseRun, Record, Since
 from dualmem_cli.model.samples import WorkerRun
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.model.verdict import DECIDED, BenchFinding, CompareFinding
+from dualmem_cli.model.workload import LoadScenario
 from dualmem_cli.plan.needs import lacking, offer_of, required
 from dualmem_cli.store import records
 
@@ -43,6 +46,16 @@ class Silent:
 
     def track(self, items: Iterable[T], *, label: Callable[[T], str]) -> Iterator[T]:
         yield from items
+
+
+class Watch(Protocol):
+    """Is told of every section of a load when it is over; what it takes until it returns, nothing is measured."""
+
+    def __call__(self, run: LoadRun, part: Part, played: Played, /) -> None: ...
+
+
+def unwatched(_run: LoadRun, _part: Part, _played: Played) -> None:
+    """Nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +99,22 @@ class Opened:
     def add_absent(self, absent: tuple[Absent, ...]) -> None:
         self.record = replace(self.record, absent=self.record.absent + absent)
 
+    def add_unsupported(self, case: str, reason: str) -> None:
+        self.add_absent((Absent(case, reason),))
+
     def add_cautions(self, cautions: tuple[Caution, ...]) -> None:
         self.record = replace(self.record, cautions=self.record.cautions + cautions)
 
     def add_bench(self, run: CaseRun, finding: BenchFinding) -> None:
         self.record = replace(self.record, cases=(*self.record.cases, run), bench=(*self.record.bench, finding))
+
+    def put_load(self, run: LoadRun) -> None:
+        """Add a load, or replace what was known of it. It is judged when it is over."""
+        loads = {known.id: known for known in self.record.loads} | {run.id: run}
+        self.record = replace(self.record, loads=tuple(loads.values()))
+
+    def add_finding_of_load(self, finding: BenchFinding) -> None:
+        self.record = replace(self.record, bench=(*self.record.bench, finding))
 
     def judge_together(self) -> None:
         """What the cases of a bench say together: the overhead of a second node type, how costs grow with what is swept, how
@@ -156,11 +180,19 @@ class Laboratory:
     revision: str
     gate: str = ""  # digest of what samples and decides
     since: Since | None = None  # of the baseline, in a compare
+    players: Players | None = None  # of loads
+    watch: Watch = unwatched
     turn: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext  # held while something is measured
 
     @contextlib.contextmanager
     def opened(
-        self, kind: Literal["bench", "compare"], scenarios: tuple[Scenario, ...], builds: tuple[Build, ...], *, baseline: str
+        self,
+        kind: Literal["bench", "compare"],
+        scenarios: tuple[Scenario, ...],
+        builds: tuple[Build, ...],
+        *,
+        baseline: str,
+        loads: tuple[LoadScenario, ...] = (),
     ) -> Iterator[Opened]:
         """A run from its first save to its last. Ctrl-C ends the measuring, not the run: what was measured is judged, saved and shown.
 
@@ -173,7 +205,7 @@ class Laboratory:
             opened = Opened(record, datasets={}, links=links[:-1], copies=links[-1], scratch=Path(scratch))
             began = self.seconds()
             try:
-                opened.datasets = self._datasets(scenarios)
+                opened.datasets = self._datasets((*scenarios, *loads))
                 opened.record = replace(record, data=tuple({d.facts.digest: d.facts for d in opened.datasets.values()}.values()))
                 with self.turn():
                     began = self.seconds()
@@ -182,11 +214,18 @@ class Laboratory:
                 opened.record = replace(opened.record, interrupted=True)
                 opened.add_cautions((INTERRUPTED,))
             except DualmemError:
-                if not opened.record.cases:  # a scenario or its data cannot be used: nothing was measured, nothing is left behind
+                # A scenario or its data cannot be used: nothing was measured, nothing is left behind.
+                if not opened.record.cases and not opened.record.loads:
                     self.record_path.unlink(missing_ok=True)
                 raise
             opened.record = replace(opened.record, seconds=self.seconds() - began)
             self.save(opened, finished=True)
+
+    def players_or_error(self) -> Players:
+        """Whoever starts players. Raises BuildError when the player was never built."""
+        if self.players is None:
+            raise BuildError("there is no player", hint="In a checkout run `make build`.")
+        return self.players
 
     def save(self, opened: Opened, *, finished: bool = False) -> None:
         """Save the record as it is; until the run has finished, as an interrupted one, which it will be if it is killed. A failure is
@@ -236,7 +275,7 @@ class Laboratory:
             seed=opened.record.seed,
         )
 
-    def _datasets(self, scenarios: tuple[Scenario, ...]) -> dict[str, Dataset]:
+    def _datasets(self, scenarios: tuple[Scenario | LoadScenario, ...]) -> dict[str, Dataset]:
         return {
             scenario.name: materialise(scenario.data, directory=Path(scenario.path).parent, cache=self.cache)
             for scenario in scenarios

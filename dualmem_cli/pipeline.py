@@ -19,23 +19,33 @@ from dualmem_cli.model.plan import Arm, Case, Role
 from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.samples import WorkerRun
 from dualmem_cli.model.scenario import Scenario
+from dualmem_cli.model.workload import LoadScenario
+from dualmem_cli.offered import ONCE, Extent, bench_loads
 from dualmem_cli.plan.cases import bench_arms, compare_arms, control_arms, expand
 from dualmem_cli.plan.ceilings import ceiling_scenarios
 from dualmem_cli.plan.pairing import pair
 from dualmem_cli.plan.peers import peer_arms
+from dualmem_cli.replayed import compare_loads
 from dualmem_cli.store import records
 
 _RECORDS_LOOKED_AT = 10
 
 
 def bench(
-    lab: Laboratory, scenarios: tuple[Scenario, ...], build: Build, peers: tuple[Build, ...] = (), *, ceilings: bool = True
+    lab: Laboratory,
+    scenarios: tuple[Scenario, ...],
+    build: Build,
+    peers: tuple[Build, ...] = (),
+    *,
+    ceilings: bool = True,
+    loads: tuple[LoadScenario, ...] = (),
+    extent: Extent = ONCE,
 ) -> Opened:
     """Measure every case of every scenario on one build, with the kernels of the same name that peers offer beside it; then the ceilings
-    of the machine, if the library has them."""
+    of the machine, if the library has them; then the loads, as far as `extent` says."""
     if ceilings:
         scenarios += ceiling_scenarios(scenarios, build.library, caches=lab.machine.caches, cores=len(lab.cpus))
-    with lab.opened("bench", scenarios, (build, *peers), baseline="") as opened:
+    with lab.opened("bench", scenarios, (build, *peers), baseline="", loads=loads) as opened:
         planned = []
         for scenario in scenarios:
             expansion = expand(scenario, build.library, data=opened.digest(scenario))
@@ -52,6 +62,7 @@ def bench(
             opened.add_cautions(bench_cautions(run, finding))
             opened.judge_together()
             lab.save(opened)
+        bench_loads(lab, opened, loads, build, extent)
     return opened
 
 
@@ -63,10 +74,11 @@ def compare(
     name: str,
     budget_s: float,
     earlier: Record | None,
+    loads: tuple[LoadScenario, ...] = (),
 ) -> Opened:
     """Judge the second build against the first, interleaved on this machine, for at most about `budget_s` seconds a case. `earlier` is a
     record of this very pair: what it decided stands, what it left open is gone on with."""
-    with lab.opened("compare", scenarios, builds, baseline=name) as opened:
+    with lab.opened("compare", scenarios, builds, baseline=name, loads=loads) as opened:
         planned = [plan for scenario in scenarios for plan in _paired(lab, scenario, builds, opened)]
         if earlier is not None:
             opened.take_over(earlier)
@@ -88,6 +100,7 @@ def compare(
         contend(lab, opened, contests)
         _controls(opened, [contest for contest in contests if contest.valid])
         opened.judge_controls()
+        compare_loads(lab, opened, loads, builds, budget_s=budget_s)
         opened.add_cautions(build_cautions(builds))
     return opened
 

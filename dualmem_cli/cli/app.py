@@ -6,7 +6,7 @@ from types import FrameType
 
 import typer
 
-from dualmem_cli.cli import baseline, bench, compare, doctor, fleet, history, kernels, profile, report, schema, selftest
+from dualmem_cli.cli import baseline, bench, compare, doctor, fleet, history, kernels, profile, report, schema, selftest, trace
 from dualmem_cli.cli.streams import leave_stdout
 from dualmem_cli.errors import DualmemError, ExitStatus
 
@@ -27,6 +27,7 @@ app.add_typer(baseline.app, name="baseline")
 app.add_typer(history.app, name="history")
 app.command()(report.report)
 app.command()(kernels.kernels)
+app.add_typer(trace.app, name="trace")
 app.command()(selftest.selftest)
 app.add_typer(fleet.app, name="fleet")
 app.command()(doctor.doctor)

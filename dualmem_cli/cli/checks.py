@@ -11,6 +11,7 @@ from dualmem_cli.errors import DualmemError
 from dualmem_cli.measure import builds as binaries
 from dualmem_cli.measure.data import cache_directory
 from dualmem_cli.measure.machine import read_machine, usable_cpus
+from dualmem_cli.measure.player import PlayerProcesses
 from dualmem_cli.measure.worker import WorkerProcesses, native_path
 from dualmem_cli.model.plan import Task, WorkerArm, WorkerRequest
 from dualmem_cli.plan.draw import draw_worker
@@ -86,6 +87,13 @@ def _native(start: Path) -> Iterator[Check]:
         "library", True, f"{library.name} {library.version} ({library.compiler}), {len(found.links)} layouts, {found.origin}"
     )
     yield Check("kernels", runs > 0, f"{runs} of {len(library.kernels)} run here")
+    try:
+        table = PlayerProcesses(native_path("dualmem-player")).describe(str(found.links[0]))
+    except DualmemError as error:
+        yield Check("workloads", False, error.what, error.hint)
+        return
+    names = ", ".join(f"{workload.name}/{workload.variant}" for workload in table.workloads) if table else "none in this library"
+    yield Check("workloads", None if table is None else True, names)
 
 
 def _pages() -> Iterator[Check]:

@@ -81,22 +81,25 @@ def compare(
     )
     earlier = earlier_of(continue_, scenarios=scenarios)
     asked = [scenario.path for scenario in earlier.scenarios if scenario.path] if earlier else scenarios
-    chosen = setting.scenarios_for(asked, libraries=(old.library, new.library), named=bool(library or links))
+    chosen, loads = setting.scenarios_for(asked, libraries=(old.library, new.library), named=bool(library or links))
     if earlier is not None:
         check_continues(earlier, path=str(continue_), old=old, new=new, scenarios=chosen, worker=worker)
     if fleet:
+        setting.refuse_loads(loads)
         if isinstance(old, Stored):
             raise DualmemError(f"{old.since.stored_only}, and a fleet measures both builds", hint="Leave out --fleet.")
         run = OnFleet(fleet, reports, history, json=json, quiet=quiet, verbose=verbose)
         return run.compare(
             chosen, (old.build, new), name=old.name, since=old.since, budget_s=budget, allow_inconclusive=allow_inconclusive
         )
+    if isinstance(old, Stored) and loads:
+        raise DualmemError(f"{loads[0].path}: a load needs both builds", hint="Stored numbers cannot carry its percentiles.")
     shown = progress.chosen(quiet=quiet)
     lab = setting.laboratory(worker=worker, kind="compare", reports=reports, progress=shown, since=old.since)
     if isinstance(old, Stored):
         opened = compare_stored(lab, chosen, old.record, new, name=old.name, reason=old.since.stored_only)
     else:
-        opened = pipeline.compare(lab, chosen, (old.build, new), name=old.name, budget_s=budget, earlier=earlier)
+        opened = pipeline.compare(lab, chosen, (old.build, new), name=old.name, budget_s=budget, earlier=earlier, loads=loads)
     status = compare_status(opened.record, allow_inconclusive=allow_inconclusive)
     explain = None
     if status is ExitStatus.REGRESSION and not no_explain:
@@ -105,7 +108,7 @@ def compare(
         opened.record,
         record_path=lab.record_path,
         status=status,
-        next_command=_next(status, chosen=scenarios, record=lab.record_path),
+        next_command=_next(status, chosen=scenarios, record=lab.record_path, loads=bool(loads), kernels=bool(chosen)),
         json=json,
         level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
@@ -115,14 +118,14 @@ def compare(
     )
 
 
-def _next(status: int, *, chosen: list[str] | None, record: Path) -> str:
+def _next(status: int, *, chosen: list[str] | None, record: Path, loads: bool, kernels: bool) -> str:
     from dualmem_cli.errors import ExitStatus
 
     named = " ".join(chosen or [])
     match status:
         case ExitStatus.REGRESSION:
-            return f"dualmem profile {named or 'SCENARIO'}"
+            return "" if loads and not kernels else f"dualmem profile {named or 'SCENARIO'}"
         case ExitStatus.INCONCLUSIVE:
-            return f"dualmem compare --continue {record} --budget 60"
+            return f"dualmem compare {named} --budget 60" if loads else f"dualmem compare --continue {record} --budget 60"
         case _:
             return ""

@@ -4,19 +4,19 @@ from typing import Annotated
 
 import typer
 
-_KNOWN = ("scenario", "record", "selftest", "summary", "selftest-summary", "fleet-summary", "history")
+_KNOWN = ("scenario", "load", "record", "selftest", "summary", "selftest-summary", "fleet-summary", "history")
 
 
 def schema(
     what: Annotated[
         str,
         typer.Argument(
-            help="scenario, record, selftest (its record), summary (what --json prints), selftest-summary (of a self-test), "
-            "fleet-summary (of a run on a fleet) or history (of a history)."
+            help="scenario, load (a load scenario), record, selftest (its record), summary (what --json prints), selftest-summary (of a "
+            "self-test), fleet-summary (of a run on a fleet) or history (of a history)."
         ),
     ] = "scenario",
 ) -> int:
-    """Print the JSON Schema of scenario files, of records, of self-test records, or of what --json prints."""
+    """Print the JSON Schema of scenario files, of load scenarios, of records, of self-test records, or of what --json prints."""
     import json
 
     from dualmem_cli.errors import DualmemError
@@ -27,6 +27,10 @@ def schema(
             from dualmem_cli.plan import scenario
 
             found = scenario.json_schema()
+        case "load":
+            from dualmem_cli.plan import load_scenario
+
+            found = load_scenario.json_schema()
         case "record":
             from dualmem_cli.store import records
 

@@ -1,5 +1,6 @@
 """Puts the real things together: scenario files, the library that is asked for, and the laboratory that measures it."""
 
+import contextlib
 import os
 import sys
 import time
@@ -8,25 +9,28 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dualmem_cli.errors import ScenarioError
-from dualmem_cli.laboratory import Laboratory, Progress
+from dualmem_cli.errors import BuildError, ScenarioError
+from dualmem_cli.laboratory import Laboratory, Progress, Watch, unwatched
 from dualmem_cli.measure import builds as binaries
 from dualmem_cli.measure.data import cache_directory
 from dualmem_cli.measure.inert import make_inert
 from dualmem_cli.measure.load import loaded as load_beside
 from dualmem_cli.measure.machine import read_machine, revision, usable_cpus
+from dualmem_cli.measure.player import PlayerProcesses
 from dualmem_cli.measure.provenance import gate_digest
 from dualmem_cli.measure.turn import turn, turn_path
 from dualmem_cli.measure.worker import WorkerProcesses, native_path
 from dualmem_cli.model.kernel import CEILINGS, Build, Library
 from dualmem_cli.model.record import Since
 from dualmem_cli.model.scenario import Scenario
+from dualmem_cli.model.workload import LoadScenario
 from dualmem_cli.plan.cases import default_scenarios
 from dualmem_cli.plan.spelling import did_you_mean
 from dualmem_cli.plan.trials import SIZES
 from dualmem_cli.selftest import Loaded, Subjects
 from dualmem_cli.store import builds, records
 
+LOADS = "load"  # folder of load scenarios among the others
 _LONGEST_BLOCK_S = 3600.0  # of trials under one load; a load that is not ended ends itself then
 
 
@@ -52,40 +56,65 @@ def scenario_paths(chosen: list[str] | None) -> tuple[Path, ...]:
 def _scenario_path(name: str, folder: Path) -> Path:
     if name.endswith(".toml") or "/" in name:
         return Path(name)
-    path = folder / f"{name}.toml"
-    if not path.is_file():
-        near = did_you_mean(name, (p.stem for p in folder.glob("*.toml")))
+    found = next((path for path in (folder / f"{name}.toml", folder / LOADS / f"{name}.toml") if path.is_file()), None)
+    if found is None:
+        near = did_you_mean(name, (p.stem for part in (folder, folder / LOADS) for p in part.glob("*.toml")))
         raise ScenarioError(f'there is no scenario "{name}" in {folder}; {near}')
-    return path
+    return found
 
 
 def read_scenarios(paths: tuple[Path, ...]) -> tuple[Scenario, ...]:
-    """Read and validate scenario files. Two files of one name would be one scenario in the record, and are refused."""
-    from dualmem_cli.plan.scenario import parse_scenario
+    """Read and validate scenario files of kernels. Raises ScenarioError, for a load as well."""
+    kernels, loads = read_either(paths)
+    if loads:
+        raise ScenarioError(f"{loads[0].path}: a load scenario", hint="Loads are for `dualmem bench` and `dualmem compare`.")
+    return kernels
 
-    found: dict[str, Scenario] = {}
+
+def read_either(paths: tuple[Path, ...]) -> tuple[tuple[Scenario, ...], tuple[LoadScenario, ...]]:
+    """Read and validate scenario files, of kernels and of loads. Two files of one name would be one scenario in the record, and are
+    refused."""
+    from dualmem_cli.plan.load_scenario import parse_any_scenario
+
+    found: dict[str, Scenario | LoadScenario] = {}
     for path in paths:
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except OSError as error:
-            raise ScenarioError(f"{path}: {error.strerror}", hint="Give a scenario file or the name of a scenario.") from None
-        except UnicodeDecodeError:
-            raise ScenarioError(f"{path}: not UTF-8 text", hint="Scenario files are TOML.") from None
+        text = scenario_text(path)
         if path.stem in found and found[path.stem].path != str(path):
             raise ScenarioError(f'{path} and {found[path.stem].path} are both called "{path.stem}"', hint="Rename one.")
-        found[path.stem] = parse_scenario(text, path=str(path), name=path.stem)
-    return tuple(found.values())
+        found[path.stem] = parse_any_scenario(text, path=str(path), name=path.stem)
+    return (
+        tuple(known for known in found.values() if isinstance(known, Scenario)),
+        tuple(known for known in found.values() if isinstance(known, LoadScenario)),
+    )
 
 
-def scenarios_for(chosen: list[str] | None, *, libraries: Sequence[Library], named: bool) -> tuple[Scenario, ...]:
-    """The scenarios to run. Libraries that were `named` without scenarios run the shipped ones that fit them, and every other kernel of
-    their tables with declared defaults."""
+def scenario_text(path: Path) -> str:
+    """The text of a scenario file. Raises ScenarioError."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ScenarioError(f"{path}: {error.strerror}", hint="Give a scenario file or the name of a scenario.") from None
+    except UnicodeDecodeError:
+        raise ScenarioError(f"{path}: not UTF-8 text", hint="Scenario files are TOML.") from None
+
+
+def scenarios_for(
+    chosen: list[str] | None, *, libraries: Sequence[Library], named: bool
+) -> tuple[tuple[Scenario, ...], tuple[LoadScenario, ...]]:
+    """The scenarios to run, of kernels and of loads. Libraries that were `named` without scenarios run the shipped ones that fit them, and
+    every other kernel of their tables with declared defaults. Loads take minutes and are run where they are named."""
     if chosen or not named:
-        return read_scenarios(scenario_paths(chosen))
+        return read_either(scenario_paths(chosen))
     names = {kernel.name for library in libraries for kernel in library.kernels}
     fitting = tuple(scenario for scenario in read_scenarios(scenario_paths(None)) if scenario.kernel in names)
     covered = {scenario.kernel for scenario in fitting} | CEILINGS  # which the pipeline adds where they serve
-    return fitting + tuple(scenario for scenario in default_scenarios(libraries) if scenario.kernel not in covered)
+    return fitting + tuple(scenario for scenario in default_scenarios(libraries) if scenario.kernel not in covered), ()
+
+
+def refuse_loads(loads: tuple[LoadScenario, ...]) -> None:
+    """Raises ScenarioError where loads cannot be played."""
+    if loads:
+        raise ScenarioError(f"{loads[0].path}: a load is not sent to a fleet", hint="Run it on the machine itself.")
 
 
 def keep_build(found: binaries.Binaries, *, worker: WorkerProcesses, reports: Path) -> Build:
@@ -94,11 +123,28 @@ def keep_build(found: binaries.Binaries, *, worker: WorkerProcesses, reports: Pa
         found.links,
         origin=found.origin,
         revision=found.revision,
-        describe=worker.describe,
+        describe=lambda path: _described(path, worker),
         copy=binaries.copy_link,
         beside=binaries.copy_debug,
         folder=reports / "builds",
     )
+
+
+def players() -> PlayerProcesses:
+    """The real players, or a clear error when the player was never built."""
+    return PlayerProcesses(native_path("dualmem-player"))
+
+
+def _described(path: str, worker: WorkerProcesses) -> Library:
+    """What a library says of itself. One that has workloads and no kernels says it to a player."""
+    try:
+        return worker.describe(path)
+    except BuildError:
+        with contextlib.suppress(BuildError):
+            known = players().describe(path)
+            if known is not None:
+                return Library("", known.abi, known.name, known.version, "", "", known.revision, ())
+        raise
 
 
 def selftest_subjects(*, worker: WorkerProcesses, reports: Path) -> Subjects:
@@ -121,8 +167,21 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def _players_if_built() -> PlayerProcesses | None:
+    """Whoever measures no load needs no player."""
+    with contextlib.suppress(BuildError):
+        return players()
+    return None
+
+
 def laboratory(
-    *, worker: WorkerProcesses, kind: str, reports: Path, progress: Progress, since: Since | None = None
+    *,
+    worker: WorkerProcesses,
+    kind: str,
+    reports: Path,
+    progress: Progress,
+    since: Since | None = None,
+    watch: Watch = unwatched,
 ) -> Laboratory:
     """The real laboratory, with a fresh record path."""
     now = utc_now()
@@ -140,6 +199,8 @@ def laboratory(
         revision=revision(Path.cwd()),
         gate=gate_digest(worker.executable),
         since=since,
+        players=_players_if_built(),
+        watch=watch,
         turn=lambda: turn(turn_path(), waiting=_waiting),
     )
 

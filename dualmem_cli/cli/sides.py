@@ -128,7 +128,10 @@ def earlier_of(path: Path | None, *, scenarios: list[str] | None) -> Record | No
         return None
     if scenarios:
         raise DualmemError("--continue goes on with the scenarios of its record", hint="Leave the scenarios out.")
-    return records.load(path)
+    earlier = records.load(path)
+    if earlier.loads:
+        raise RecordError(f"{path}: it compared loads, which are not gone on with", hint="Compare again with a larger --budget.")
+    return earlier
 
 
 def check_continues(

@@ -73,10 +73,10 @@ class WorkerProcesses:
                         stdin=requested,
                         stdout=answered,
                         stderr=said,
-                        env=_environment(request.environment),
+                        env=fixed_environment(request.environment),
                         start_new_session=True,  # Ctrl-C in the terminal is ours to handle; and a whole group can be killed
                     )
-                    stack.callback(_end, process)
+                    stack.callback(end_group, process)
                 try:
                     _wait(process, timeout_s=timeout_s)
                 except subprocess.TimeoutExpired:
@@ -113,14 +113,14 @@ def _wait(process: "subprocess.Popen[bytes]", *, timeout_s: float) -> None:
     process.wait()
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def end_group(process: "subprocess.Popen[bytes]") -> None:
     """Leave nothing of the worker's process group behind, whether it finished or not."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def _environment(padding: int) -> dict[str, str]:
+def fixed_environment(padding: int) -> dict[str, str]:
     """The worker's whole environment. Its size moves the stack (Mytkowicz et al. 2009), so it is dealt, not inherited."""
     return {
         "PATH": "/usr/bin:/bin",

@@ -18,6 +18,7 @@ class CautionKind(StrEnum):
     OTHER_COMPILER = "other compiler"
     STORED_NUMBERS = "stored numbers"
     REPEATED = "repeated"
+    SOAK = "soak"
 
 
 @dataclass(frozen=True, slots=True)

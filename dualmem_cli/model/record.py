@@ -6,6 +6,7 @@ from typing import Literal
 from dualmem_cli.model.caution import Caution
 from dualmem_cli.model.explanation import Explanation
 from dualmem_cli.model.kernel import Build
+from dualmem_cli.model.load import LoadRun
 from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.samples import Failure, WorkerRun
@@ -105,9 +106,14 @@ class Record:
     roofline: RooflineFinding | None = None  # bench only: where ceilings were measured and a case has its place under them
     since: Since | None = None  # compare only; None where the baseline is a library that was named
     explanations: tuple[Explanation, ...] = ()  # compare only: of the worst regressed cases, added after the verdict
+    loads: tuple[LoadRun, ...] = ()  # of load scenarios; their findings are among those of the cases
 
     def scenario_of(self, case: Case) -> Scenario:
         return next(s for s in self.scenarios if s.name == case.scenario)
+
+    def load_run(self, case_id: str) -> LoadRun | None:
+        """The load that a finding is of: a bench has one finding for it, a compare one per kind and quantity."""
+        return next((run for run in self.loads if case_id == run.id or case_id.startswith(f"{run.id}/")), None)
 
     def case_run(self, case_id: str) -> CaseRun | None:
         return next((c for c in self.cases if c.case.id == case_id), None)

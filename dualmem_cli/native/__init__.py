@@ -22,6 +22,7 @@ from dualmem_cli.native.formation import Cluster, Clustering, Former
 from dualmem_cli.native.lookup import Lookup, LookupMethod, LookupPlan, Neighbours, NodeTypes, Similarity
 from dualmem_cli.native.nodes import Formation, Rows
 from dualmem_cli.native.reader import Reader
+from dualmem_cli.native.recorder import Recorder
 from dualmem_cli.native.spreading import CUE, SPREAD_NODE, Spread, Spreader, cue_array
 from dualmem_cli.native.store import Store
 from dualmem_cli.native.team import Team
@@ -52,6 +53,7 @@ __all__ = [
     "Population",
     "Reader",
     "Reading",
+    "Recorder",
     "Rows",
     "Similarity",
     "Spread",

@@ -5,6 +5,7 @@ from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.scenario import Mode, Scenario
 from dualmem_cli.model.verdict import BenchFinding, Quantity
 from dualmem_cli.report.compose_facts import case_cautions, case_title, workers_table
+from dualmem_cli.report.compose_load import load_about, load_figures, load_notes, load_sections, plays_table
 from dualmem_cli.report.compose_together import budget_spans, together_sections
 from dualmem_cli.report.layout import (
     Block,
@@ -80,7 +81,7 @@ def bench_sections(record: Record) -> tuple[Section, ...]:
     )
     rows = tuple(_row(record, finding) for finding in record.bench)
     cases = (Section("Cases", Level.QUIET, (Table("", columns, rows),)),) if rows else ()
-    return (*cases, *together_sections(record))
+    return (*cases, *load_sections(record), *together_sections(record))
 
 
 def bench_details(record: Record) -> tuple[Detail, ...]:
@@ -94,9 +95,10 @@ def _row(record: Record, finding: BenchFinding) -> Row:
         cells = (cell("INVALID", Tone.WORSE, Emphasis.STRONG), cell(""), cell(finding.problem))
         return Row((cell(scenario), cell(label), *cells), Level.QUIET, finding.case)
     shown = _headline(finding)
+    load = record.load_run(finding.case)
     judged = next((quantity for quantity in shown if quantity.met is not None), None)
     budgets = [quantity for quantity in finding.quantities if quantity is judged or quantity.met is False]
-    notes = joined(_notes(record, finding, [*shown, *budgets]))
+    notes = joined(load_notes(load, finding) if load else _notes(record, finding, [*shown, *budgets]))
     return Row(
         (
             cell(scenario),
@@ -195,12 +197,19 @@ def _detail(record: Record, finding: BenchFinding) -> Detail:
         title += [strong(f"{quantity_name(quantity.name)} MISSED", Tone.WORSE) for quantity in finding.missed]
     run = record.case_run(finding.case)
     blocks: list[tuple[Level, Block]] = []
+    load = record.load_run(finding.case)
     if run is not None:
         blocks.append((Level.VERBOSE, _about(record, run)))
+    if load is not None:
+        blocks += load_about(load)
     if finding.problem:
         blocks.append((Level.VERBOSE, Facts("", (("problem", plain(finding.problem)),))))
+    if load is not None:
+        blocks += load_figures(load, finding)
     if finding.quantities:
-        blocks.append((Level.VERBOSE, _quantities(finding)))
+        blocks.append((Level.VERBOSE, _quantities(finding, long=load is not None)))
+    if load is not None:
+        blocks += plays_table(load)
     if run is not None:
         blocks += [(Level.EVERYTHING, figure) for figure in _figures(finding, run)]
         blocks.append((Level.EVERYTHING, workers_table(record, run)))
@@ -219,19 +228,19 @@ def _about(record: Record, run: CaseRun) -> Facts:
     return Facts("", tuple(pairs))
 
 
-def _quantities(finding: BenchFinding) -> Table:
+def _quantities(finding: BenchFinding, *, long: bool) -> Table:
     titles = ("value", "interval", "confidence", "units")
     columns = (
         Column("quantity"),
         *(Column(title, numeric=True) for title in titles),
         Column("budget"),
-        Column("method", remark=True),
+        Column("method", remark=not long),
     )
     rows = []
     for quantity in finding.quantities:
         estimate = quantity.estimate
         value = cell(amount(estimate.value, estimate.unit, quantity.name))
-        exact = estimate.low == estimate.high
+        exact = estimate.low == estimate.high or estimate.confidence == 1.0  # a bracket has no probability
         budget = Cell((budget_spans(quantity, named=False),)) if quantity.met is not None else cell("")
         rows.append(
             Row(
@@ -246,7 +255,7 @@ def _quantities(finding: BenchFinding) -> Table:
                 )
             )
         )
-    return Table("Quantities; units are the independent processes behind a number", columns, tuple(rows))
+    return Table("Quantities; units are the independent processes behind a number", columns, tuple(rows), long=long)
 
 
 def _figures(finding: BenchFinding, run: CaseRun) -> tuple[Figure, ...]:

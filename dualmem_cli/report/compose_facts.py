@@ -10,6 +10,7 @@ from dualmem_cli.model.record import CaseRun, DataFacts, Record
 from dualmem_cli.model.samples import WorkerRun
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.model.units import Unit, human, significant
+from dualmem_cli.model.workload import LoadScenario
 from dualmem_cli.report.layout import (
     Block,
     Column,
@@ -64,6 +65,9 @@ def clock_text(record: Record) -> str:
         for worker in run.workers:
             if worker.clock is not None:
                 return f"{worker.clock.name} {human(worker.clock.cost_ns, Unit.NANOSECOND)}"
+    for clock in (player.clock for load in record.loads for player in load.players):
+        if clock is not None:
+            return f"{clock.name} {human(clock.cost_ns, Unit.NANOSECOND)}"
     return ""
 
 
@@ -117,8 +121,12 @@ def fact_sections(record: Record) -> tuple[Section, ...]:
         sections.append(Section("Builds", Level.VERBOSE, facts))
     if record.data:
         sections.append(Section("Data", Level.VERBOSE, (_data_table(record.data),)))
-    if record.scenarios:
-        sections.append(Section("Scenarios", Level.VERBOSE, tuple(_scenario_source(s) for s in record.scenarios)))
+    scenarios: tuple[Scenario | LoadScenario, ...] = (
+        *record.scenarios,
+        *{run.scenario.name: run.scenario for run in record.loads}.values(),
+    )
+    if scenarios:
+        sections.append(Section("Scenarios", Level.VERBOSE, tuple(_scenario_source(s) for s in scenarios)))
     return tuple(sections)
 
 
@@ -240,7 +248,7 @@ def _similarity(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _scenario_source(scenario: Scenario) -> Source:
+def _scenario_source(scenario: Scenario | LoadScenario) -> Source:
     return Source(f"{scenario.name}: {scenario.question} ({scenario.path}, sha256 {scenario.digest[:16]})", scenario.source)
 
 

@@ -30,6 +30,7 @@ from dualmem_cli.report.phrases import (
     estimate_text,
     growth_text,
     half_width,
+    kind_of,
     limit_text,
     met_word,
     percentile_name,
@@ -43,10 +44,16 @@ def together_sections(record: Record) -> tuple[Section, ...]:
 
 def budget_spans(quantity: Quantity, *, named: bool) -> tuple[Span, ...]:
     """A limit and whether it was kept."""
-    name = f"{percentile_name(quantity.name) or quantity.name.replace('_', ' ')} " if named else ""
+    name = f"{_limited_name(quantity.name)} " if named else ""
     if quantity.met:
         return (Span(f"{name}{limit_text(quantity)} "), Span(met_word(quantity), Tone.BETTER))
     return (Span(f"{name}{limit_text(quantity)} "), Span(met_word(quantity), Tone.WORSE, Emphasis.STRONG))
+
+
+def _limited_name(name: str) -> str:
+    """Short: 'P99', 'lookup P99', 'memory bytes'."""
+    kind, rest = kind_of(name)
+    return f"{kind} {_limited_name(rest)}" if kind else percentile_name(name) or name.replace("_", " ")
 
 
 def _together(record: Record) -> tuple[Section, ...]:

@@ -147,6 +147,8 @@ class FigureKind(StrEnum):
     RECALL_RATE = "recall-rate"  # bench: lookups a second against recall, of all arms of a scenario
     RECALL_LATENCY = "recall-latency"  # bench: latency against recall, of all arms of a scenario
     ROOFLINE = "roofline"  # bench: the machine's roofs and the cases under them
+    LOAD_PERCENTILES = "load-percentiles"  # bench of a load: latency by percentile, a line per kind of operation
+    LOAD_TIME = "load-time"  # bench of a load: latency of every section, over time
     DETECTION = "detection"  # selftest: share of decisions REGRESSED by planted slowdown, per load
     SECONDS = "seconds"  # selftest: time to the verdict by planted slowdown, per load
     RIVALS = "rivals"  # selftest: other tools' rules on the same samples

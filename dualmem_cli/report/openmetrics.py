@@ -5,7 +5,6 @@ dualmem_case_valid 0 and no number.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from dualmem_cli.model.plan import Role
@@ -14,35 +13,21 @@ from dualmem_cli.model.units import Unit
 from dualmem_cli.model.verdict import Verdict
 from dualmem_cli.report.compose_facts import case_title
 from dualmem_cli.report.context import ReportContext
-from dualmem_cli.report.layout import visible
+from dualmem_cli.report.exposition import Family, Labels, exposition
 from dualmem_cli.report.readings import CHANGE, Reading, readings
 from dualmem_cli.report.repetitions import findings, valid_cases
-
-Labels = dict[str, str]
 
 # The record's unit -> unit of the family, how many of it are one of that. Every other unit is a label of the family without one.
 _BASE_UNITS = {Unit.NANOSECOND: ("seconds", 1e9), Unit.RATIO: ("ratio", 1.0), Unit.BYTE: ("bytes", 1.0)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Family:
-    """A metric family. The name of one with a unit ends in it; a state set's samples carry its own name as a label."""
-
-    name: str
-    kind: str
-    unit: str
-    meaning: str
-    samples: tuple[tuple[Labels, float], ...]
-
-
 def render(record: Record, context: ReportContext) -> str:
     """The exposition, ending in # EOF."""
     families = (*_run(record, context), *_cases(record), *_quantities(record), *_verdicts(record))
-    lines = [line for family in families if family.samples for line in _lines(family)]
-    return "\n".join([*lines, "# EOF"]) + "\n"
+    return exposition(families)
 
 
-def _run(record: Record, context: ReportContext) -> tuple[_Family, ...]:
+def _run(record: Record, context: ReportContext) -> tuple[Family, ...]:
     machine = record.machine
     info = {
         "kind": record.kind,
@@ -55,14 +40,14 @@ def _run(record: Record, context: ReportContext) -> tuple[_Family, ...]:
     info |= {f"build_{index}": build.short for index, build in enumerate(record.builds)}
     created = datetime.fromisoformat(record.created).timestamp()
     return (
-        _Family("dualmem_run", "info", "", "What ran, and where.", ((info, 1),)),
-        _Family("dualmem_run_timestamp_seconds", "gauge", "seconds", "When the run began, Unix time.", (({}, created),)),
-        _Family("dualmem_run_duration_seconds", "gauge", "seconds", "How long the run took.", (({}, record.seconds),)),
-        _Family("dualmem_exit_status", "gauge", "", "Exit status of the run, 0 for ok.", (({}, context.exit_status.value),)),
+        Family("dualmem_run", "info", "", "What ran, and where.", ((info, 1),)),
+        Family("dualmem_run_timestamp_seconds", "gauge", "seconds", "When the run began, Unix time.", (({}, created),)),
+        Family("dualmem_run_duration_seconds", "gauge", "seconds", "How long the run took.", (({}, record.seconds),)),
+        Family("dualmem_exit_status", "gauge", "", "Exit status of the run, 0 for ok.", (({}, context.exit_status.value),)),
     )
 
 
-def _cases(record: Record) -> tuple[_Family, ...]:
+def _cases(record: Record) -> tuple[Family, ...]:
     valid = valid_cases(record)
     judged = [
         ({**_case(record, finding.case), "quantity": quantity.name}, float(quantity.met))
@@ -71,35 +56,35 @@ def _cases(record: Record) -> tuple[_Family, ...]:
         if quantity.met is not None
     ]
     return (
-        _Family(
+        Family(
             "dualmem_case_valid",
             "gauge",
             "",
             "Whether the case could be measured and its outputs were right.",
             tuple((_case(record, finding.case), float(finding.case in valid)) for finding in findings(record)),
         ),
-        _Family("dualmem_budget_met", "gauge", "", "Whether a quantity is within its budget.", tuple(judged)),
+        Family("dualmem_budget_met", "gauge", "", "Whether a quantity is within its budget.", tuple(judged)),
     )
 
 
-def _quantities(record: Record) -> tuple[_Family, ...]:
+def _quantities(record: Record) -> tuple[Family, ...]:
     """Per unit a family of values, and two of their intervals' ends."""
     shown = [reading for reading in readings(record) if reading.quantity != CHANGE]
     changes = [reading for reading in readings(record) if reading.quantity == CHANGE]
-    families: list[_Family] = []
+    families: list[Family] = []
     for unit in ("seconds", "ratio", "bytes", ""):
         chosen = [reading for reading in shown if _base_unit(reading)[0] == unit]
         families += _with_ends(record, "dualmem_quantity", unit, "A measured quantity of a case", chosen)
     return (*families, *_with_ends(record, "dualmem_change", "ratio", "Time of the candidate / baseline - 1", changes))
 
 
-def _with_ends(record: Record, name: str, unit: str, meaning: str, shown: Sequence[Reading]) -> tuple[_Family, ...]:
-    def family(part: str, told: str, values: Iterable[tuple[Reading, float | None]]) -> _Family:
+def _with_ends(record: Record, name: str, unit: str, meaning: str, shown: Sequence[Reading]) -> tuple[Family, ...]:
+    def family(part: str, told: str, values: Iterable[tuple[Reading, float | None]]) -> Family:
         samples = tuple(
             (_labels(record, reading), value / _base_unit(reading)[1]) for reading, value in values if value is not None
         )
         whole = "_".join(filter(None, (name, part, unit)))
-        return _Family(whole, "gauge", unit, f"{meaning}{told}.", samples)
+        return Family(whole, "gauge", unit, f"{meaning}{told}.", samples)
 
     return (
         family("", "", ((reading, reading.value) for reading in shown)),
@@ -108,7 +93,7 @@ def _with_ends(record: Record, name: str, unit: str, meaning: str, shown: Sequen
     )
 
 
-def _verdicts(record: Record) -> tuple[_Family, ...]:
+def _verdicts(record: Record) -> tuple[Family, ...]:
     states = [
         ({**_case(record, finding.case), "dualmem_verdict": verdict.value}, float(finding.verdict is verdict))
         for finding in record.compare
@@ -117,9 +102,9 @@ def _verdicts(record: Record) -> tuple[_Family, ...]:
     thresholds = [(_case(record, f.case), f.threshold) for f in record.compare if f.change is not None]
     controls = [({"control": control.name}, float(control.held)) for control in record.controls]
     return (
-        _Family("dualmem_verdict", "stateset", "", "The verdict of the gate on a case.", tuple(states)),
-        _Family("dualmem_threshold_ratio", "gauge", "ratio", "The change that is a regression.", tuple(thresholds)),
-        _Family("dualmem_control_held", "gauge", "", "Whether a control of the compare did as it should.", tuple(controls)),
+        Family("dualmem_verdict", "stateset", "", "The verdict of the gate on a case.", tuple(states)),
+        Family("dualmem_threshold_ratio", "gauge", "ratio", "The change that is a regression.", tuple(thresholds)),
+        Family("dualmem_control_held", "gauge", "", "Whether a control of the compare did as it should.", tuple(controls)),
     )
 
 
@@ -140,22 +125,3 @@ def _labels(record: Record, reading: Reading) -> Labels:
 
 def _case(record: Record, case_id: str) -> Labels:
     return {"scenario": case_title(record, case_id)[0], "case": case_id}
-
-
-def _lines(family: _Family) -> Iterable[str]:
-    yield f"# TYPE {family.name} {family.kind}"
-    if family.unit:
-        yield f"# UNIT {family.name} {family.unit}"
-    yield f"# HELP {family.name} {_escaped(family.meaning)}"
-    suffix = "_info" if family.kind == "info" else ""
-    for labels, value in family.samples:
-        told = ",".join(f'{name}="{_escaped(visible(text))}"' for name, text in labels.items())
-        yield f"{family.name}{suffix}{'{' + told + '}' if told else ''} {_number(value)}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1 << 53 else repr(float(value))

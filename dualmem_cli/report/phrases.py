@@ -23,6 +23,10 @@ ARITHMETIC_LIMIT = "arithmetic_limit"
 DISTANCE = "distance"
 RATE = "rate"
 LARGEST = "max"
+# Of a load, of all operations together or of one kind: "lookup.overhead".
+ACHIEVED, ERRORS, DRIFT = "achieved", "errors", "drift"
+OFFERED, SATURATION = "offered", "saturation"
+SERVICE = "service"
 
 _NAMES = {
     TIME: "time per operation",
@@ -31,6 +35,13 @@ _NAMES = {
     MEMORY_LIMIT: "least time by memory",
     ARITHMETIC_LIMIT: "least time by arithmetic",
     DISTANCE: "times the least time",
+    ACHIEVED: "achieved of the offered rate",
+    OFFERED: "offered rate",
+    ERRORS: "operations that failed",
+    DRIFT: "drift of the median over the run",
+    SATURATION: "highest rate that held",
+    "rss": "resident memory",
+    "rss_growth": "growth of resident memory",
 }
 
 # Of the units that units.human chooses from; "" is a plain ratio.
@@ -38,6 +49,12 @@ _FACTORS = {"": 1.0, "ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9, "KiB": 1 << 10, 
 # Weeks and longer name an age from the second on: "9 days" says more than "1 week".
 _AGES = (("year", 365 * 86400), ("month", 30 * 86400), ("week", 7 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60))
 _PERCENTILE = re.compile(r"^(?P<before>fastest[ _-])?p(?P<share>\d+(?:\.\d+)?)(?P<after>[ _-]fastest)?$")
+
+
+def kind_of(name: str) -> tuple[str, str]:
+    """("lookup", "service.p99") for a quantity of one kind of a load's operations, ("", name) for any other."""
+    kind, dot, rest = name.partition(".")
+    return (kind, rest) if dot and not _PERCENTILE.match(name) else ("", name)
 
 
 def percentile_name(name: str) -> str:
@@ -59,6 +76,10 @@ def is_fastest(name: str) -> bool:
 
 def quantity_name(name: str) -> str:
     """The name of a quantity for a person."""
+    kind, rest = kind_of(name)
+    if kind:
+        inner, _, of_service = rest.partition(".") if rest.startswith(f"{SERVICE}.") else (rest, "", "")
+        return f"{kind} {quantity_name(of_service)}, service" if of_service else f"{kind} {quantity_name(inner)}"
     share = percentile_name(name)
     if share:
         return f"{share}, fastest pass" if is_fastest(name) else share
@@ -69,8 +90,11 @@ def amount(value: float, unit: Unit | str, name: str = "") -> str:
     """A measured number with its unit, three digits kept: '62.0 us', '+0.4 %' for an overhead, '24.1 x' for a speed-up."""
     if math.isnan(value):
         return "not known"
-    if name == OVERHEAD:
+    name = kind_of(name)[1]
+    if name in (OVERHEAD, DRIFT):
         return percent(value)
+    if name in (ACHIEVED, ERRORS):
+        return f"{significant(100 * value, 4)} %"
     if name in (SPEEDUP, DISTANCE) or name.startswith(OVER_PEER):
         return f"{three_digits(value)} x"
     if name == RECALL:
@@ -85,8 +109,8 @@ def limit_text(quantity: Quantity) -> str:
     """The budget of a quantity: '<= 50 us', '>= 0.95', '<= 5 %'."""
     assert quantity.limit is not None
     sign = ">=" if quantity.minimum else "<="
-    if quantity.name == OVERHEAD:
-        return f"{sign} {plain_percent(quantity.limit)}"
+    if kind_of(quantity.name)[1] in (OVERHEAD, ACHIEVED, ERRORS, DRIFT):
+        return f"{sign} {significant(100 * quantity.limit, 4)} %"
     if quantity.name == SPEEDUP:
         return f"{sign} {significant(quantity.limit)} x"
     return f"{sign} {human(quantity.limit, quantity.estimate.unit)}"
@@ -110,7 +134,7 @@ def estimate_text(quantity: Quantity) -> str:
         return text
     if not math.isfinite(half):
         return f"{text} +- unknown"
-    if quantity.name == OVERHEAD:
+    if kind_of(quantity.name)[1] in (OVERHEAD, DRIFT):
         return f"{text} +- {plain_percent(half)}"
     if not estimate.value:
         return f"{text} +- {amount(half, estimate.unit, quantity.name)}"
@@ -123,7 +147,7 @@ def interval_text(quantity: Quantity) -> str:
     if estimate.low == estimate.high:
         return "exact"
     if not math.isfinite(half_width(estimate)):
-        return "unknown: one unit"
+        return "unknown: one unit" if estimate.count else "unknown: too few"
     low, high = (amount(end, estimate.unit, quantity.name) for end in (estimate.low, estimate.high))
     return f"[{low}, {high}]"
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dualmem_cli.model.load import KindPlayed, LoadRun, Part
 from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import CaseRun
 from dualmem_cli.model.samples import Histogram
@@ -110,9 +111,13 @@ def bulk(values: Sequence[float], *, share: float) -> tuple[float, float]:
 
 def _curve(histogram: Histogram, *, name: str, role: Role, fastest: bool) -> PercentileCurve:
     """Down to the rarity of one operation in all, eight points per factor of ten."""
-    steps = math.ceil(8 * math.log10(max(histogram.count * 0.5, 1.0)))
-    rarity = tuple(0.5 * 10 ** (-step / 8) for step in range(steps + 1))
+    rarity = _rarities(histogram.count)
     return PercentileCurve(name, role, fastest, rarity, tuple(percentile(histogram, 1 - rare) for rare in rarity))
+
+
+def _rarities(count: int) -> tuple[float, ...]:
+    steps = math.ceil(8 * math.log10(max(count * 0.5, 1.0)))
+    return tuple(0.5 * 10 ** (-step / 8) for step in range(steps + 1))
 
 
 def _arm_of(run: CaseRun, role: Role) -> int | None:
@@ -129,3 +134,58 @@ def _arm_name(run: CaseRun, index: int) -> str:
     if arm.kernel == run.case.kernel:
         return arm.variant
     return arm.kernel if arm.variant == run.case.variant else f"{arm.kernel} {arm.variant}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadCurve:
+    """Latency by rarity of one kind of a load's operations ("": all together), from the scheduled time or (`service`) from the begin."""
+
+    kind: str
+    service: bool
+    rarity: tuple[float, ...]
+    latency_ns: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPoint:
+    """One steady section: when it ended, seconds since the first process began, and what it took."""
+
+    process: int
+    at_s: float
+    p50_ns: float
+    p99_ns: float
+    max_ns: float
+
+
+def load_curves(run: LoadRun) -> tuple[LoadCurve, ...]:
+    """Every kind, then all together; these from the begin as well where that is something else."""
+    steady = run.steady()
+    found = [(kind, False, [_latency(k) for p in steady for k in p.kinds if k.name == kind]) for kind in run.kinds]
+    found.append(("", False, [_latency(k) for p in steady for k in p.kinds]))
+    if run.open:
+        found.append(("", True, [k.service for p in steady for k in p.kinds]))
+    curves = []
+    for kind, service, histograms in found:
+        pooled = merge(histograms)
+        if pooled.count:
+            rarity = _rarities(pooled.count)
+            curves.append(LoadCurve(kind, service, rarity, tuple(percentile(pooled, 1 - rare) for rare in rarity)))
+    return tuple(curves)
+
+
+def load_over_time(run: LoadRun) -> tuple[LoadPoint, ...]:
+    """The steady sections of the subject, process after process."""
+    points = []
+    before_s = 0.0
+    for number, player in enumerate(run.players):
+        for (part, played), began_s in zip(player.plays, player.began_s, strict=True):
+            pooled = merge(_latency(kind) for kind in played.kinds)
+            if part is Part.STEADY and played.play.arm == 0 and pooled.count:
+                at_s = before_s + began_s + max(played.elapsed_ns, played.scheduled_ns) / 1e9
+                points.append(LoadPoint(number, at_s, percentile(pooled, 0.5), percentile(pooled, 0.99), float(pooled.max_ns)))
+        before_s += player.seconds
+    return tuple(points)
+
+
+def _latency(kind: KindPlayed) -> Histogram:
+    return kind.service if kind.response is None else kind.response

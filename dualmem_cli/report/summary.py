@@ -273,6 +273,15 @@ def _counted(change: CountedChange) -> Json:
 
 def _case(record: Record, case_id: str) -> dict[str, Json]:
     """A case that was never run has an id and nothing else."""
+    load = record.load_run(case_id)
+    if load is not None:
+        return {
+            "case": case_id,
+            "scenario": load.scenario.name,
+            "kernel": load.scenario.workload,
+            "variant": load.variant,
+            "parameters": {name: _number(value) for name, value in load.scenario.parameters},
+        }
     run = record.case_run(case_id)
     case: Case | None = run.case if run else None
     return {

@@ -89,8 +89,8 @@ def parsed(text: bytes, *, path: str) -> dict[str, Any]:
     return raw if isinstance(raw, dict) else {}
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary file beside `path`, flush it to the disk, rename it into place."""
+def write_atomically(path: Path, content: bytes, *, hint: str = "Make room or choose another folder with --reports.") -> None:
+    """Write to a temporary file beside `path`, flush it to the disk, rename it into place. Raises RecordError with this hint."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,4 +102,4 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
-        raise RecordError(f"{path}: {error.strerror}", hint="Make room or choose another folder with --reports.") from None
+        raise RecordError(f"{path}: {error.strerror}", hint=hint) from None

@@ -1,7 +1,7 @@
 # libdualmem: every source is an object of its own, compiled once; a layout is one order of these objects behind one pad
 # (cmake/layouts.cmake).
 file(GLOB DUALMEM_SOURCES CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}
-  store/*.c parallel/*.c graph/*.c formation/*.c perf/*.c index/*.c simd/*.c kernels/*.c)
+  store/*.c parallel/*.c graph/*.c formation/*.c perf/*.c index/*.c simd/*.c kernels/*.c workloads/*.c)
 list(SORT DUALMEM_SOURCES)
 
 # Functions and loops begin at cache lines: the spread between layouts shrinks from 0.6..5.7 % to 2.7..3.3 % for a true
@@ -26,6 +26,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
 endif()
 
 set(dm_objects)
+set(dm_workloads) # behind everything else in every layout: what was there before them stays where it was
 foreach(source IN LISTS DUALMEM_SOURCES)
   string(REGEX REPLACE "[/.]" "_" name ${source})
   add_library(dm_${name} OBJECT ${source})
@@ -40,17 +41,21 @@ foreach(source IN LISTS DUALMEM_SOURCES)
   elseif(source MATCHES "_(avx2|avx512|avx512vnni)\\.c$")
     target_compile_options(dm_${name} PRIVATE ${DUALMEM_FLAGS_${CMAKE_MATCH_1}})
   endif()
-  list(APPEND dm_objects dm_${name})
+  if(source MATCHES "^workloads/")
+    list(APPEND dm_workloads dm_${name})
+  else()
+    list(APPEND dm_objects dm_${name})
+  endif()
 endforeach()
 
 # All objects, for tests that reach inside.
 add_library(dualmem_objects INTERFACE)
-foreach(object IN LISTS dm_objects)
+foreach(object IN LISTS dm_objects dm_workloads)
   target_sources(dualmem_objects INTERFACE $<TARGET_OBJECTS:${object}>)
 endforeach()
 target_link_libraries(dualmem_objects INTERFACE m Threads::Threads)
 
-dm_add_links(dualmem_links dualmem dualmem ${CMAKE_CURRENT_BINARY_DIR}/links ${dm_objects})
+dm_add_links(dualmem_links dualmem dualmem ${CMAKE_CURRENT_BINARY_DIR}/links ${dm_objects} LAST ${dm_workloads})
 add_custom_target(dualmem_links DEPENDS ${dualmem_links})
 
 if(SKBUILD)

@@ -1,6 +1,6 @@
 # C tests: one executable per native/tests/test_*.c. Those of the host need the host alone; the others have libdualmem's objects
 # inside so that a test can reach every variant.
-set(host_tests test_histogram test_request test_answer test_execute test_pages)
+set(host_tests test_histogram test_request test_answer test_execute test_pages test_player)
 file(GLOB test_sources CONFIGURE_DEPENDS tests/test_*.c)
 set(test_seconds 300)
 if(CMAKE_CROSSCOMPILING) # an emulator is many times slower
@@ -16,8 +16,8 @@ foreach(source IN LISTS test_sources)
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE dmx_host m Threads::Threads)
   # Under an emulator the clocks and pages that the host works with are not the machine's: its tests are only compiled then;
-  # nor does it know limits of memory, and what follows a store has nothing of an instruction set.
-  if(NOT (CMAKE_CROSSCOMPILING AND (name IN_LIST host_tests OR name MATCHES "^test_(footprint|snapshot_damage|store_lookup_.*)$")))
+  # nor does it know limits of memory, and what follows a store, or uses one, has nothing of an instruction set.
+  if(NOT (CMAKE_CROSSCOMPILING AND (name IN_LIST host_tests OR name MATCHES "^test_(footprint|snapshot_damage|store_lookup_.*|workload.*)$")))
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT ${test_seconds})
   endif()
@@ -30,8 +30,8 @@ include(cmake/emulated.cmake)
 dm_add_emulated_tests(${variant_tests})
 
 # Programs beside the tests: a long run (`make soak`), the times of snapshots (docs/explanation/snapshot.py) and of images of
-# graphs (docs/explanation/lookup.md).
-foreach(name soak snapshot_speed graph_image_speed)
+# graphs (docs/explanation/lookup.md), and of the operations of workloads.
+foreach(name soak snapshot_speed graph_image_speed workload_speed)
   add_executable(${name} tests/${name}.c tests/support.c)
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE dualmem_objects m Threads::Threads)
@@ -49,3 +49,8 @@ foreach(source IN LISTS subject_sources)
   list(APPEND subjects subject_${name})
 endforeach()
 add_custom_target(subjects DEPENDS ${subjects})
+
+target_link_libraries(test_player PRIVATE dmp_parts)
+target_compile_definitions(test_player PRIVATE
+  PLAYER="$<TARGET_FILE:dualmem_player>" SUBJECT="$<TARGET_FILE:subject_workloads>")
+add_dependencies(test_player dualmem_player subject_workloads)

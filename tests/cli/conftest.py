@@ -20,7 +20,7 @@ def package(native_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     for entry in (ROOT / "dualmem_cli").iterdir():
         if entry.name not in ("_native", "__pycache__"):
             (home / entry.name).symlink_to(entry)
-    for name in ("dualmem-worker", "_host.abi3.so", "_store.abi3.so"):
+    for name in ("dualmem-worker", "dualmem-player", "_host.abi3.so", "_store.abi3.so"):
         (home / "_native" / name).symlink_to(native_build / name)
     (home / "_native" / "scenarios").symlink_to(ROOT / "scenarios")
     (home / "_native" / "selftest").symlink_to(native_build / "selftest")

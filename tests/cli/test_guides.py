@@ -13,9 +13,13 @@ import pytest
 import yaml
 from command_line import Dualmem
 
+from dualmem_cli.plan.load_scenario import parse_load_scenario
+from dualmem_cli.store.trace_lines import from_lines
+
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "how-to" / "measure-your-library.md"
 CI = ROOT / "docs" / "how-to" / "ci.md"
+TRACES = ROOT / "docs" / "how-to" / "trace.md"
 PYTHON = ROOT / "docs" / "how-to" / "store-from-python.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
@@ -72,6 +76,18 @@ def test_store_from_python(package: Path) -> None:
     assert re.fullmatch(r"concept 7 has \d+ episodes; strengths \[0\.\d+ +0\.\d+ +0\.\d+ *\]", first), first
     assert re.fullmatch(r"[2-5] concepts; .+", second), second
     assert re.search("scan|lists|graph", third), third
+
+
+def test_traces(package: Path) -> None:
+    """The page on traces: its program runs as it stands, its lines and its scenario are read."""
+    page = TRACES.read_text(encoding="utf-8")
+    (program,), (lines,), (scenario,) = (
+        re.findall(rf"^```{kind}\n(.*?)^```", page, flags=re.S | re.M) for kind in ("python", "json", "toml")
+    )
+    environment = {**os.environ, "PYTHONPATH": str(package)}
+    subprocess.run([sys.executable, "-W", "error", "-c", program], env=environment, check=True)
+    assert len(from_lines(lines, path="day.jsonl", sort=False, from_first=False)) == 2
+    assert parse_load_scenario(scenario, path="day.toml", name="day").trace == "day.dmtrace"
 
 
 def test_the_example_is_as_short_as_is_said() -> None:

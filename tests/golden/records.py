@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from golden.bench import bench_record
 from golden.compare import compare_record
+from golden.load import load_record
 from golden.parts import (
     MACHINE,
     block_worker,
@@ -85,4 +86,10 @@ def hostile_record() -> Record:
     )
 
 
-RECORDS = {"bench": bench_record, "compare": compare_record, "interrupted": interrupted_record, "hostile": hostile_record}
+RECORDS = {
+    "load": load_record,
+    "bench": bench_record,
+    "compare": compare_record,
+    "interrupted": interrupted_record,
+    "hostile": hostile_record,
+}

@@ -25,6 +25,7 @@ from dualmem_cli.report.terminal import print_record
 from dualmem_cli.store.records import from_json, to_json
 
 STATUS = {
+    "load": ExitStatus.MEASUREMENT_FAILED,
     "bench": ExitStatus.MEASUREMENT_FAILED,
     "compare": ExitStatus.REGRESSION,
     "interrupted": ExitStatus.INTERRUPTED,

@@ -42,7 +42,7 @@ def compare() -> Record:
 
 
 def test_every_kind_is_drawn() -> None:
-    kinds = {figure.kind for name in ("bench", "compare") for figure in figures(RECORDS[name]())}
+    kinds = {figure.kind for name in ("bench", "compare", "load") for figure in figures(RECORDS[name]())}
     kinds |= {block.kind for section in selftest_layout().sections for block in section.blocks if isinstance(block, Figure)}
     history = compose_history(usual(), HistoryContext("history.duckdb", last=20, named=False))
     kinds |= {block.kind for detail in history.details for _, block in detail.blocks if isinstance(block, Figure)}

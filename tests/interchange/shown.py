@@ -57,6 +57,7 @@ STATUS = {
     "compare": ExitStatus.REGRESSION,
     "interrupted": ExitStatus.INTERRUPTED,
     "hostile": ExitStatus.MEASUREMENT_FAILED,
+    "load": ExitStatus.MEASUREMENT_FAILED,
     "green": ExitStatus.OK,
     "empty": ExitStatus.NOT_COMPARABLE,
     "awkward-bench": ExitStatus.MEASUREMENT_FAILED,

@@ -14,7 +14,7 @@ import pytest
 import dualmem_cli
 
 NATIVE = Path(__file__).resolve().parents[2] / "native"
-TARGETS = ("dualmem_worker", "subjects", "selftest_links", "dmx_cffi", "dm_python", "snapshot_speed")
+TARGETS = ("dualmem_worker", "dualmem_player", "subjects", "selftest_links", "dmx_cffi", "dm_python", "snapshot_speed")
 
 Event = dict[str, Any]
 
@@ -51,7 +51,7 @@ def package(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     """A place where dualmem_cli finds this build as its native part, as if it had been installed."""
     native = tmp_path / "package" / "_native"
     native.mkdir(parents=True)
-    for name in ("_host.abi3.so", "_store.abi3.so", "dualmem-worker"):
+    for name in ("_host.abi3.so", "_store.abi3.so", "dualmem-worker", "dualmem-player"):
         (native / name).symlink_to(build / name)
     monkeypatch.setattr(dualmem_cli, "__path__", [str(native.parent), *dualmem_cli.__path__])
     yield native.parent

@@ -54,7 +54,7 @@ MISTAKES = {
     "gated metric": (
         "[gate]\nmetrics.poplation = 0",
         {},
-        's.toml:4: [gate.metrics] "poplation" is not a metric of spin; did you',
+        's.toml:5: [gate.metrics] "poplation" is not a metric of spin; did you',
     ),
     "budget": ('[budget]\np99 = "<= 1 us"', {}, 's.toml:5: [budget] "p99" is not measured by this scenario (mode block); known:'),
     "budget of no twin": ('[budget]\noverhead = "<= 5 %"', {}, 's.toml:5: [budget] "overhead" is not measured by this scenario'),

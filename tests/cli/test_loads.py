@@ -1,0 +1,187 @@
+"""Loads through the real command line and the real player, on a store whose costs are known (tests/subjects/used.h)."""
+
+import os
+import re
+import signal
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from command_line import Dualmem
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from dualmem_cli.model.record import Record
+from dualmem_cli.report.exposition import CONTENT_TYPE
+from dualmem_cli.store import records
+
+LOAD = """question = "does it keep up?"
+workload = "used"
+
+[params]
+steps = 2000
+{params}
+[measure]
+mode = "load"
+rate = {rate}
+warmup_s = 0.05
+steady_s = {steady}
+section_s = {section}
+workers = 1
+
+[mix]
+lookup = {{ share = 0.6 }}
+update = {{ share = 0.3 }}
+insert = {{ share = 0.1 }}
+{tail}"""
+
+
+def load(
+    dualmem: Dualmem, *, rate: int = 2000, steady: float = 0.8, section: float = 0.1, params: str = "", tail: str = ""
+) -> Path:
+    path = dualmem.folder / "load.toml"
+    path.write_text(LOAD.format(rate=rate, steady=steady, section=section, params=params, tail=tail))
+    return path
+
+
+def loaded(dualmem: Dualmem, kind: str = "bench") -> Record:
+    (path,) = (dualmem.folder / "reports").glob(f"*-{kind}.json")
+    return records.load(path)
+
+
+def quantities(record: Record) -> dict[str, float]:
+    return {quantity.name: quantity.estimate.value for quantity in record.bench[0].quantities}
+
+
+def test_a_stall_of_50_ms_is_in_the_response_and_not_in_the_service_times(dualmem: Dualmem) -> None:
+    """At 5,000 operations a second 250 of them wait: 2 % of all. One is slow."""
+    path = load(dualmem, rate=5000, steady=2.1, section=0.3, params="stall_at = 6000")
+    done = dualmem("bench", "-q", path, "--library", dualmem.subject("used_ok"), "--times")
+    assert done.status == 0, done
+    record = loaded(dualmem)
+    found = quantities(record)
+    assert found["p99.9"] > 30e6
+    assert found["max"] >= 50e6
+    services = [kind.service for played in record.loads[0].steady() for kind in played.kinds]
+    assert max(service.max_ns for service in services) >= 50e6
+    times = (dualmem.folder / "reports" / record.loads[0].times).stat().st_size
+    assert times == 16 * sum(played.operations for _, played in record.loads[0].players[0].plays)
+
+
+def test_a_store_that_lost_an_episode_is_refused_in_one_line(dualmem: Dualmem) -> None:
+    done = dualmem("bench", "-q", load(dualmem), "--library", dualmem.subject("used_loses"), "--json")
+    assert done.status == 3
+    assert done.json["cases"][0]["problem"].endswith("episodes 1000 is promised, 999 found")
+
+
+def test_a_crash_in_the_middle_costs_the_load_and_keeps_what_was_played(dualmem: Dualmem) -> None:
+    done = dualmem("bench", "-q", load(dualmem, params="crash_at = 1000"), "--library", dualmem.subject("used_ok"))
+    assert done.status == 3, done
+    record = loaded(dualmem)
+    assert "SIGABRT" in record.bench[0].problem
+    assert record.loads[0].steady()
+    assert "INVALID" in done.out
+
+
+def test_an_interruption_keeps_what_was_played_and_leaves_no_player(dualmem: Dualmem) -> None:
+    metrics = dualmem.folder / "metrics.txt"
+    path = load(dualmem, steady=60)
+    process = dualmem.start("bench", "-q", path, "--library", dualmem.subject("used_ok"), "--metrics", metrics)
+    _wait_for(process, metrics, 'dualmem_load_sections_total{part="steady"} 3')
+    players = list(psutil.Process(process.pid).children(recursive=True))
+    assert players
+    os.kill(process.pid, signal.SIGTERM)
+    done = dualmem.finish(process)
+    assert done.status == 130, done
+    record = loaded(dualmem)
+    assert record.interrupted
+    assert len(record.loads[0].steady()) >= 3
+    assert quantities(record)["lookup.service.p50"] > 0
+    assert not [found for found in players if found.is_running() and found.status() != psutil.STATUS_ZOMBIE]
+
+
+def _wait_for(process: Any, path: Path, text: str) -> None:
+    import time
+
+    until = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < until:
+        if path.is_file() and text in path.read_text():
+            return
+        time.sleep(0.02)
+    raise AssertionError((process.poll(), path.is_file() and path.read_text()))
+
+
+def test_metrics_are_written_and_served_while_it_goes_on(dualmem: Dualmem) -> None:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    metrics = dualmem.folder / "metrics.txt"
+    process = dualmem.start(
+        "bench", "-q", load(dualmem, steady=60), "--library", dualmem.subject("used_ok"), "--metrics", metrics, "--metrics-port", str(port)
+    )  # fmt: skip
+    _wait_for(process, metrics, 'part="steady"} 2')
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        assert answer.headers["Content-Type"] == CONTENT_TYPE
+        served = answer.read().decode()
+    os.kill(process.pid, signal.SIGINT)
+    assert dualmem.finish(process).status == 130
+    for text in (served, metrics.read_text()):
+        families = {family.name: family for family in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]
+        told = families["dualmem_load_response_seconds"].samples
+        assert {s.labels.get("quantile") for s in told if s.labels["operation"] == "lookup"} >= {"0.5", "0.95", "0.99", None}
+        assert families["dualmem_load_operations"].type == "counter"
+        stores = {s.labels["metric"]: s.value for s in families["dualmem_load_store"].samples}
+        assert stores["hit_rate"] == 0.9
+        assert stores["episodes"] > 1000
+
+
+def test_a_soak_finds_a_leak(dualmem: Dualmem) -> None:
+    path = load(dualmem, rate=4000, steady=0.4, section=0.1)
+    done = dualmem("bench", "-q", path, "--library", dualmem.subject("used_leaks"), "--soak", "2s")
+    assert done.status == 0, done
+    record = loaded(dualmem)
+    assert quantities(record)["rss_growth"] > 0
+    (told,) = [caution.what for caution in record.cautions if "resident" in caution.what]
+    assert told.startswith("resident memory grows by")
+
+
+def test_a_regression_of_one_operation_is_named(dualmem: Dualmem) -> None:
+    path = load(dualmem, tail="[gate]\ntime = 0.05\n")
+    done = dualmem(
+        "compare", "-q", path, "--library", dualmem.subject("used_slower_update"), "--against", dualmem.subject("used_ok"), "--no-explain"
+    )  # fmt: skip
+    assert done.status == 1, done
+    assert re.search(r"REGRESSED +load +dual/update time +\+[78]\.\d %", done.out), done.out
+    assert "1 regressed, 2 unchanged" in done.out
+
+
+def test_builds_with_other_results_are_not_compared(dualmem: Dualmem) -> None:
+    against = ("--against", dualmem.subject("used_ok"))
+    done = dualmem("compare", "-q", load(dualmem), "--library", dualmem.subject("used_wrong_update"), *against)
+    assert done.status == 3, done
+    assert "the builds give different results: update" in " ".join(done.out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--soak", "soon"), '--soak: "soon" is not a time'),
+        (("--metrics-port", "0", "--metrics-host", "192.0.2.1"), "Choose another port with --metrics-port."),
+        (("--metrics", "/proc/no/folder"), "Choose another file with --metrics."),
+    ],
+)
+def test_mistakes_are_told_in_one_line(dualmem: Dualmem, arguments: tuple[str, ...], told: str) -> None:
+    done = dualmem("bench", "-q", load(dualmem), "--library", dualmem.subject("used_ok"), *arguments)
+    assert done.status == 2, done
+    assert told in done.err
+    assert len(done.err.strip().splitlines()) == 1
+
+
+def test_a_kernel_library_has_no_workloads(dualmem: Dualmem) -> None:
+    done = dualmem("bench", "-q", load(dualmem), "--library", dualmem.subject("ok"))
+    assert done.status == 2, done
+    assert "has no workloads. A load scenario needs a library that exports some." in done.err
+    assert not list((dualmem.folder / "reports").glob("*.json"))

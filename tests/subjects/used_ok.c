@@ -1,0 +1,2 @@
+/* A store in use that does what it says. */
+#include "used.h"

@@ -46,7 +46,7 @@ $(VENV)/ready: pyproject.toml
 # The Python package, editable, with what is built from native.
 $(VENV)/installed: $(VENV)/ready $(NATIVE)
 	@echo "install   dualmem with the worker and the cffi module"
-	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[build]'
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[build,history]'
 	@touch $@
 
 # What only the tests need.

@@ -52,6 +52,10 @@ class RecordError(DualmemError):
     """A record that cannot be read."""
 
 
+class HistoryError(DualmemError):
+    """A history that cannot be read or written."""
+
+
 class StoreError(DualmemError):
     """What the dual-memory store refuses (dualmem_cli.native), in the library's own sentence. A call that raised changed nothing."""
 

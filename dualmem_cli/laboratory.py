@@ -13,6 +13,7 @@ from dualmem_cli.judge.bench import overall_overhead
 from dualmem_cli.judge.controls import control_findings, without_controls
 from dualmem_cli.judge.frontier import frontier_findings
 from dualmem_cli.judge.limits import with_limits
+from dualmem_cli.judge.roofline import roofline_finding
 from dualmem_cli.judge.scaling import scaling_findings
 from dualmem_cli.measure.case import Bench, CaseSession
 from dualmem_cli.measure.data import Dataset, materialise
@@ -123,7 +124,8 @@ class Opened:
         scaling = scaling_findings([run for run in self.record.cases if run.case.kernel not in CEILINGS], self.record.bench)
         frontier = frontier_findings(self.record.cases, self.record.bench, self.record.builds)
         bench = with_limits(self.record.cases, self.record.bench)
-        self.record = replace(self.record, bench=bench, overhead=overhead, scaling=scaling, frontier=frontier)
+        roofline = roofline_finding(self.record.cases, bench, self.record.machine.caches)
+        self.record = replace(self.record, bench=bench, overhead=overhead, scaling=scaling, frontier=frontier, roofline=roofline)
 
     def put_compare(self, run: CaseRun, finding: CompareFinding) -> None:
         """Add a case, or replace what was known of it with what is known now."""

@@ -43,7 +43,8 @@ def bench(
 ) -> Opened:
     """Measure every case of every scenario on one build, with the kernels of the same name that peers offer beside it; then the ceilings
     of the machine, if the library has them; then the loads, as far as `extent` says."""
-    scenarios = (*scenarios, *(ceiling_scenarios(scenarios, build.library) if ceilings else ()))
+    if ceilings:
+        scenarios += ceiling_scenarios(scenarios, build.library, caches=lab.machine.caches, cores=len(lab.cpus))
     with lab.opened("bench", scenarios, (build, *peers), baseline="", loads=loads) as opened:
         planned = []
         for scenario in scenarios:

@@ -6,6 +6,7 @@ Writes the records and their drawings into this folder and prints the tables of 
 
     lookups.py                                  1k, 10k, real-2k: about half an hour
     lookups.py 100k                             an hour
+    lookups.py builds-10k                       what one and two threads take to build (of any set: builds-1k, builds-real-10k ...)
     lookups.py real-10k --data FILE --queries FILE     vectors of your own: .npy, .fvecs or .hdf5
 """
 
@@ -27,6 +28,7 @@ PEERS = (
 )  # fmt: skip
 AT_100K = ("hnswlib", "usearch_f16", "faiss_hnsw32", "faiss_pca64_ivf_sq8")
 CLUSTERED = 'synthetic = "clustered"\nrows = {rows}\nqueries = 1000\ndim = 768\nclusters = 100\nintrinsic = 32\nsimilarity = 0.7'
+BUILDS = "builds-"
 SHIPPED = ROOT / "scenarios" / "data"
 SCENARIO = """question = "What does a recall cost, beside peers?"
 kernel = "concept_lookup_at_recall"
@@ -55,7 +57,8 @@ def scenario(name: str, *, data: str, queries: str) -> str:
     shipped = f'file = "{SHIPPED}/wordnet-2k-768.f16.npy"\nqueries_file = "{SHIPPED}/wordnet-queries-200-768.f16.npy"'
     recalls, few = "[0.9, 0.95, 0.99]", "[0.95, 0.99]"
     both = '["auto", "graph"]'
-    match name:
+    builds = name.startswith(BUILDS)
+    match name.removeprefix(BUILDS):
         case "1k":
             source, concepts = CLUSTERED.format(rows=1000), 1000
         case "10k":
@@ -66,7 +69,30 @@ def scenario(name: str, *, data: str, queries: str) -> str:
             source, concepts = shipped, 2000
         case _:
             source, concepts = of_file, 10_000
+    if builds:
+        return SCENARIO.format(variants=both, data=source, concepts=concepts, recalls="[0.95]\nthreads = [1, 2]", workers=2)
     return SCENARIO.format(variants=both, data=source, concepts=concepts, recalls=recalls, workers=4 if name != "100k" else 2)
+
+
+def build_table(record: dict[str, Any]) -> list[str]:
+    """A Markdown table: what each library takes to build with one thread and with two, and what the second is worth."""
+    took: dict[str, dict[int, tuple[float, float, float]]] = {}
+    for line in record["frontier"]:
+        threads = int(line["series"].rpartition("threads ")[2])
+        for point in line["points"]:
+            metrics = dict(point["metrics"])
+            if metrics.get("build_seconds") is not None:
+                figures = metrics["build_seconds"], metrics["build_elapsed_seconds"], point["recall"]
+                took.setdefault(line["variant"], {})[threads] = figures
+    lines = [
+        "| by | one thread: processor s | elapsed s | two threads: processor s | elapsed s | times as fast | recall of both |",
+        "|" + "---|" * 7,
+    ]
+    for variant, by_threads in took.items():
+        one, two = by_threads[1], by_threads[2]
+        times = " | ".join(f"{value:.3g}" for value in (*one[:2], *two[:2]))
+        lines.append(f"| {variant} | {times} | {one[1] / two[1]:.2f} | {one[2]:.4f}, {two[2]:.4f} |")
+    return lines
 
 
 def table(record: dict[str, Any]) -> list[str]:
@@ -130,16 +156,19 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=HERE, help="folder of the records")
     asked = parser.parse_args()
     for name in asked.sets:
-        peers = [BUILT / f"{peer}.so" for peer in (AT_100K if name == "100k" else PEERS)]
+        peers = [BUILT / f"{peer}.so" for peer in (AT_100K if name.endswith("100k") else PEERS)]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{name}.toml"
             path.write_text(scenario(name, data=asked.data, queries=asked.queries))
             record = stripped(bench((str(path),), [peer for peer in peers if peer.exists()]))
         kept = asked.into / f"lookups-{name}.json"
         kept.write_text(json.dumps(record, separators=(",", ":")) + "\n")
-        draw(kept)
         print(f"## {name}\n")
-        print("\n".join(table(record)), flush=True)
+        if name.startswith(BUILDS):
+            print("\n".join(build_table(record)), flush=True)
+        else:
+            draw(kept)
+            print("\n".join(table(record)), flush=True)
 
 
 if __name__ == "__main__":

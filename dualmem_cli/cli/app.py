@@ -6,7 +6,7 @@ from types import FrameType
 
 import typer
 
-from dualmem_cli.cli import baseline, bench, compare, doctor, fleet, kernels, profile, report, schema, selftest, trace
+from dualmem_cli.cli import baseline, bench, compare, doctor, fleet, history, kernels, profile, report, schema, selftest, trace
 from dualmem_cli.cli.streams import leave_stdout
 from dualmem_cli.errors import DualmemError, ExitStatus
 
@@ -24,6 +24,7 @@ app.command()(bench.bench)
 app.command()(profile.profile)
 app.command()(compare.compare)
 app.add_typer(baseline.app, name="baseline")
+app.add_typer(history.app, name="history")
 app.command()(report.report)
 app.command()(kernels.kernels)
 app.add_typer(trace.app, name="trace")

@@ -54,6 +54,7 @@ def bench(
     ] = False,
     fleet: options.Fleet = "",
     reports: options.Reports = options.REPORTS,
+    history: options.History = None,
     export: options.Export = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -64,6 +65,7 @@ def bench(
     from dualmem_cli import pipeline
     from dualmem_cli.cli import progress, setting, showing
     from dualmem_cli.cli.exports import parse_exports
+    from dualmem_cli.cli.history import ready
     from dualmem_cli.cli.watching import Watching, served
     from dualmem_cli.judge.outcome import bench_status
     from dualmem_cli.measure import builds as binaries
@@ -74,6 +76,7 @@ def bench(
 
         its_own = "Other libraries need what is installed beside them: run it on that machine."
         check_options((("--peer", peer, its_own), ("--export", export, options.EXPORT_LATER)))
+    ready(history)
     worker = setting.runner()
     found = binaries.resolve(library, start=Path.cwd())
     build = setting.keep_build(found, worker=worker, reports=reports)
@@ -82,7 +85,7 @@ def bench(
     extent = soaked(soak, times=times, chosen=chosen, loads=loads)
     if fleet:
         setting.refuse_loads(loads)
-        run = OnFleet(fleet, reports, json=json, quiet=quiet, verbose=verbose)
+        run = OnFleet(fleet, reports, history, json=json, quiet=quiet, verbose=verbose)
         return run.bench(chosen, build, enforce_budgets=enforce_budgets)
     watching = Watching(file=metrics if loads else None, terminal=bool(loads) and not quiet and sys.stderr.isatty())
     lab = setting.laboratory(worker=worker, kind="bench", reports=reports, progress=progress.chosen(quiet=quiet), watch=watching)
@@ -98,6 +101,7 @@ def bench(
         level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
         exports=exports,
+        history=history,
     )
 
 

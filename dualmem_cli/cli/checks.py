@@ -37,7 +37,7 @@ class Check:
 
 def every_check(start: Path) -> list[Check]:
     """All checks, in the order in which a person would ask."""
-    return [*_machine(), *_native(start), *_pages(), *_building(start), *_profiling(), *_fleet(), *_storage()]
+    return [*_machine(), *_native(start), *_pages(), *_building(start), *_profiling(), *_history(), *_fleet(), *_storage()]
 
 
 def _machine() -> Iterator[Check]:
@@ -137,6 +137,13 @@ def _profiling() -> Iterator[Check]:
 
     for tool, ok, detail, remedy in availability_report():
         yield Check(tool, ok, detail, remedy)
+    kept = shutil.which("objcopy") is not None
+    yield Check(
+        "objcopy",
+        kept,
+        "keeps what names source lines" if kept else "not there: counts of two builds name no source lines",
+        "" if kept else "apt-get install binutils",
+    )
 
 
 def _fleet() -> Iterator[Check]:
@@ -149,6 +156,19 @@ def _fleet() -> Iterator[Check]:
     except PackageNotFoundError:
         found = ""
     yield Check("fleet", None, found or "not installed; several machines (bench --fleet) need it: pip install 'dualmem[fleet]'")
+
+
+def _history() -> Iterator[Check]:
+    """What `dualmem history` needs besides."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from dualmem_cli.store.history import REMEDY
+
+    for package in ("duckdb", "ruptures"):
+        try:
+            yield Check(package, True, f"{version(package)}, for dualmem history")
+        except PackageNotFoundError:
+            yield Check(package, False, "not there: no dualmem history", REMEDY)
 
 
 def _storage() -> Iterator[Check]:

@@ -47,12 +47,13 @@ def compare(
     no_explain: Annotated[
         bool,
         typer.Option(
-            "--no-explain", help="Do not profile both builds of the worst regressed cases (about 10 s each, three at most)."
+            "--no-explain", help="Do not profile both builds of the worst regressed cases (about 15 s each, three at most)."
         ),
     ] = False,
     fleet: options.Fleet = "",
     reports: options.Reports = options.REPORTS,
     baselines: options.Baselines = options.BASELINES,
+    history: options.History = None,
     export: options.Export = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -62,6 +63,7 @@ def compare(
     from dualmem_cli import pipeline
     from dualmem_cli.cli import explaining, progress, setting, showing
     from dualmem_cli.cli.exports import parse_exports
+    from dualmem_cli.cli.history import ready
     from dualmem_cli.cli.sides import Stored, both_sides, check_continues, earlier_of
     from dualmem_cli.errors import DualmemError, ExitStatus
     from dualmem_cli.fallback import compare_stored
@@ -72,6 +74,7 @@ def compare(
         from dualmem_cli.cli.on_fleet import OnFleet, check_options
 
         check_options((("--continue", continue_, "Run it on that machine."), ("--export", export, options.EXPORT_LATER)))
+    ready(history)
     worker = setting.runner()
     old, new = both_sides(
         baseline, against=against, library=library, links=links, baselines=baselines, reports=reports, worker=worker
@@ -85,7 +88,7 @@ def compare(
         setting.refuse_loads(loads)
         if isinstance(old, Stored):
             raise DualmemError(f"{old.since.stored_only}, and a fleet measures both builds", hint="Leave out --fleet.")
-        run = OnFleet(fleet, reports, json=json, quiet=quiet, verbose=verbose)
+        run = OnFleet(fleet, reports, history, json=json, quiet=quiet, verbose=verbose)
         return run.compare(
             chosen, (old.build, new), name=old.name, since=old.since, budget_s=budget, allow_inconclusive=allow_inconclusive
         )
@@ -110,6 +113,7 @@ def compare(
         level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
         exports=exports,
+        history=history,
         explain=explain,
     )
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 
+from dualmem_cli.model.units import count_text, count_title
 from dualmem_cli.profile.counts import COSTS, Counts
-from dualmem_cli.profile.counts_section import number, quantity, title_of
+from dualmem_cli.profile.counts_section import quantity
 from dualmem_cli.profile.session import Counted
 from dualmem_cli.report.layout import Column, Layout, Level, Notes, Row, Section, Table, cell, plain
 from dualmem_cli.report.terminal import print_layout
@@ -42,7 +43,7 @@ def _figures(counts: Counts) -> Table:
     rows = []
     for figure in counts.figures:
         value, remark = quantity(figure)
-        rows.append((title_of(figure.name), value, remark))
+        rows.append((count_title(figure.name), value, remark))
     columns = (Column("per operation", name=True), Column(counts.engine, numeric=True), Column("", remark=True))
     return Table("", columns, _rows(rows))
 
@@ -50,12 +51,12 @@ def _figures(counts: Counts) -> Table:
 def _functions(counts: Counts) -> Table:
     columns = (
         Column(f"function ({len(counts.functions)} in all)", name=True),
-        *(Column(title_of(name), numeric=True) for name in COSTS),
+        *(Column(count_title(name), numeric=True) for name in COSTS),
         Column("with callees", numeric=True),
         Column("calls", numeric=True),
     )
     rows = (
-        (f"{f.name} ({f.place})" if f.place else f.name, *map(number, f.costs), number(f.inclusive), number(f.calls))
+        (f"{f.name} ({f.place})" if f.place else f.name, *map(count_text, f.costs), count_text(f.inclusive), count_text(f.calls))
         for f in counts.functions[:_ROWS]
     )
     return Table("", columns, _rows(rows))
@@ -64,11 +65,11 @@ def _functions(counts: Counts) -> Table:
 def _lines(counts: Counts) -> Table:
     columns = (
         Column(f"source line ({len(counts.lines)} in all)", name=True),
-        *(Column(title_of(name), numeric=True) for name in COSTS),
+        *(Column(count_title(name), numeric=True) for name in COSTS),
         Column("source", remark=True),
     )
     rows = (
-        (f"{each.where} in {each.function}", *map(number, each.costs), (each.source or "").strip())
+        (f"{each.where} in {each.function}", *map(count_text, each.costs), (each.source or "").strip())
         for each in counts.lines[:_ROWS]
     )
     return Table("", columns, _rows(rows))

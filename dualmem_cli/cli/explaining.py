@@ -1,12 +1,13 @@
 """After a compare has found regressions: both builds of the worst cases are profiled in turns, and the report says what grew.
 
-Everything here happens after the verdict and touches neither it nor the record. Whatever goes wrong, Ctrl-C included, becomes a
-sentence of the report.
+Everything here happens after the verdict and does not touch it; what is found is added to the record. Whatever goes wrong, Ctrl-C
+included, becomes a sentence of the report.
 """
 
 import contextlib
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,20 +17,25 @@ from types import FrameType
 from dualmem_cli.cli.differing import shifts_of, targets_of
 from dualmem_cli.cli.sides import Side, Stored
 from dualmem_cli.errors import DualmemError
+from dualmem_cli.model.explanation import CountedChange, Explanation
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.verdict import CompareFinding, Verdict
+from dualmem_cli.profile.count_difference import count_difference
 from dualmem_cli.profile.difference import Difference, difference
 from dualmem_cli.profile.difference_files import keep_sides
 from dualmem_cli.profile.difference_page import render_difference
-from dualmem_cli.profile.engines import Engine
+from dualmem_cli.profile.engines import Counter, Engine
+from dualmem_cli.profile.engines.callgrind import CallgrindEngine
+from dualmem_cli.profile.engines.counters import CountersEngine
 from dualmem_cli.profile.flamegraph import script_source
+from dualmem_cli.profile.folded import read_folded, write_folded
 from dualmem_cli.profile.sentences import headline, sampled, signed
 from dualmem_cli.profile.session import Refusal
 from dualmem_cli.profile.shares import difference_interval
 from dualmem_cli.profile.target import Target
-from dualmem_cli.profile.turns import best_engine, capture_in_turns
-from dualmem_cli.report.explanation import Explanation
+from dualmem_cli.profile.turns import best_engine, capture_in_turns, count_both
+from dualmem_cli.report.context import FlameGraphs
 
 MOST_CASES = 3
 _TURN_S = 1.0
@@ -37,6 +43,10 @@ _RATE = 999
 _ROUNDS = 3
 _WANTED_S = 9.0  # no further round is begun that would not end by then
 _LONGEST_S = 15.0  # a profiler that hangs is ended
+_COUNTING_S = 12.0  # of each build on a simulated processor; a case that sets up for longer there is not counted
+_DIVIDED = 4  # of the operations that would be counted if nobody waited
+_ABOUT_S = 15
+_COUNTERS_S = 0.5
 _SHOWN = 8
 
 Columns = tuple[tuple[str, ...], dict[str, tuple[str, ...]]]
@@ -79,57 +89,76 @@ def explanations(
     quiet: bool,
 ) -> tuple[Explanation, ...]:
     """Profile the cases, one after the other. Never raises."""
-    titles = [f"{run.case.scenario} {run.case.label}" for run, _ in worst]
     done: list[Explanation] = []
     try:
-        engine, refusals = best_engine()
-        for number, ((run, finding), title) in enumerate(zip(worst, titles, strict=True), 1):
+        engine, refusals = _sampler()
+        for number, (run, finding) in enumerate(worst, 1):
+            title = _title(run)
             if not quiet:
-                print(f"explaining [{number}/{len(worst)}] {title}: about {_WANTED_S:.0f} s", file=sys.stderr, flush=True)
-            stem = f"{page.stem}.why-{number}"
-            with contextlib.suppress(_TooLongError), _deadline(_LONGEST_S):
-                done.append(_explained(record, run, finding, builds, engine=engine, directory=page.parent, stem=stem))
-            if len(done) < number:
-                done.append(_silent(title, f"Not explained: {engine.name} took longer than {_LONGEST_S:.0f} s."))
-            done[-1] = _with_refusals(done[-1], refusals)
+                print(f"explaining [{number}/{len(worst)}] {title}: about {_ABOUT_S} s", file=sys.stderr, flush=True)
+            done.append(Explanation(case=run.case.id, title=title, headline="", lines=()))
+            with tempfile.TemporaryDirectory(prefix="dualmem-profile-") as scratch:
+                scenario = record.scenario_of(run.case)
+                targets, labels = targets_of(scenario, run.case, builds, scratch=Path(scratch), seconds=_TURN_S)
+                stem = f"{page.stem}.why-{number}"
+                done[-1] = _sampled(done[-1], finding, targets, labels, engine=engine, directory=page.parent, stem=stem)
+                done[-1] = _with_lines(done[-1], *(refusal.line() for refusal in refusals))
+                done[-1] = _counted(done[-1], targets, labels)
     except KeyboardInterrupt:
-        done.append(
-            _silent(
-                titles[len(done)] if len(done) < len(titles) else titles[-1],
-                "The explanation was cut by an interruption; the verdict stands.",
-            )
-        )
+        _cut(done, worst, "The explanation was cut by an interruption; the verdict stands.")
     except DualmemError as error:
-        done.append(_silent(titles[min(len(done), len(titles) - 1)], f"Not explained: {error}"))
+        _cut(done, worst, f"Not explained: {error}")
     except Exception as error:  # the verdict was reached without this room, and must not be lost to a mistake in it
-        done.append(
-            _silent(titles[min(len(done), len(titles) - 1)], f"Not explained: internal error, {type(error).__name__}: {error}")
-        )
+        _cut(done, worst, f"Not explained: internal error, {type(error).__name__}: {error}")
     return tuple(done)
 
 
-def _explained(
-    record: Record,
-    run: CaseRun,
+def _title(run: CaseRun) -> str:
+    return f"{run.case.scenario} {run.case.label}"
+
+
+def _cut(done: list[Explanation], worst: tuple[tuple[CaseRun, CompareFinding], ...], words: str) -> None:
+    """Say in the explanation that was being made why there is no more of it."""
+    if not done:
+        done.append(Explanation(case=worst[0][0].case.id, title=_title(worst[0][0]), headline="", lines=()))
+    done[-1] = _with_lines(done[-1], words) if done[-1].headline else replace(done[-1], headline=words)
+
+
+def _sampler() -> tuple[Engine | None, tuple[Refusal, ...]]:
+    """The best sampler there is. Without one, what is counted explains alone."""
+    try:
+        return best_engine()
+    except DualmemError as error:
+        return None, (Refusal("samplers", error.what, error.hint),)
+
+
+def _sampled(
+    known: Explanation,
     finding: CompareFinding,
-    builds: tuple[Build, Build],
+    targets: tuple[Target, Target],
+    labels: dict[str, str],
     *,
-    engine: Engine,
+    engine: Engine | None,
     directory: Path,
     stem: str,
 ) -> Explanation:
-    scenario = record.scenario_of(run.case)
-    targets, labels = targets_of(scenario, run.case, builds, seconds=_TURN_S)
-    pair = capture_in_turns(
-        targets, engine=engine, rate=_RATE, rounds=_ROUNDS, limit_s=_WANTED_S, announce=lambda _: None, labels=labels
-    )
+    """What samples of both builds in turns tell."""
+    if engine is None:
+        return replace(known, headline="No sampler works here, so no function's share of the time is known.")
+    try:
+        with _deadline(_LONGEST_S):
+            pair = capture_in_turns(
+                targets, engine=engine, rate=_RATE, rounds=_ROUNDS, limit_s=_WANTED_S, announce=lambda _: None, labels=labels
+            )
+    except _TooLongError:
+        return replace(known, headline=f"Not sampled: {engine.name} took longer than {_LONGEST_S:.0f} s.")
+    except DualmemError as error:
+        return replace(known, headline=f"Not sampled: {error}")
     found = difference(*pair)
-    more_titles, more = beside(_added(found, finding), counted(targets, found))
-    change = f"{100 * finding.change.value:+.1f} %" if finding.change else ""
+    titles, added = _added(found, finding)
     kept = keep_sides(found, directory=directory, stem=stem)
-    title = targets[1].title
-    return Explanation(
-        title=title,
+    return replace(
+        known,
         headline=_headline(found),
         lines=(
             f"{found.candidate.sampler}, event {found.candidate.event}, after the verdict, on the first layout of both builds. "
@@ -137,24 +166,54 @@ def _explained(
             *(f"Note: {note}." for note in dict.fromkeys((*found.baseline.notes, *found.candidate.notes))),
             f"Again: dualmem profile --diff {kept[0]} {kept[1]}",
         ),
-        shifts=shifts_of(found, most=_SHOWN, more=more),
-        more_titles=more_titles,
-        document=render_difference(
-            found,
-            title=f"{title}: {change} time per operation",
-            subtitle=f"candidate {builds[1].short} against baseline {builds[0].short}",
-            extra=more,
-            extra_titles=more_titles,
-        ),
-        script=script_source(),
+        shifts=shifts_of(found, most=_SHOWN, more=added),
+        more_titles=titles,
+        folded=(write_folded(found.baseline), write_folded(found.candidate)),
     )
 
 
-def beside(first: Columns, second: Columns) -> Columns:
-    """Columns of two origins in one table; where one knows nothing of a function, its cells are empty."""
-    names = first[1].keys() | second[1].keys()
-    blank = ("",) * len(first[0]), ("",) * len(second[0])
-    return (*first[0], *second[0]), {n: (*first[1].get(n, blank[0]), *second[1].get(n, blank[1])) for n in names}
+def _counted(known: Explanation, targets: tuple[Target, Target], labels: dict[str, str]) -> Explanation:
+    """What an operation executes and misses more: on callgrind's processor, and by the counters of this one."""
+    for engine, seconds in ((CallgrindEngine(timeout_s=_COUNTING_S), _TURN_S), (CountersEngine(), _COUNTERS_S)):
+        try:
+            known = replace(known, counted=(*known.counted, counted(_shortened(targets, seconds), labels, engine=engine)))
+        except DualmemError as error:
+            known = _with_lines(known, f"Not counted by {engine.name}: {error}")
+    return known
+
+
+def counted(targets: tuple[Target, Target], labels: dict[str, str], *, engine: Counter) -> CountedChange:
+    """What one engine counts of both builds. Raises what it raises."""
+    return count_difference(*count_both(targets, engine=engine, divided=_DIVIDED), labels)
+
+
+def _shortened(targets: tuple[Target, Target], seconds: float) -> tuple[Target, Target]:
+    return replace(targets[0], seconds=seconds), replace(targets[1], seconds=seconds)
+
+
+def flame_graphs(record: Record) -> FlameGraphs:
+    """The differential flame graphs of what the record explains, drawn from the stacks that it holds."""
+    pages = {}
+    for each in record.explanations:
+        finding = next((finding for finding in record.compare if finding.case == each.case), None)
+        if each.folded is not None and finding is not None:
+            pages[each.case] = _flame_graph(record, each, each.folded, finding)
+    return FlameGraphs(pages, script_source())
+
+
+def _flame_graph(record: Record, each: Explanation, folded: tuple[str, str], finding: CompareFinding) -> str:
+    first, second = (read_folded(text, source=f"stacks of {each.title}") for text in folded)
+    found = difference(first, second)
+    titles, added = _added(found, finding)
+    change = f": {100 * finding.change.value:+.1f} % time per operation" if finding.change else ""
+    old, new = record.builds
+    return render_difference(
+        found,
+        title=f"{each.title}{change}",
+        subtitle=f"candidate {new.short} against baseline {old.short}",
+        extra=added,
+        extra_titles=titles,
+    )
 
 
 def _added(found: Difference, finding: CompareFinding) -> Columns:
@@ -172,23 +231,13 @@ def _added(found: Difference, finding: CompareFinding) -> Columns:
     return ("adds to the time, %",), texts
 
 
-def counted(_targets: tuple[Target, Target], _found: Difference) -> Columns:
-    """Columns beside the shares: what an engine that counts, rather than samples, says of each function. A counting engine puts its
-    "instructions per operation, baseline" and "..., candidate" here; without one there are none."""
-    return (), {}
-
-
 def _headline(found: Difference) -> str:
     """A share that shrank beside nothing that grew, or equal shares, are no explanation, and are not offered as one."""
     return headline(found) if found.of(1) or not found.differs else f"No function's share grew significantly. {headline(found)}"
 
 
-def _silent(title: str, words: str) -> Explanation:
-    return Explanation(title=title, headline=words, lines=())
-
-
-def _with_refusals(explanation: Explanation, refusals: tuple[Refusal, ...]) -> Explanation:
-    return replace(explanation, lines=(*explanation.lines, *(refusal.line() for refusal in refusals)))
+def _with_lines(explanation: Explanation, *lines: str) -> Explanation:
+    return replace(explanation, lines=(*explanation.lines, *lines))
 
 
 class _TooLongError(Exception):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dualmem_cli.cli import showing
+from dualmem_cli.cli.history import remember
 from dualmem_cli.cli.streams import printed
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.fleet.errand import Introduction
@@ -46,7 +47,13 @@ def machines_json(machines: Sequence[Introduction], strange: Sequence[str]) -> s
 
 
 def show_gathered(
-    gathered: Gathered, paths: dict[str, Path], *, status_of: Callable[[Record], ExitStatus], json: bool, level: Level
+    gathered: Gathered,
+    paths: dict[str, Path],
+    *,
+    status_of: Callable[[Record], ExitStatus],
+    history: Path | None,
+    json: bool,
+    level: Level,
 ) -> int:
     """A table and a page for each machine, then what nobody measured. Returns the exit status: the worst of all."""
     statuses = [ExitStatus.MEASUREMENT_FAILED] if gathered.unmeasured or not gathered.records else [ExitStatus.OK]
@@ -57,10 +64,14 @@ def show_gathered(
         page = str(paths[name].with_suffix(".html"))
         shown.append((name, record, ReportContext(str(paths[name]), page, status, "")))
         if json:
-            statuses.append(ExitStatus(showing.saved(status, [showing.write_page(record, shown[-1][2])])))
+            statuses.append(
+                ExitStatus(showing.saved(status, [remember(paths[name], history), showing.write_page(record, shown[-1][2])]))
+            )
             continue
         printed(lambda name=name: print(f"Machine {name}"))  # type: ignore[misc]
-        done = showing.show(record, record_path=paths[name], status=status, next_command="", json=False, level=level, unsaved="")
+        done = showing.show(
+            record, record_path=paths[name], status=status, next_command="", json=False, level=level, unsaved="", history=history
+        )
         statuses.append(ExitStatus(done))
         printed(print)
     worst = worst_status(statuses)

@@ -28,6 +28,7 @@ class OnFleet:
 
     address: str
     reports: Path
+    history: Path | None
     json: bool
     quiet: bool
     verbose: bool
@@ -38,7 +39,7 @@ class OnFleet:
         with self._run((build,)) as (run, _):
             gathered = run.bench(scenarios)
         return show_gathered(
-            gathered, self.paths, json=self.json, level=showing.level_of(quiet=self.quiet, verbose=self.verbose),
+            gathered, self.paths, history=self.history, json=self.json, level=showing.level_of(quiet=self.quiet, verbose=self.verbose),
             status_of=lambda record: bench_status(record, enforce_budgets=enforce_budgets),
         )  # fmt: skip
 
@@ -50,7 +51,7 @@ class OnFleet:
         with self._run(builds) as (run, addresses):
             gathered = run.compare(scenarios, addresses, name=name, since=since, budget_s=budget_s)
         return show_gathered(
-            gathered, self.paths, json=self.json, level=showing.level_of(quiet=self.quiet, verbose=self.verbose),
+            gathered, self.paths, history=self.history, json=self.json, level=showing.level_of(quiet=self.quiet, verbose=self.verbose),
             status_of=lambda record: compare_status(record, allow_inconclusive=allow_inconclusive),
         )  # fmt: skip
 

@@ -46,6 +46,17 @@ Export = Annotated[
     ),
 ]
 
+Database = Annotated[
+    Path, typer.Option("--database", metavar="FILE", envvar="DUALMEM_HISTORY", help="The file of the history.", show_envvar=True)
+]
+History = Annotated[
+    Path | None,
+    typer.Option(
+        "--history", metavar="FILE", envvar="DUALMEM_HISTORY", help="Add the record to this history too.", show_envvar=True
+    ),
+]
+
 REPORTS = Path("reports")
+HISTORY = REPORTS / "history.duckdb"
 BASELINES = Path("baselines")
 EXPORT_LATER = "A fleet has a record per machine: dualmem report RECORD --format FORMAT."

@@ -24,7 +24,7 @@ def profile(
         typer.Option(
             "--against",
             metavar="WHAT",
-            help="Sample this build as well, both in turns, and show what differs: a baseline's name, a library (.so or folder of links) "
+            help="Profile this build as well, both in turns, and show what differs: a baseline's name, a library (.so or folder of links) "
             "or a git revision of this tree.",
         ),
     ] = "",

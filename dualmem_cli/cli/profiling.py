@@ -11,6 +11,7 @@ from dualmem_cli.cli.counted import print_counts
 from dualmem_cli.errors import DualmemError
 from dualmem_cli.measure import builds as binaries
 from dualmem_cli.measure.data import cache_directory, materialise
+from dualmem_cli.measure.prepared import prepared_file
 from dualmem_cli.measure.protocol import encode
 from dualmem_cli.measure.worker import native_path
 from dualmem_cli.model.kernel import Library
@@ -21,6 +22,7 @@ from dualmem_cli.plan.spelling import did_you_mean
 from dualmem_cli.profile.engines import COUNTERS, ENGINES, Counter, Engine, Unavailable, find_engine
 from dualmem_cli.profile.session import ProfileOutcome, profile_case
 from dualmem_cli.profile.target import Target, Work
+from dualmem_cli.store.builds import digest_of, digest_of_links
 from dualmem_cli.store.records import new_path
 
 _SAMPLE_NS = 2_000_000  # of a sample that is counted: a simulated processor takes 20 to 300 times as long
@@ -60,14 +62,14 @@ def profile_one(wanted: Wanted) -> None:
     if not wanted.case and needs_avx512(point) and any(engine.name == "callgrind" for engine in engines):
         native, point = point, chosen_case(scenario, described, wanted="", simulated=True)
         wanted.announce(f"callgrind: valgrind has no AVX-512, so {point.id} instead of {native.id}")
-    kernel = described.kernel(point.kernel, point.variant)
     target = target_for(
         scenario,
         point,
+        library=described,
+        digest=digest_of_links([digest_of(found.links[0])]),
         link=found.links[0],
         seconds=wanted.seconds,
         operations=wanted.operations,
-        metrics=tuple(metric.name for metric in kernel.metrics) if kernel else (),
         sources=(found.tree or Path.cwd(), Path.cwd()),
         cpus=wanted.cpus,
     )
@@ -134,14 +136,17 @@ def target_for(
     scenario: Scenario,
     case: Case,
     *,
+    library: Library,
+    digest: str,
     link: Path,
     seconds: float,
     operations: int = 0,
-    metrics: tuple[str, ...] = (),
     sources: tuple[Path, ...] = (),
     cpus: tuple[int, ...] = (),
 ) -> Target:
-    """The same work as a Python process that calls the kernel through cffi, and as the C worker alone."""
+    """The same work as a Python process that calls the kernel through cffi, and as the C worker alone. What the kernel prepares is
+    prepared here, by a process of its own: it is no part of the work. `digest` is that of the build that `link` is of."""
+    kernel = library.kernel(case.kernel, case.variant)
     dataset = None
     if scenario.data is not None:
         dataset = materialise(scenario.data, directory=Path(scenario.path).parent, cache=cache_directory())
@@ -155,6 +160,19 @@ def target_for(
         queries=str(dataset.queries) if dataset else "",
         duration_ns=int(seconds * 1e9),
     )
+
+    if kernel is not None and kernel.prepare:
+        runner = setting.runner()
+        path = prepared_file(
+            runner,
+            request,
+            replace(case, data=dataset.facts.digest if dataset else ""),
+            build=digest,
+            cache=cache_directory(),
+            timeout_s=scenario.measure.timeout_s,
+        )
+        request = replace(request, arms=(replace(request.arms[0], prepared=str(path)),))
+        files["--prepared"] = path
 
     def sampled(operations: int, samples: int) -> str:
         target_ns = 0 if operations else _SAMPLE_NS
@@ -179,7 +197,7 @@ def target_for(
             sampled="dmx_timed_run",
             operations=operations,
             threads=threads_of(case),
-            metrics=metrics,
+            metrics=tuple(metric.name for metric in kernel.metrics) if kernel else (),
             sources=sources,
         ),
         cpus=cpus,

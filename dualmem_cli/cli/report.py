@@ -33,7 +33,7 @@ def show_record(
     """Render `record` to stdout or a file, then its exports. 0 unless one of these could not be written: to show a regression is not to
     find one."""
     from dualmem_cli.cli.exports import check_format, parse_exports, write_exports
-    from dualmem_cli.cli.showing import level_of, print_table, saved
+    from dualmem_cli.cli.showing import flame_graphs_of, level_of, print_table, saved
     from dualmem_cli.errors import ExitStatus
     from dualmem_cli.judge.outcome import bench_status, compare_status
     from dualmem_cli.report import ReportContext
@@ -44,7 +44,11 @@ def show_record(
     status = bench_status(record, enforce_budgets=False) if bench else compare_status(record, allow_inconclusive=False)
     page = path.with_suffix(".html")
     context = ReportContext(
-        record_path=str(path), page_path=str(page) if page.is_file() else "", exit_status=status, next_command=""
+        record_path=str(path),
+        page_path=str(page) if page.is_file() else "",
+        exit_status=status,
+        next_command="",
+        flame_graphs=flame_graphs_of(record),
     )
     if format_ == "text" and output is None:
         print_table(record, context, level=level_of(quiet=False, verbose=verbose))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-_KNOWN = ("scenario", "load", "record", "selftest", "summary", "selftest-summary", "fleet-summary")
+_KNOWN = ("scenario", "load", "record", "selftest", "summary", "selftest-summary", "fleet-summary", "history")
 
 
 def schema(
@@ -12,7 +12,7 @@ def schema(
         str,
         typer.Argument(
             help="scenario, load (a load scenario), record, selftest (its record), summary (what --json prints), selftest-summary (of a "
-            "self-test) or fleet-summary (of a run on a fleet)."
+            "self-test), fleet-summary (of a run on a fleet) or history (of a history)."
         ),
     ] = "scenario",
 ) -> int:
@@ -51,6 +51,10 @@ def schema(
             from dualmem_cli.report import fleet
 
             found = fleet.json_schema()
+        case "history":
+            from dualmem_cli.report import history
+
+            found = history.json_schema()
         case _:
             raise DualmemError(f'there is no schema "{what}"; {did_you_mean(what, _KNOWN)}')
     print(json.dumps(found, indent=2))

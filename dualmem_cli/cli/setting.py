@@ -125,6 +125,7 @@ def keep_build(found: binaries.Binaries, *, worker: WorkerProcesses, reports: Pa
         revision=found.revision,
         describe=lambda path: _described(path, worker),
         copy=binaries.copy_link,
+        beside=binaries.copy_debug,
         folder=reports / "builds",
     )
 

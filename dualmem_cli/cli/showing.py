@@ -7,16 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dualmem_cli.cli.exports import Export, write_exports
+from dualmem_cli.cli.history import remember
 from dualmem_cli.cli.streams import printed
-from dualmem_cli.errors import ExitStatus
+from dualmem_cli.errors import ExitStatus, RecordError
 from dualmem_cli.model.curve import OperatingCurve
+from dualmem_cli.model.explanation import CountedChange, Explanation, FunctionShift
+from dualmem_cli.model.history import Chronicle
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.selftest import SelftestRecord
 from dualmem_cli.report import RENDERERS, Level, ReportContext
-from dualmem_cli.report.explanation import Explanation, FunctionShift
+from dualmem_cli.report.context import FlameGraphs
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from dualmem_cli.report.compose_history import HistoryContext
 
 _PIPE_WIDTH = 120
 
@@ -31,21 +36,28 @@ def show(
     level: Level,
     unsaved: str,
     exports: Sequence[Export] = (),
+    history: Path | None = None,
     explain: Callable[[], tuple[Explanation, ...]] | None = None,
 ) -> int:
-    """Print the run, then write the exports and its page, which takes longest. Returns the exit status: what could not be saved is a
-    failure. `explain` is asked once the verdicts are on the screen; what it finds goes below them, and into exports and page."""
+    """Print the run, then write the exports, add it to the history and write its page, which takes longest. Returns the exit status: what
+    could not be saved is a failure. `explain` is asked once the verdicts are on the screen; what it finds goes below them, into the
+    record, exports and page. A JSON document is printed when it is whole."""
     page = record_path.with_suffix(".html")
     context = ReportContext(record_path=str(record_path), page_path=str(page), exit_status=status, next_command=next_command)
-    if json:
-        printed(lambda: print(RENDERERS["json"](record, context)))
-    else:
+    if not json:
         printed(lambda: print_table(record, context, level=level))
     if explain is not None:
-        context = replace(context, explanations=explain())
+        record = replace(record, explanations=explain())
+        context = replace(context, flame_graphs=flame_graphs_of(record))
+        unsaved = unsaved or _save_again(record, record_path)
         if not json:
-            printed(lambda: print_explanations(context.explanations, level=level))
-    return saved(status, [unsaved, *write_exports(record, context, exports), "" if unsaved else write_page(record, context)])
+            printed(lambda: print_explanations(record.explanations, level=level))
+    if json:
+        printed(lambda: print(RENDERERS["json"](record, context)))
+    lost = [unsaved, *write_exports(record, context, exports)]
+    if not unsaved:
+        lost += [remember(record_path, history), write_page(record, context)]
+    return saved(status, lost)
 
 
 def write_page(record: Record, context: ReportContext) -> str:
@@ -54,6 +66,26 @@ def write_page(record: Record, context: ReportContext) -> str:
         Path(context.page_path).write_text(RENDERERS["html"](record, context), encoding="utf-8")
     except OSError as error:
         return f"{context.page_path}: {error.strerror}"
+    return ""
+
+
+def flame_graphs_of(record: Record) -> FlameGraphs | None:
+    """The flame graphs of a record's explanations; None where it has none."""
+    if not record.explanations:
+        return None
+    from dualmem_cli.cli.explaining import flame_graphs
+
+    return flame_graphs(record)
+
+
+def _save_again(record: Record, path: Path) -> str:
+    """The record with what was found since it was saved; why it could not be, "" where it could."""
+    from dualmem_cli.store import records
+
+    try:
+        records.save(record, path)
+    except RecordError as error:
+        return str(error)
     return ""
 
 
@@ -126,12 +158,30 @@ def print_shifts(shifts: Sequence[FunctionShift], *, level: Level) -> None:
     print_sections([Section("", Level.QUIET, (shift_table(shifts),))], console=_console(), level=level)
 
 
+def print_counts(changes: Sequence[CountedChange], *, level: Level) -> None:
+    """What was counted of two builds, as tables on stdout."""
+    from dualmem_cli.report.explanation import counted_blocks
+    from dualmem_cli.report.layout import Section
+    from dualmem_cli.report.terminal import print_sections
+
+    sections = [Section(change.engine, Level.QUIET, counted_blocks(change)) for change in changes]
+    print_sections(sections, console=_console(), level=level)
+
+
 def print_selftest(record: SelftestRecord, curve: OperatingCurve, context: ReportContext, *, level: Level) -> None:
     """A self-test on stdout, as `print_table`."""
     from dualmem_cli.report.compose_selftest import compose_selftest
     from dualmem_cli.report.terminal import print_layout
 
     print_layout(compose_selftest(record, curve, context), console=_console(), level=level)
+
+
+def print_chronicle(chronicle: Chronicle, context: "HistoryContext", *, level: Level) -> None:
+    """A history on stdout, as `print_table`."""
+    from dualmem_cli.report.compose_history import compose_history
+    from dualmem_cli.report.terminal import print_layout
+
+    print_layout(compose_history(chronicle, context), console=_console(), level=level)
 
 
 def _console() -> "Console":

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from dualmem_cli.judge.fingerprint import toolchain_changes
+from dualmem_cli.judge.limits import threads_of
 from dualmem_cli.model.caution import Caution, CautionKind
-from dualmem_cli.model.kernel import Build
+from dualmem_cli.model.kernel import CEILINGS, Build
 from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.units import percent
 from dualmem_cli.model.verdict import BenchFinding, Verdict
@@ -16,6 +17,8 @@ _PREEMPTED_SHARE = 0.2
 
 def bench_cautions(run: CaseRun, finding: BenchFinding) -> tuple[Caution, ...]:
     """What to know before one believes a figure of this case."""
+    if run.case.kernel in CEILINGS and threads_of(run.case) > 1:
+        return ()  # a roof of all cores together: on a shared machine their neighbours' load, which its interval tells
     found = list(_preempted(run))
     time = finding.quantity("time") or finding.quantity("p50")
     if time is not None and time.estimate.value > 0:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.kernel import CEILING_FLOPS, CEILING_READ
+from dualmem_cli.model.plan import Case
 from dualmem_cli.model.record import CaseRun
 from dualmem_cli.model.units import Unit, human
 from dualmem_cli.model.verdict import BenchFinding, Quantity
@@ -22,31 +23,41 @@ RATE = "rate"  # of a ceiling: GB/s, GFLOP/s
 
 _OURS = frozenset({MEMORY_LIMIT, ARITHMETIC_LIMIT, DISTANCE, RATE})
 _BYTES, _SET, _FLOPS = "bytes_per_operation", "working_set_bytes", "flops_per_operation"
-_CEILINGS = {CEILING_READ: (_BYTES, "GB/s"), CEILING_FLOPS: (_FLOPS, "GFLOP/s")}
+CEILING_METRICS = {CEILING_READ: (_BYTES, "GB/s"), CEILING_FLOPS: (_FLOPS, "GFLOP/s")}
 
 
 def with_limits(runs: Sequence[CaseRun], findings: Sequence[BenchFinding]) -> tuple[BenchFinding, ...]:
     """The findings, each with its limits and its distance where the case declares what it moves or computes and the run measured the
-    ceiling of that; a ceiling with its rate."""
-    kernels = {run.case.id: run.case.kernel for run in runs}
+    ceiling of that with as many threads; a ceiling with its rate."""
+    cases = {run.case.id: run.case for run in runs}
     bare = [replace(finding, quantities=tuple(q for q in finding.quantities if q.name not in _OURS)) for finding in findings]
-    reads: list[tuple[float, Estimate]] = []
-    peaks: list[Estimate] = []
+    reads: dict[float, list[tuple[float, Estimate]]] = {}
+    peaks: dict[float, list[Estimate]] = {}
     for finding in bare:
-        kernel = kernels.get(finding.case, "")
-        cost = _cost_per(finding, _CEILINGS[kernel][0]) if kernel in _CEILINGS else None
-        if cost is not None and kernel == CEILING_FLOPS:
-            peaks.append(cost)
-        elif cost is not None and (size := _value(finding, _SET)) is not None:
-            reads.append((size, cost))
-    reads.sort(key=lambda read: read[0])
-    peak = min(peaks, key=lambda cost: cost.value, default=None)
-    return tuple(
-        _with_rate(finding, *_CEILINGS[kernel])
-        if (kernel := kernels.get(finding.case, "")) in _CEILINGS
-        else _with_limits(finding, reads, peak)
-        for finding in bare
-    )
+        case = cases.get(finding.case)
+        cost = _cost_per(finding, CEILING_METRICS[case.kernel][0]) if case and case.kernel in CEILING_METRICS else None
+        if case is None or cost is None:
+            continue
+        if case.kernel == CEILING_FLOPS:
+            peaks.setdefault(threads_of(case), []).append(cost)
+        elif (size := _value(finding, _SET)) is not None:
+            reads.setdefault(threads_of(case), []).append((size, cost))
+    judged = []
+    for finding in bare:
+        case = cases.get(finding.case)
+        if case is not None and case.kernel in CEILING_METRICS:
+            judged.append(_with_rate(finding, *CEILING_METRICS[case.kernel]))
+            continue
+        threads = threads_of(case) if case is not None else 1.0
+        read = sorted(reads.get(threads, ()), key=lambda read: read[0])
+        peak = min(peaks.get(threads, ()), key=lambda cost: cost.value, default=None)
+        judged.append(_with_limits(finding, read, peak))
+    return tuple(judged)
+
+
+def threads_of(case: Case) -> float:
+    """The threads that share one call, by the parameter of that name: a call of several is under the ceilings of as many."""
+    return dict(case.parameters).get("threads", 1.0)
 
 
 def _with_rate(finding: BenchFinding, metric: str, unit: str) -> BenchFinding:

@@ -15,6 +15,7 @@ from pathlib import Path
 from dualmem_cli.errors import BuildError
 from dualmem_cli.measure.machine import revision
 from dualmem_cli.measure.worker import native_path
+from dualmem_cli.model.kernel import DEBUG
 
 _TREE_MARK = Path("native/cmake/libdualmem.cmake")
 # How long a build that was interrupted may take to tidy up: ninja deletes what it had half written.
@@ -143,3 +144,30 @@ def copy_link(source: Path, target: Path) -> None:
             return
     shutil.copyfile(source, target)
     target.chmod(0o755)
+
+
+def copy_debug(source: Path, target: Path) -> None:
+    """Put the debug information of a link into a file of its own: what copy_link leaves out, to find source lines with. Nothing is written
+    where there is none, or without objcopy(1)."""
+    beside = source.with_suffix(DEBUG)
+    if beside.is_file():
+        shutil.copyfile(beside, target)
+        return
+    objcopy = shutil.which("objcopy")
+    if objcopy is None or b".debug_line" not in source.read_bytes():
+        return
+    options = ["--only-keep-debug", "--compress-debug-sections"]
+    done = subprocess.run([objcopy, *options, source, target], capture_output=True, check=False)
+    if done.returncode:
+        target.unlink(missing_ok=True)
+
+
+def with_debug(link: Path, *, folder: Path) -> Path:
+    """A copy of a kept link in `folder` that leads tools to its debug information; the link itself where there is none."""
+    debug, objcopy = link.with_suffix(DEBUG), shutil.which("objcopy")
+    if not debug.is_file() or objcopy is None:
+        return link
+    copied, beside = folder / link.name, folder / debug.name
+    shutil.copyfile(debug, beside)
+    done = subprocess.run([objcopy, f"--add-gnu-debuglink={beside}", link, copied], capture_output=True, check=False)
+    return link if done.returncode else copied

@@ -138,7 +138,9 @@ class LoadedKernel:
     def _check(self, status: int) -> None:
         self._errors.check(status, self._label)
 
-    def _set_up(self, parameters: Mapping[str, float], data: Vectors, queries: Vectors, *, seed: int) -> None:
+    def _set_up(
+        self, parameters: Mapping[str, float], data: Vectors, queries: Vectors, *, seed: int, prepared: Path | None
+    ) -> None:
         self._check(self._lib.dmx_kernel_supported(self._row, self._errors.text, self._errors.size))
         names = [self._ffi.new("char[]", name.encode()) for name in parameters]
         settings = self._ffi.new("dmx_setting[]", [(name, value) for name, value in zip(names, parameters.values(), strict=True)])
@@ -148,16 +150,20 @@ class LoadedKernel:
         self._matrix(inputs, "queries", queries)
         self._check(self._lib.dmx_arm_open(self._arm, self._row, inputs, self._errors.text, self._errors.size))
         self.parameters = {p.name: float(self._arm.parameters[index]) for index, p in enumerate(self.kernel.parameters)}
-        if self.kernel.prepare:
+        if prepared is not None:
+            self._use_prepared(prepared)
+        elif self.kernel.prepare:
             self._prepare()
         self._check(self._lib.dmx_arm_setup(self._arm, self._errors.text, self._errors.size))
 
     def _prepare(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
-            path = str(Path(directory) / "prepared").encode()
-            self._check(self._lib.dmx_arm_prepare(self._arm, path, self._errors.text, self._errors.size))
-            # The mapping outlives the name of the file.
-            self._check(self._lib.dmx_arm_use_prepared(self._arm, path, self._errors.text, self._errors.size))
+            path = Path(directory) / "prepared"
+            self._check(self._lib.dmx_arm_prepare(self._arm, str(path).encode(), self._errors.text, self._errors.size))
+            self._use_prepared(path)  # the mapping outlives the name of the file
+
+    def _use_prepared(self, path: Path) -> None:
+        self._check(self._lib.dmx_arm_use_prepared(self._arm, str(path).encode(), self._errors.text, self._errors.size))
 
     def _matrix(self, inputs: Any, name: str, vectors: Vectors) -> None:
         match vectors:
@@ -226,9 +232,11 @@ class Host:
         data: Vectors,
         queries: Vectors,
         seed: int,
+        prepared: Path | None = None,
     ) -> LoadedKernel:
         """Set up a kernel. `data` and `queries`: arrays of shape (rows, columns), taken as float32 and copied, or the path of a matrix
-        file, mapped. What the kernel prepares is made first. Raises DualmemError for an unknown name and whatever the kernel refuses."""
+        file, mapped. What the kernel prepares lies in `prepared`, or is made first. Raises DualmemError for an unknown name and whatever
+        the kernel refuses."""
         if self._handle == self._ffi.NULL:
             raise DualmemError(f"{self.library.name}: this library was closed", hint="Use it inside of its `with` block.")
         kernel = self.library.kernel(name, variant)
@@ -240,7 +248,7 @@ class Host:
         row = self._lib.dmx_library_kernel(self._handle, name.encode(), variant.encode())
         loaded = LoadedKernel(self, row, kernel=kernel)
         try:
-            loaded._set_up(parameters, data, queries, seed=seed)
+            loaded._set_up(parameters, data, queries, seed=seed, prepared=prepared)
         except BaseException:
             loaded.close()
             raise

@@ -1,6 +1,7 @@
 """Runs one kernel inside of this Python process for a while: a target for py-spy, which shows its C frames through cffi.
 
-    python -m dualmem_cli.measure.loop LIBRARY KERNEL VARIANT SECONDS [--data PATH --queries PATH --parameter NAME=VALUE ... --seed N]
+    python -m dualmem_cli.measure.loop LIBRARY KERNEL VARIANT SECONDS
+        [--data PATH --queries PATH --prepared PATH --parameter NAME=VALUE ... --seed N]
 
 The last line of standard output is {"operations": n, "seconds": s}: never a measurement, since a profiler slows its target.
 """
@@ -39,6 +40,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("seconds", type=float)
     parser.add_argument("--data", type=Path, help="matrix file")
     parser.add_argument("--queries", type=Path, help="matrix file")
+    parser.add_argument("--prepared", type=Path, help="what the kernel's prepare wrote; without it it is made here")
     parser.add_argument("--parameter", type=parameter, action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(argv)
@@ -74,6 +76,7 @@ def main(argv: Sequence[str]) -> int:
                 data=options.data,
                 queries=options.queries,
                 seed=options.seed,
+                prepared=options.prepared,
             ) as kernel,
         ):
             operations, seconds = spin(kernel, seconds=options.seconds)

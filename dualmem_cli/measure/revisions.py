@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dualmem_cli.errors import BuildError
-from dualmem_cli.measure.builds import Binaries, build_links, copy_link, locked
+from dualmem_cli.measure.builds import Binaries, build_links, copy_debug, copy_link, locked
+from dualmem_cli.model.kernel import DEBUG
 
 SOURCES = "native"
 FOLDER = "revisions"
@@ -115,6 +116,7 @@ def _build(revision: Revision, options: tuple[str, ...], *, tree: Path, home: Pa
         made.mkdir()
         for link in links:
             copy_link(link, made / link.name)
+        copy_debug(links[0], made / links[0].with_suffix(DEBUG).name)
         (made / SUMS).write_text("".join(f"{_sha256(path)}  {path.name}\n" for path in sorted(made.glob("*.so"))))
         made.rename(home)
 

@@ -81,6 +81,10 @@ class Link:
     sha256: str
 
 
+DEBUG = ".debug"
+"""The suffix of the file beside a link that holds its debug information, where that was kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Build:
     """A set of links of the same objects. `digest` is the content address: the SHA-256 over the links' digests, sorted."""

@@ -4,13 +4,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dualmem_cli.model.caution import Caution
+from dualmem_cli.model.explanation import Explanation
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.load import LoadRun
 from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.plan import Arm, Case
 from dualmem_cli.model.samples import Failure, WorkerRun
 from dualmem_cli.model.scenario import Scenario
-from dualmem_cli.model.verdict import BenchFinding, CompareFinding, ControlFinding, FrontierFinding, Quantity, ScalingFinding
+from dualmem_cli.model.verdict import (
+    BenchFinding,
+    CompareFinding,
+    ControlFinding,
+    FrontierFinding,
+    Quantity,
+    RooflineFinding,
+    ScalingFinding,
+)
 
 SCHEMA_VERSION = 1
 
@@ -94,7 +103,9 @@ class Record:
     scaling: tuple[ScalingFinding, ...] = ()  # bench only
     gate: str = ""  # digest of what sampled and decided (measure/provenance.py); "" in records from before it was kept
     frontier: tuple[FrontierFinding, ...] = ()  # bench only: recall against time
+    roofline: RooflineFinding | None = None  # bench only: where ceilings were measured and a case has its place under them
     since: Since | None = None  # compare only; None where the baseline is a library that was named
+    explanations: tuple[Explanation, ...] = ()  # compare only: of the worst regressed cases, added after the verdict
     loads: tuple[LoadRun, ...] = ()  # of load scenarios; their findings are among those of the cases
 
     def scenario_of(self, case: Case) -> Scenario:

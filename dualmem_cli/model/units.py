@@ -56,3 +56,24 @@ def human(value: float, unit: Unit | str) -> str:
 def percent(ratio: float, *, signed: bool = True, digits: int = 1) -> str:
     """Write a fraction as per cent: 0.079 as '+7.9 %'."""
     return f"{ratio * 100:{'+' if signed else ''}.{digits}f} %"
+
+
+def count_text(value: float) -> str:
+    """A count per operation: four significant digits, whole where it is whole, and a zero only where it is one."""
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    text = f"{value:.4g}"
+    return f"{value:.2e}" if "e" in text else text
+
+
+def signed_count(value: float) -> str:
+    """A difference of counts, with its sign."""
+    return f"{'+' if value > 0 else ''}{count_text(value)}"
+
+
+def count_title(name: str) -> str:
+    """A count's name as a heading: 'l1d_misses' as 'L1d misses'."""
+    words = name.replace("_", " ")
+    return words.replace("l1d", "L1d").replace("l1i", "L1i").replace("ll ", "LL ")

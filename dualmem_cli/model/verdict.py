@@ -97,6 +97,43 @@ class FrontierFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class Roof:
+    """A ceiling of the machine that the run measured. `case` is where; `level` names it: a cache, "memory", or "peak" of arithmetic.
+    `rate` is in GB/s or GFLOP/s, by all `threads` together; `bytes_each`: what each of them went through, None for arithmetic."""
+
+    case: str
+    level: str
+    threads: int
+    bytes_each: float | None
+    rate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class RooflinePoint:
+    """A case under the roofs. `intensity` is in floating-point operations per byte, None where it declares only one of them; rates in
+    GFLOP/s and GB/s, None where it declares none. `level` is the roof that limits it (a cache, "memory", "peak"), `share` how much of
+    that roof it reaches: 1 / distance."""
+
+    case: str
+    kernel: str
+    variant: str
+    threads: int
+    intensity: float | None
+    gflops: float | None
+    gigabytes: float | None
+    level: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class RooflineFinding:
+    """The machine's roofs, and the cases under them (Williams, Waterman & Patterson 2009)."""
+
+    roofs: tuple[Roof, ...]
+    points: tuple[RooflinePoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LayoutCell:
     """Mean change of the workers that ran one pair of links (baseline layout, candidate layout)."""
 

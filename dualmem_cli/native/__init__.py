@@ -19,7 +19,7 @@ from dualmem_cli.native.counters import PerfCounters, Reading
 from dualmem_cli.native.decay import DecayMode
 from dualmem_cli.native.figures import MemoryUse, Numa, Placement, Population, Statistics
 from dualmem_cli.native.formation import Cluster, Clustering, Former
-from dualmem_cli.native.lookup import Lookup, LookupMethod, LookupPlan, Neighbours, NodeTypes
+from dualmem_cli.native.lookup import Lookup, LookupMethod, LookupPlan, Neighbours, NodeTypes, Similarity
 from dualmem_cli.native.nodes import Formation, Rows
 from dualmem_cli.native.reader import Reader
 from dualmem_cli.native.recorder import Recorder
@@ -55,6 +55,7 @@ __all__ = [
     "Reading",
     "Recorder",
     "Rows",
+    "Similarity",
     "Spread",
     "Spreader",
     "Statistics",

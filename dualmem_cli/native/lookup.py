@@ -1,6 +1,6 @@
 """Concept lookup: the concepts, or episodes, nearest to a query; exactly, or as many of them as are asked for."""
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum, IntFlag, StrEnum
 from functools import partial
 from math import isnan
 from typing import Any, NamedTuple
@@ -29,6 +29,15 @@ class LookupMethod(IntEnum):
     """A navigable small world graph, which follows the store row by row."""
 
 
+class Similarity(StrEnum):
+    """By what a query q and an embedding x are alike. Which are nearest differs where norms do. The string does as well."""
+
+    COSINE = "cosine"
+    """q . x / (|q| |x|), in [-1, 1]; 0 where a norm counts as zero."""
+    INNER_PRODUCT = "inner_product"
+    """q . x; not with LookupMethod.LISTS."""
+
+
 class NodeTypes(IntFlag):
     """A mask of types. A single-type store has one, its nodes, and there each of these stands for it."""
 
@@ -42,8 +51,8 @@ class Neighbours(NamedTuple):
 
     slots: NDArray[np.uint32]
     """Shape (queries, min(k, nodes)); without the first dimension for a single query."""
-    cosines: NDArray[np.float64]
-    """The same shape: cosines in [-1, 1], to double precision from the float32 embeddings."""
+    similarities: NDArray[np.float64]
+    """The same shape: cosines in [-1, 1], or inner products, to double precision from the float32 embeddings."""
 
 
 class LookupPlan(NamedTuple):
@@ -109,6 +118,11 @@ class Lookup(Owned):
         return int(self._lib.dm_lookup_memory(self._live))
 
     @property
+    def similarity(self) -> Similarity:
+        """By what nodes are near: as the index was made, also if it was loaded."""
+        return list(Similarity)[int(self._lib.dm_lookup_similarity(self._live))]
+
+    @property
     def plan(self) -> LookupPlan:
         """What was chosen, and why: of concepts, if the index is for both types; see plan_of."""
         return self.plan_of(NodeTypes.CONCEPTS if self._plan(NodeTypes.CONCEPTS).method else NodeTypes.EPISODES)
@@ -139,8 +153,9 @@ class Lookup(Owned):
     def refresh(self, *, team: Team | None = None) -> None:
         """Bring the index up to the store's present state; of nodes that change meanwhile, either state is indexed.
 
-        A graph takes in what came and lets go of what went, node by node, beside searches. Any other index, and a graph that has more than
-        twice or less than half of the nodes that it was planned for, is made anew, with the team; searches find the old state until then.
+        A graph takes in what came and lets go of what went, node by node, beside searches; lists do so in
+        a new edition. An exact index, and any that has more than twice or less than half of the nodes that it was planned for, is made
+        anew, with the team; searches find the old state until then.
         When it returns, the rows of nodes that are gone are free. One that raised changed nothing. StoreMemoryError."""
         self._native.call(self._lib.dm_lookup_refresh, self._live, team_handle(self._native, team))
 
@@ -152,7 +167,7 @@ class Lookup(Owned):
     def search(
         self, queries: NDArray[np.float32], *, k: int, types: NodeTypes | None = None, team: Team | None = None
     ) -> Neighbours:
-        """The min(k, size) nodes with the highest cosine to each query, k in 1..100, as far as the method finds them; of equal cosines
+        """The min(k, size) nodes most similar to each query, k in 1..100, as far as the method finds them; of equally similar ones
         concepts first, then the one that came first. `queries`: float32 of shape (n, dim), or (dim,) for a single one; read in place.
         `types`: only among these, of those that the index is for. The team divides the queries among its threads; the result is the same
         bits with any team. Beside a refresh of a graph a query may find a node less than another: its last slot is SLOT_NONE then.
@@ -164,25 +179,35 @@ class Lookup(Owned):
             raise StoreArgumentError(f"k {k} is not in 1..{self._lib.DM_LOOKUP_K_MAX}")
         queried = 1 if single else len(given)
         slots = np.empty((queried, k), np.uint32)
-        cosines = np.empty((queried, k), np.float64)
+        similarities = np.empty((queried, k), np.float64)
         from_buffer = self._native.ffi.from_buffer
-        places = (from_buffer("uint32_t[]", slots), from_buffer("double[]", cosines))
+        places = (from_buffer("uint32_t[]", slots), from_buffer("double[]", similarities))
         batch = (from_buffer("float[]", given), self._dim, queried, k, team_handle(self._native, team), *places)
         if types is None:
             self._native.call(self._lib.dm_lookup_search, handle, *batch)
         else:
             self._native.call(self._lib.dm_lookup_search_types, handle, count(types, "types"), *batch)
         width = min(k, self.size) if queried == 0 else _filled(slots)
-        found = Neighbours(slots[:, :width], cosines[:, :width])
-        return Neighbours(found.slots[0], found.cosines[0]) if single else found
+        found = Neighbours(slots[:, :width], similarities[:, :width])
+        return Neighbours(found.slots[0], found.similarities[0]) if single else found
 
 
 def make_lookup(
-    native: Binding, store: Any, *, method: LookupMethod, recall: float, k: int, types: NodeTypes, seed: int, team: Team | None
+    native: Binding,
+    store: Any,
+    *,
+    method: LookupMethod,
+    similarity: str,
+    recall: float,
+    k: int,
+    types: NodeTypes,
+    seed: int,
+    team: Team | None,
 ) -> Any:
     """A dm_lookup of a store; see Store.index."""
     options = native.ffi.new("dm_lookup_options *", native.lib.dm_lookup_defaults())
     options.method = choice(method, LookupMethod, "method")
+    options.similarity = _number_of(similarity)
     options.types = count(types, "types")
     options.recall = number(recall, "recall")
     options.k = count(k, "k")
@@ -193,6 +218,14 @@ def make_lookup(
 def load_lookup(native: Binding, store: Any, path: FilePath, *, team: Team | None) -> Any:
     """A dm_lookup from a file; see Store.load_index."""
     return native.create(native.lib.dm_lookup_load, "dm_lookup", store, path_bytes(path), team_handle(native, team))
+
+
+def _number_of(similarity: str) -> int:
+    """The library's number, which is the place in the enumeration."""
+    names = [each.value for each in Similarity]
+    if similarity not in names:
+        raise StoreArgumentError(f"similarity {similarity!r} is none of {', '.join(map(repr, names))}")
+    return names.index(similarity)
 
 
 def _filled(slots: NDArray[np.uint32]) -> int:

@@ -1,7 +1,7 @@
 """The store: what a Python user holds in hands."""
 
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from dualmem_cli.native.decay import DecayCalls
 from dualmem_cli.native.figures import FigureCalls, Numa
 from dualmem_cli.native.formation import FormationCalls
 from dualmem_cli.native.handle import StoreHandle
-from dualmem_cli.native.lookup import Lookup, LookupMethod, Neighbours, NodeTypes, load_lookup, make_lookup
+from dualmem_cli.native.lookup import Lookup, LookupMethod, Neighbours, NodeTypes, Similarity, load_lookup, make_lookup
 from dualmem_cli.native.nodes import NodeCalls
 from dualmem_cli.native.reader import Reader
 from dualmem_cli.native.snapshot import FilePath, SnapshotCalls, load_store
@@ -87,7 +87,7 @@ class Store(NodeCalls, BindingCalls, AssociationCalls, DecayCalls, FormationCall
     # --- concept lookup -----------------------------------------------------------------------------------------------
 
     def lookup(self, queries: NDArray[np.float32], *, k: int = 10, team: Team | None = None) -> Neighbours:
-        """The k concepts with the highest cosine to each query, exactly: (slots, cosines), see Lookup.search.
+        """The k concepts with the highest cosine to each query, exactly: (slots, similarities), see Lookup.search.
 
         The index is made at the first call and again at the first one after concepts were added, replaced or removed, which takes
         longer than a search. It is let go before a concept is replaced or removed, so that it keeps no rows; but many changes while
@@ -102,6 +102,7 @@ class Store(NodeCalls, BindingCalls, AssociationCalls, DecayCalls, FormationCall
         self,
         *,
         method: LookupMethod = LookupMethod.EXACT,
+        similarity: Similarity | Literal["cosine", "inner_product"] = Similarity.COSINE,
         recall: float = 0.95,
         k: int = 10,
         types: NodeTypes = NodeTypes.CONCEPTS,
@@ -111,16 +112,19 @@ class Store(NodeCalls, BindingCalls, AssociationCalls, DecayCalls, FormationCall
         """An index over the nodes of these types as they are now, which stays as it is until it is refreshed.
 
         `method`: EXACT finds all of the nearest; the others find `recall` of the `k` nearest, on average, in less time where there are
-        many nodes; AUTO chooses (Lookup.plan). Cosines are exact in any case. StoreArgumentError: an option out of range, or a
-        method that cannot take these embeddings. StoreMemoryError."""
+        many nodes; AUTO chooses (Lookup.plan). Similarities are exact in any case. `similarity`: nearest by cosine or by inner product,
+        which LISTS cannot do. StoreArgumentError: an option out of range, or a method that cannot take these embeddings.
+        StoreMemoryError."""
         store = self._live
-        made = make_lookup(self._native, store, method=method, recall=recall, k=k, types=types, seed=seed, team=team)
+        made = make_lookup(
+            self._native, store, method=method, similarity=similarity, recall=recall, k=k, types=types, seed=seed, team=team
+        )
         return Lookup(self._native, store, made, dim=self.dim)
 
     def load_index(self, path: FilePath, *, team: Team | None = None) -> Lookup:
         """The index that Lookup.save wrote to a file, for a store with the same nodes: this one, or one loaded from its snapshot. Slots,
         ids and embeddings are compared. Where the rows have moved since (a store that had nodes replaced or removed, after it was saved and
-        loaded), lists and graphs are built again. StoreArgumentError: of another store, or another state of this one.
+        loaded), a graph is built again. StoreArgumentError: of another store, or another state of this one.
         StoreDataError: no such file, or damaged. StoreFileError, StoreUnsupportedError, StoreMemoryError."""
         store = self._live
         return Lookup(self._native, store, load_lookup(self._native, store, path, team=team), dim=self.dim)

@@ -45,13 +45,14 @@ class FunctionCost:
 @dataclass(frozen=True, slots=True)
 class LineCost:
     """One source line inside of one function, per operation: `function` is what the line was inlined into. `source` is its text, or None
-    where the file is not there."""
+    where the file is not there; `called` are the instructions of what it calls."""
 
     function: str
     file: str
     line: int
     costs: tuple[float, ...]
     source: str | None
+    called: float = 0.0
 
     @property
     def where(self) -> str:

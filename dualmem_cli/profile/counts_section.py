@@ -3,6 +3,7 @@
 import html
 from collections.abc import Iterable, Sequence
 
+from dualmem_cli.model.units import count_text, count_title
 from dualmem_cli.profile.counts import COSTS, Counts, Figure, FunctionCost, LineCost
 
 FUNCTION_ROWS = 30
@@ -29,26 +30,16 @@ def render_counts(counts: Counts) -> str:
     return f'<section class="counts" aria-label="{name}">\n<h2>{name}</h2>\n{"".join(parts)}</section>\n'
 
 
-def number(value: float) -> str:
-    """A count per operation: four significant digits, whole where it is whole, and a zero only where it is one."""
-    if value == int(value) and abs(value) < 1e15:
-        return f"{int(value):,}"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    text = f"{value:.4g}"
-    return f"{value:.2e}" if "e" in text else text
-
-
 def quantity(figure: Figure) -> tuple[str, str]:
     """A figure's value and what a reader must know beside it, both in words."""
     if figure.value is None:
         return "not known", figure.reason
     remarks = []
     if figure.low is not None and figure.high is not None and figure.low != figure.high:
-        remarks.append(f"{number(figure.low)} to {number(figure.high)}")
+        remarks.append(f"{count_text(figure.low)} to {count_text(figure.high)}")
     if figure.running < 0.999:
         remarks.append(f"counted {figure.running:.0%} of the time")
-    return (size(figure.value) if figure.unit == "B" else number(figure.value)), "; ".join(remarks)
+    return (size(figure.value) if figure.unit == "B" else count_text(figure.value)), "; ".join(remarks)
 
 
 def size(bytes_: float) -> str:
@@ -59,14 +50,8 @@ def size(bytes_: float) -> str:
     return f"{bytes_:.0f} B"
 
 
-def title_of(name: str) -> str:
-    """A cost's name as a heading: 'l1d_misses' as 'L1d misses'."""
-    words = name.replace("_", " ")
-    return words.replace("l1d", "L1d").replace("l1i", "L1i").replace("ll ", "LL ")
-
-
 def _cost_titles() -> tuple[str, ...]:
-    return tuple(title_of(name) for name in COSTS)
+    return tuple(count_title(name) for name in COSTS)
 
 
 def _caption(what: str, shown: int, of: int) -> str:
@@ -84,18 +69,18 @@ def _table(caption: str, titles: Sequence[str], rows: Iterable[str]) -> str:
 def _figure_row(figure: Figure) -> str:
     value, remark = quantity(figure)
     unit = "" if figure.value is None or figure.unit == "B" else "per operation" if figure.unit == "1/op" else figure.unit
-    cells = "".join(f"<td>{html.escape(text)}</td>" for text in (title_of(figure.name), value, unit))
+    cells = "".join(f"<td>{html.escape(text)}</td>" for text in (count_title(figure.name), value, unit))
     return f'<tr>{cells}<th scope="row">{html.escape(remark)}</th></tr>\n'
 
 
 def _costs(costs: Sequence[float]) -> str:
-    return "".join(f"<td>{number(cost)}</td>" for cost in costs)
+    return "".join(f"<td>{count_text(cost)}</td>" for cost in costs)
 
 
 def _function_row(function: FunctionCost) -> str:
     where = " ".join(text for text in (function.place, function.file if function.file != "???" else "") if text)
     return (
-        f"<tr>{_costs(function.costs)}<td>{number(function.inclusive)}</td><td>{number(function.calls)}</td>"
+        f"<tr>{_costs(function.costs)}<td>{count_text(function.inclusive)}</td><td>{count_text(function.calls)}</td>"
         f'<th scope="row"><span class=name>{html.escape(function.name)}</span> <span class="place">{html.escape(where)}</span></th></tr>\n'
     )
 

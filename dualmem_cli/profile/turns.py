@@ -10,14 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from dualmem_cli.errors import DualmemError
+from dualmem_cli.profile.counts import Counts
 from dualmem_cli.profile.difference import pooled_pair, relabelled
-from dualmem_cli.profile.engines import ENGINES, Available, Engine, Unavailable
+from dualmem_cli.profile.engines import ENGINES, Available, Counter, Engine, Unavailable
 from dualmem_cli.profile.engines.engine import refuse
+from dualmem_cli.profile.engines.lengths import sample_length, with_operations
 from dualmem_cli.profile.folded import Profile
 from dualmem_cli.profile.session import Refusal
 from dualmem_cli.profile.target import Target
 
 ROUNDS = 4
+_LENGTH_TIMEOUT_S = 120.0
 PREFERRED = ("perf", "pyspy")
 """For two builds of a C library perf first: it sees every thread, and starts no interpreter for each turn."""
 
@@ -67,3 +70,14 @@ def capture_in_turns(
                 profile = engine.capture(targets[side], rate=rate, directory=Path(scratch))
             taken[side].append(replace(relabelled(profile, labels or {}), title=targets[0].title))
     return pooled_pair(*taken)
+
+
+def count_both(targets: tuple[Target, Target], *, engine: Counter, divided: int = 1) -> tuple[Counts, Counts]:
+    """Count as many operations of each target: those asked for, else those of some milliseconds of the first, `divided` where a person
+    waits. Raises what the engine raises."""
+    operations = max(1, sample_length(targets[0], timeout_s=_LENGTH_TIMEOUT_S).operations // divided)
+    counts = []
+    for target in targets:
+        with tempfile.TemporaryDirectory(prefix="dualmem-profile-") as scratch:
+            counts.append(engine.count(with_operations(target, operations), directory=Path(scratch)))
+    return counts[0], counts[1]

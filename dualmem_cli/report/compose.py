@@ -25,7 +25,12 @@ def compose(record: Record, context: ReportContext) -> Layout:
         created=_moment(record.created),
         header=tuple(header),
         verdict=verdict,
-        sections=(*sections, *explanation_sections(context.explanations), *absent_section(record), *cautions_section(record)),
+        sections=(
+            *sections,
+            *explanation_sections(record.explanations, context.flame_graphs),
+            *absent_section(record),
+            *cautions_section(record),
+        ),
         details=details,
         facts=fact_sections(record),
         closing=_closing(record, context),

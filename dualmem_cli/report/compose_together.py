@@ -1,11 +1,12 @@
-"""What the cases of a bench say together: the overhead of a second node type, how costs grow with what was swept, and what a higher recall
-takes."""
+"""What the cases of a bench say together: the overhead of a second node type, how costs grow with what was swept, what a higher recall
+takes, and how near the machine's roofs they are."""
 
 import math
 
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import Unit
 from dualmem_cli.model.verdict import FrontierFinding, FrontierPoint, Quantity, ScalingFinding
+from dualmem_cli.report.compose_roofline import roofline_sections
 from dualmem_cli.report.layout import (
     Column,
     Emphasis,
@@ -38,7 +39,7 @@ from dualmem_cli.report.phrases import (
 
 def together_sections(record: Record) -> tuple[Section, ...]:
     """A section each, where there is something to say."""
-    return (*_together(record), *_scaling(record), *_frontier(record))
+    return (*_together(record), *_scaling(record), *_frontier(record), *roofline_sections(record))
 
 
 def budget_spans(quantity: Quantity, *, named: bool) -> tuple[Span, ...]:

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
 
+from dualmem_cli.model.history import Measured
+
 
 class Tone(StrEnum):
     """Which way a text points."""
@@ -144,18 +146,20 @@ class FigureKind(StrEnum):
     SCALING = "scaling"  # bench: cost against size, of all series of a scenario
     RECALL_RATE = "recall-rate"  # bench: lookups a second against recall, of all arms of a scenario
     RECALL_LATENCY = "recall-latency"  # bench: latency against recall, of all arms of a scenario
+    ROOFLINE = "roofline"  # bench: the machine's roofs and the cases under them
     LOAD_PERCENTILES = "load-percentiles"  # bench of a load: latency by percentile, a line per kind of operation
     LOAD_TIME = "load-time"  # bench of a load: latency of every section, over time
     DETECTION = "detection"  # selftest: share of decisions REGRESSED by planted slowdown, per load
     SECONDS = "seconds"  # selftest: time to the verdict by planted slowdown, per load
     RIVALS = "rivals"  # selftest: other tools' rules on the same samples
+    HISTORY = "history"  # history: one quantity, record by record
     RIVALS_IN_TURN = "rivals-in-turn"  # selftest: the same rules on samples taken one side after the other
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A place for a drawing of a case ("": of all together; for SCALING, `scaling_name`; for RECALL_RATE and RECALL_LATENCY,
-    `frontier_name`), for dialects that can draw. `description` is what a person who cannot see it reads."""
+    `frontier_name`; for HISTORY, `course_name`), for dialects that can draw. `description` is what a person who cannot see it reads."""
 
     case: str
     kind: FigureKind
@@ -166,6 +170,11 @@ class Figure:
 def scaling_name(scenario: str, parameter: str) -> str:
     """What a figure of kind SCALING is of."""
     return f"{scenario} by {parameter}"
+
+
+def course_name(measured: Measured, machine: str) -> str:
+    """What a figure of kind HISTORY is of."""
+    return "|".join((measured.command, measured.case, measured.parameters, measured.data, measured.quantity, machine))
 
 
 def frontier_name(scenario: str, series: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
@@ -72,13 +72,13 @@ class Scale:
 class Plane:
     """Draws in data coordinates. What was drawn first lies below. `aside`: points to the right of the plane, for a `key`."""
 
-    def __init__(self, figure: Figure, *, x: Scale, y: Scale, aside: float = 0.0) -> None:
+    def __init__(self, figure: Figure | SubFigure, *, x: Scale, y: Scale, aside: float = 0.0) -> None:
         self._figure = figure
         self._x = x
         self._y = y
         self._right = _RIGHT + aside
         box = Bbox.from_extents(_LEFT / WIDTH, _BOTTOM / HEIGHT, 1 - self._right / WIDTH, 1 - _TOP / HEIGHT)
-        self._clip = TransformedBbox(box, figure.transFigure)
+        self._clip = TransformedBbox(box, figure.transSubfigure)
 
     def grid(self, *, x: Sequence[tuple[float, str]], y: Sequence[tuple[float, str]], title: str, upright: bool = True) -> None:
         """Labelled lines of the grid; `title` names the horizontal scale. Without `upright` only its labels are there."""

@@ -16,6 +16,7 @@ from dualmem_cli.report.layout import Figure, FigureKind, frontier_name, scaling
 from dualmem_cli.report.phrases import TIME, percentile_name, plain_percent
 from dualmem_cli.report.plane import PALETTE, Plane, Scale
 from dualmem_cli.report.plots_load import draw_load
+from dualmem_cli.report.plots_roofline import draw_roofline
 from dualmem_cli.report.series import bulk, pairs_by_worker, percentile_curves, quantiles, recall_lines, times_by_arm
 
 MOST_PAIRS = 1_500  # drawn per case; a page of 22 cases stays below 3 MB
@@ -58,6 +59,9 @@ def _drawn(record: Record, figure: Figure) -> Canvas:
         return canvas
     if figure.kind in (FigureKind.LOAD_PERCENTILES, FigureKind.LOAD_TIME):
         draw_load(record, figure, canvas)
+        return canvas
+    if figure.kind is FigureKind.ROOFLINE:
+        draw_roofline(record, canvas)
         return canvas
     run = record.case_run(figure.case)
     if run is None:

@@ -10,10 +10,19 @@ from importlib.resources import files
 
 from dualmem_cli.judge.fingerprint import machine_changes
 from dualmem_cli.model.estimate import Estimate
+from dualmem_cli.model.explanation import CountedChange, Explanation
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.plan import Case
 from dualmem_cli.model.record import Record
-from dualmem_cli.model.verdict import BenchFinding, CompareFinding, FrontierFinding, Quantity, ScalingFinding, Verdict
+from dualmem_cli.model.verdict import (
+    BenchFinding,
+    CompareFinding,
+    FrontierFinding,
+    Quantity,
+    RooflineFinding,
+    ScalingFinding,
+    Verdict,
+)
 from dualmem_cli.report.context import ReportContext
 
 SUMMARY_VERSION = 1
@@ -57,6 +66,8 @@ def summary(record: Record, context: ReportContext) -> dict[str, Json]:
         **({"overhead": _quantity(record.overhead)} if record.overhead else {}),
         **({"scaling": [_scaling(found) for found in record.scaling]} if record.scaling else {}),
         **({"frontier": [_frontier(found) for found in record.frontier]} if record.frontier else {}),
+        **({"roofline": _roofline(record.roofline)} if record.roofline else {}),
+        **({"explanations": [_explanation(each) for each in record.explanations]} if record.explanations else {}),
         "controls": [
             {"name": c.name, "held": c.held, "passed": c.passed, "cases": c.cases, "change": _estimate(c.change)}
             for c in record.controls
@@ -133,6 +144,33 @@ def _frontier(found: FrontierFinding) -> Json:
     }
 
 
+def _roofline(found: RooflineFinding) -> Json:
+    return {
+        "roofs": [
+            {
+                "case": roof.case,
+                "level": roof.level,
+                "threads": roof.threads,
+                "bytes_each": roof.bytes_each,
+                "rate": _estimate(roof.rate),
+            }
+            for roof in found.roofs
+        ],
+        "points": [
+            {
+                "case": point.case,
+                "threads": point.threads,
+                "flops_per_byte": point.intensity,
+                "gflops": point.gflops,
+                "gigabytes": point.gigabytes,
+                "level": point.level,
+                "share": point.share,
+            }
+            for point in found.points
+        ],
+    }
+
+
 def _scaling(found: ScalingFinding) -> Json:
     return {
         "scenario": found.scenario,
@@ -169,6 +207,67 @@ def _compare(record: Record, finding: CompareFinding) -> Json:
             }
             for metric in finding.metrics
         ],
+    }
+
+
+def _explanation(each: Explanation) -> Json:
+    """Without the stacks, which the record holds."""
+    return {
+        "case": each.case,
+        "headline": each.headline,
+        "lines": list(each.lines),
+        "shifts": [
+            {
+                "name": shift.name,
+                "place": shift.place,
+                "samples": list(shift.samples),
+                "change": shift.change,
+                "low": shift.low,
+                "high": shift.high,
+                "direction": shift.direction,
+            }
+            for shift in each.shifts
+        ],
+        "counted": [_counted(change) for change in each.counted],
+    }
+
+
+def _counted(change: CountedChange) -> Json:
+    return {
+        "engine": change.engine,
+        "operations": change.operations,
+        "headline": change.headline,
+        "figures": [
+            {
+                "name": figure.name,
+                "baseline": _number(figure.baseline),
+                "candidate": _number(figure.candidate),
+                "reason": figure.reason,
+                "unit": figure.unit,
+            }
+            for figure in change.figures
+        ],
+        "costs": list(change.costs),
+        "functions": [
+            {
+                "name": function.name,
+                "place": function.place,
+                "baseline": list(function.baseline),
+                "candidate": list(function.candidate),
+                "lines": [
+                    {
+                        "file": line.file,
+                        "line": line.line,
+                        "source": line.source,
+                        "costs": list(line.costs),
+                        "called": line.called,
+                    }
+                    for line in function.lines
+                ],
+            }
+            for function in change.functions
+        ],
+        "notes": list(change.notes),
     }
 
 

@@ -11,18 +11,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from dualmem_cli.errors import BuildError
-from dualmem_cli.model.kernel import Build, Library, Link
+from dualmem_cli.model.kernel import DEBUG, Build, Library, Link
 
 MANIFEST = "build.json"
 Copy = Callable[[Path, Path], None]
 
 
 def keep(
-    links: Sequence[Path], *, origin: str, describe: Callable[[str], Library], copy: Copy, folder: Path, revision: str = ""
+    links: Sequence[Path],
+    *,
+    origin: str,
+    describe: Callable[[str], Library],
+    copy: Copy,
+    folder: Path,
+    revision: str = "",
+    beside: Copy | None = None,
 ) -> Build:
     """Copy `links` into `folder`/<digest> with `copy` (which may strip them) unless the same build is there already, whole. The returned
-    links have absolute paths in there. `revision` is that of the sources, for a library that does not hold it itself: it belongs to this
-    use of the build and not to its bytes."""
+    links have absolute paths in there. `beside` makes a file that belongs to the first link (what was stripped of it, for profilers)
+    and not to the build: it may be missing. `revision` is that of the sources, for a library that does not hold it itself: it belongs to
+    this use of the build and not to its bytes."""
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     with in_use(folder, exclusive=False), tempfile.TemporaryDirectory(dir=folder, prefix=".keeping-") as scratch:
@@ -35,6 +43,8 @@ def keep(
             digest = digest_of(unnamed)
             unnamed.rename(made / f"{digest}.so")
             kept.append(Link(layout=_layout(source), path=f"{digest}.so", sha256=digest))
+        if beside is not None:
+            beside(links[0], (made / kept[0].path).with_suffix(DEBUG))
         total = build_digest(kept)
         library = _described(made / kept[0].path, links[0], describe)
         library = replace(library, revision=library.revision or revision)
@@ -43,6 +53,8 @@ def keep(
         with _taking_turns(folder):  # or one run would take away what another has just found whole
             try:
                 load(folder / total)
+                for extra in made.glob(f"*{DEBUG}"):  # of a build that was kept before there was one
+                    extra.replace(folder / total / extra.name)
             except BuildError:
                 _put(made, folder / total, aside=Path(scratch) / "damaged")
         with contextlib.suppress(OSError):

@@ -86,8 +86,8 @@ static int32_t check_header(const header *head, const dm_rows *rows, size_t size
     }
     if (head->version != VERSION) {
         snprintf(error, error_size,
-                 "the image of the graph is of version %u and this library reads version %d; make it anew", head->version,
-                 (int)VERSION);
+                 "the image of the graph is of version %u and this library reads version %d; make it anew",
+                 head->version, (int)VERSION);
         return DM_ERROR_CORRUPT;
     }
     if (head->size != size) {

@@ -39,8 +39,8 @@ uint32_t dm_index_count_used(const dm_rows *rows) {
 int32_t dm_index_make_exact(dm_index *index, const dm_rows *rows, size_t placement, dm_memory *account, char *error,
                             size_t error_size) {
     index->plan.method = DM_METHOD_EXACT;
-    return dm_exact_create(dm_index_exact_variant(index->isa), rows, index->similarity, placement, account, &index->exact,
-                           error, error_size);
+    return dm_exact_create(dm_index_exact_variant(index->isa), rows, index->similarity, placement, account,
+                           &index->exact, error, error_size);
 }
 
 static int32_t check_options(const dm_rows *rows, const dm_index_options *options, char *error, size_t error_size) {
@@ -96,6 +96,39 @@ int32_t dm_index_create(const dm_rows *rows, const dm_index_options *options, dm
     return DM_OK;
 }
 
+int32_t dm_index_follow(const dm_index *before, const dm_rows *rows, dm_team *team, dm_memory *account,
+                        dm_index **index, char *error, size_t error_size) {
+    dm_lists *lists = NULL;
+    *index = NULL;
+    int32_t status = before->lists == NULL ? DM_OK
+                                           : dm_lists_follow(before->lists, rows, before->isa, team, account, &lists,
+                                                             error, error_size);
+    if (lists == NULL) {
+        return status;
+    }
+    dm_index *made = dm_memory_allocate(account, sizeof(*made), DM_CACHE_LINE, 0);
+    if (made == NULL) {
+        dm_lists_destroy(lists, account);
+        snprintf(error, error_size, "no memory for the head of an index of %u rows", rows->count);
+        return DM_ERROR_MEMORY;
+    }
+    *made = *before;
+    made->rows = *rows;
+    made->used = dm_index_count_used(rows);
+    made->lists = lists;
+    *index = made;
+    return DM_OK;
+}
+
+int dm_index_renumber(dm_index *index, const dm_rows *rows, const uint32_t *map) {
+    if (index->lists == NULL) {
+        return 0;
+    }
+    index->rows = *rows;
+    dm_lists_renumber(index->lists, rows, map);
+    return 1;
+}
+
 void dm_index_empty(dm_index *index, dm_memory *account) {
     dm_exact_destroy(index->exact, account);
     dm_lists_destroy(index->lists, account);
@@ -114,6 +147,10 @@ void dm_index_destroy(dm_index *index, dm_memory *account) {
 
 const dm_plan *dm_index_plan(const dm_index *index) {
     return &index->plan;
+}
+
+dm_similarity dm_index_similarity(const dm_index *index) {
+    return index->similarity;
 }
 
 /* --- scratch ------------------------------------------------------------------------------------------------------ */

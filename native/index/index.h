@@ -33,16 +33,17 @@ typedef struct dm_index_options {
 } dm_index_options;
 
 /* What was chosen, and why. Costs are counted, not timed, so the same rows and options give the same plan anywhere:
- * bytes that one search reads, times a weight by how they are read (plan_cost.c). NaN: a method that was not looked
- * at or cannot reach the recall. A team changes the plan only where it links a graph of more than 10,000 rows: which
- * graph that is depends on who is first, and its effort is measured on it. */
+ * bytes that one search reads, times a weight by how they are read (plan_cost.c). NaN: a method that was not looked at
+ * or cannot reach the recall. A team changes the plan only where it links a graph of more rows than the sample (2,500,
+ * or 50 k): which graph that is depends on who is first, and its effort is measured on it. */
 typedef struct dm_plan {
     dm_method method;
     uint32_t effort;              /* graph: ef; lists: lists visited; exact: 0 */
     uint32_t dims;                /* of the projection; 0: none */
     uint32_t list_count;          /* 0: no lists */
     uint32_t held_out;            /* rows that the recall was measured with; 0: not measured */
-    double recall;                /* mean over them; 1 where exact; NaN: not measured */
+    double recall;                /* mean over them; 1 where exact; NaN: not measured. Of a graph: among the others,
+                                     before the effort grew for those held out */
     double recall_low;            /* what it is at least, one-sided 95 %: this reaches options.recall, unless the method
                                      was asked for and cannot */
     double costs[DM_METHOD_COUNT]; /* by dm_method; of those not taken as expected from a sample */
@@ -57,10 +58,18 @@ typedef struct dm_index_scratch dm_index_scratch;
  * of range, or a method that cannot take these rows (lists: none in use). DM_ERROR_MEMORY. *index is NULL then. */
 int32_t dm_index_create(const dm_rows *rows, const dm_index_options *options, dm_team *team, dm_memory *account,
                         dm_index **index, char *error, size_t error_size);
+/* An index of other rows by the plan of `before`, which is searched meanwhile or not: lists that stay where they were,
+ * if that will do (dm_lists_follow), and their effort with them. *index is NULL, with DM_OK, where it will not: make a
+ * new one. DM_ERROR_MEMORY. */
+int32_t dm_index_follow(const dm_index *before, const dm_rows *rows, dm_team *team, dm_memory *account,
+                        dm_index **index, char *error, size_t error_size);
+/* As dm_lists_renumber. 0: an index of another method, which is as it was. */
+int dm_index_renumber(dm_index *index, const dm_rows *rows, const uint32_t *map);
 /* Accepts NULL. No scratch is left. The same account as at the making. */
 void dm_index_destroy(dm_index *index, dm_memory *account);
 
 const dm_plan *dm_index_plan(const dm_index *index);
+dm_similarity dm_index_similarity(const dm_index *index);
 
 int32_t dm_index_scratch_create(dm_index *index, dm_memory *account, dm_index_scratch **scratch, char *error,
                                 size_t error_size);

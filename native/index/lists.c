@@ -52,8 +52,14 @@ int dm_lists_allocate(dm_lists *lists, uint32_t list_count, uint32_t dims, dm_me
     lists->begins = dm_memory_allocate(account, ((size_t)list_count + 1) * sizeof(uint32_t), DM_CACHE_LINE, 0);
     lists->panel_begins = dm_memory_allocate(account, ((size_t)list_count + 1) * sizeof(uint32_t), DM_CACHE_LINE, 0);
     lists->members = dm_memory_allocate(account, lists->used * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    return lists->directions != NULL && lists->centres != NULL && lists->begins != NULL && lists->panel_begins != NULL &&
-           lists->members != NULL;
+    return lists->directions != NULL && lists->centres != NULL && lists->begins != NULL &&
+           lists->panel_begins != NULL && lists->members != NULL;
+}
+
+void dm_lists_point_directions(dm_lists *lists) {
+    for (uint32_t d = 0; d < lists->dims; d++) {
+        lists->directions[d] = lists->basis + d * dm_padded_dim(lists->rows.dim);
+    }
 }
 
 int dm_lists_allocate_panels(dm_lists *lists, size_t placement, dm_memory *account) {
@@ -64,6 +70,13 @@ int dm_lists_allocate_panels(dm_lists *lists, size_t placement, dm_memory *accou
     const size_t bytes = lists->panel_begins[lists->list_count] * lists->panel_bytes;
     lists->panels = dm_memory_allocate(account, bytes, DM_CACHE_LINE, placement);
     return lists->panels != NULL;
+}
+
+void dm_lists_renumber(dm_lists *lists, const dm_rows *rows, const uint32_t *map) {
+    lists->rows = *rows;
+    for (uint32_t place = 0; place < lists->used; place++) {
+        lists->members[place] = map[lists->members[place]];
+    }
 }
 
 void dm_lists_destroy(dm_lists *lists, dm_memory *account) {
@@ -100,7 +113,8 @@ size_t dm_lists_code_bytes(const dm_lists *lists) {
 
 static int allocate_scratch(const dm_lists *lists, dm_lists_scratch *scratch, dm_memory *account) {
     const uint32_t dim = lists->rows.dim;
-    const size_t places = lists->used + DM_PANEL_ROWS; /* the last panel is scanned as a whole; lists are fewer than rows */
+    const size_t places = lists->used + DM_PANEL_ROWS; /* the last panel is scanned as a whole; lists are fewer than
+                                                          rows */
     const size_t keys = places > DM_LISTS_PEAKS ? places : DM_LISTS_PEAKS;
     scratch->query.dim = dim;
     scratch->query.wide = dm_memory_allocate(account, dm_padded_dim(dim) * sizeof(double), DM_CACHE_LINE, 0);
@@ -113,7 +127,8 @@ static int allocate_scratch(const dm_lists *lists, dm_lists_scratch *scratch, dm
     scratch->keys = dm_memory_allocate(account, keys * sizeof(dm_lists_key), DM_CACHE_LINE, 0);
     scratch->peaks = dm_memory_allocate(account, DM_LISTS_PEAKS * sizeof(float), DM_CACHE_LINE, 0);
     return scratch->query.wide != NULL && scratch->query.unit != NULL && scratch->inner != NULL &&
-           scratch->codes != NULL && scratch->estimates != NULL && scratch->chosen != NULL && scratch->visited != NULL &&
+           scratch->codes != NULL && scratch->estimates != NULL && scratch->chosen != NULL &&
+            scratch->visited != NULL &&
            scratch->keys != NULL && scratch->peaks != NULL;
 }
 

@@ -73,6 +73,7 @@ static void close_build(dm_lists_build *build) {
     dm_memory_free(account, build->benches);
     dm_memory_free(account, build->rows);
     dm_memory_free(account, build->assigned);
+    dm_memory_free(account, build->fresh);
     dm_memory_free(account, build->points);
 }
 
@@ -128,12 +129,43 @@ static void assign_block(void *context, uint32_t task, uint32_t member) {
     dm_lists_build *build = context;
     const dm_lists *lists = build->lists;
     dm_lists_bench *bench = &build->benches[member];
-    const uint32_t first = task * DM_LISTS_BLOCK;
-    const uint32_t count = lists->used - first < DM_LISTS_BLOCK ? lists->used - first : DM_LISTS_BLOCK;
-    take_block(lists, bench, build->rows + first, count);
+    const uint32_t *fresh = build->fresh + task * DM_LISTS_BLOCK;
+    const uint32_t left = build->fresh_count - task * DM_LISTS_BLOCK;
+    const uint32_t count = left < DM_LISTS_BLOCK ? left : DM_LISTS_BLOCK;
+    uint32_t rows[DM_LISTS_BLOCK] = {0};
     for (uint32_t i = 0; i < count; i++) {
-        build->assigned[first + i] = dm_lists_nearest(lists, bench, bench->inner_at[i]);
+        rows[i] = build->rows[fresh[i]];
     }
+    take_block(lists, bench, rows, count);
+    for (uint32_t i = 0; i < count; i++) {
+        build->assigned[fresh[i]] = dm_lists_nearest(lists, bench, bench->inner_at[i]);
+    }
+}
+
+/* Rows of `before`, if there is one, keep their lists; all others are fresh. 1, or 0: no memory. */
+static int keep_assignments(dm_lists_build *build, const dm_lists *before) {
+    const dm_lists *lists = build->lists;
+    const uint32_t count = lists->rows.count;
+    uint32_t *kept = dm_memory_allocate(build->account, count * sizeof(uint32_t), DM_CACHE_LINE, 0);
+    build->assigned = dm_memory_allocate(build->account, lists->used * sizeof(uint32_t), DM_CACHE_LINE, 0);
+    build->fresh = dm_memory_allocate(build->account, lists->used * sizeof(uint32_t), DM_CACHE_LINE, 0);
+    const int done = kept != NULL && build->assigned != NULL && build->fresh != NULL;
+    for (uint32_t list = 0; done && before != NULL && list < before->list_count; list++) {
+        for (uint32_t place = before->begins[list]; place < before->begins[list + 1]; place++) {
+            if (before->members[place] < count) {
+                kept[before->members[place]] = list + 1; /* 0, as it was allocated: none */
+            }
+        }
+    }
+    for (uint32_t i = 0; done && i < lists->used; i++) {
+        if (kept[build->rows[i]] != 0) {
+            build->assigned[i] = kept[build->rows[i]] - 1;
+        } else {
+            build->fresh[build->fresh_count++] = i;
+        }
+    }
+    dm_memory_free(build->account, kept);
+    return done;
 }
 
 /* begins and members from the assignments: a counting sort. */
@@ -173,13 +205,12 @@ static void encode_list(void *context, uint32_t list, uint32_t member) {
     }
 }
 
-static int fill_lists(dm_lists_build *build) {
+static int fill_lists(dm_lists_build *build, const dm_lists *before) {
     dm_lists *lists = build->lists;
-    build->assigned = dm_memory_allocate(build->account, lists->used * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    if (build->assigned == NULL) {
+    if (!keep_assignments(build, before)) {
         return 0;
     }
-    dm_team_run(build->team, (lists->used + DM_LISTS_BLOCK - 1) / DM_LISTS_BLOCK, assign_block, build);
+    dm_team_run(build->team, (build->fresh_count + DM_LISTS_BLOCK - 1) / DM_LISTS_BLOCK, assign_block, build);
     sort_members(build);
     if (!dm_lists_allocate_panels(lists, build->placement, build->account)) {
         return 0;
@@ -224,7 +255,8 @@ static double error_at(const dm_lists_build *build, uint32_t place) {
     for (uint32_t c = 0; c < lists->inner; c++) {
         estimate += (double)bench->inner_at[0][c] * (double)bench->codes[c];
     }
-    return dm_neighbours_similarity(DM_SIMILARITY_COSINE, lists->query, &bench->query, &lists->rows, lists->members[place]) -
+    return dm_neighbours_similarity(DM_SIMILARITY_COSINE, lists->query, &bench->query, &lists->rows,
+                                    lists->members[place]) -
            estimate * (double)scale;
 }
 
@@ -271,10 +303,9 @@ static int build_lists(dm_lists_build *build, const dm_lists_options *options) {
         !dm_lists_allocate(lists, list_count, dims, build->account)) {
         return 0;
     }
-    for (uint32_t d = 0; d < dims; d++) {
-        lists->directions[d] = lists->basis + d * dm_padded_dim(lists->rows.dim);
-    }
-    if (!complete_benches(build) || !draw_points(build) || !dm_lists_find_centres(build) || !fill_lists(build)) {
+    dm_lists_point_directions(lists);
+    if (!complete_benches(build) || !draw_points(build) || !dm_lists_find_centres(build) ||
+        !fill_lists(build, NULL)) {
         return 0;
     }
     lists->noise = measure_noise(build);
@@ -289,20 +320,31 @@ static int32_t check_options(const dm_rows *rows, const dm_lists_options *option
         return DM_ERROR_ARGUMENT;
     }
     if (options->list_count > used || options->list_count > DM_LISTS_MOST || options->dims > rows->dim) {
-        snprintf(error, error_size, "%u lists of %u dimensions were asked for; there are %u rows of %u, and at most %d lists",
+        snprintf(error, error_size,
+                 "%u lists of %u dimensions were asked for; there are %u rows of %u, and at most %d lists",
                  options->list_count, options->dims, used, rows->dim, (int)DM_LISTS_MOST);
         return DM_ERROR_ARGUMENT;
     }
     return DM_OK;
 }
 
-int32_t dm_lists_create(const dm_rows *rows, const dm_lists_options *options, dm_team *team, dm_memory *account,
-                        dm_lists **lists, char *error, size_t error_size) {
+static uint32_t count_used(const dm_rows *rows) {
     uint32_t used = 0;
-    *lists = NULL;
     for (uint32_t row = 0; row < rows->count; row++) {
         used += rows->slots[row] != DM_SLOT_NONE;
     }
+    return used;
+}
+
+static int32_t fail_without_memory(uint32_t used, char *error, size_t error_size) {
+    snprintf(error, error_size, "no memory for lists of %u rows; use fewer rows", used);
+    return DM_ERROR_MEMORY;
+}
+
+int32_t dm_lists_create(const dm_rows *rows, const dm_lists_options *options, dm_team *team, dm_memory *account,
+                        dm_lists **lists, char *error, size_t error_size) {
+    const uint32_t used = count_used(rows);
+    *lists = NULL;
     const int32_t status = check_options(rows, options, used, error, error_size);
     if (status != DM_OK) {
         return status;
@@ -318,8 +360,61 @@ int32_t dm_lists_create(const dm_rows *rows, const dm_lists_options *options, dm
     }
     if (!done) {
         dm_lists_destroy(made, account);
-        snprintf(error, error_size, "no memory for lists of %u rows; use fewer rows", used);
-        return DM_ERROR_MEMORY;
+        return fail_without_memory(used, error, error_size);
+    }
+    *lists = made;
+    return DM_OK;
+}
+
+/* --- following ---------------------------------------------------------------------------------------------------- */
+
+/* More noise than so many times that of the rows that the directions were found for: the new ones lie elsewhere. */
+static const double DRIFT = 1.25;
+
+/* 1, or 0: no memory. */
+static int follow_lists(dm_lists_build *build, const dm_lists *before) {
+    dm_lists *lists = build->lists;
+    const size_t basis_bytes = before->dims * dm_padded_dim(lists->rows.dim) * sizeof(float);
+    lists->basis = before->dims != 0 ? dm_memory_allocate(build->account, basis_bytes, DM_CACHE_LINE, 0) : NULL;
+    if ((before->dims != 0 && lists->basis == NULL) || !list_rows(build) || !open_benches(build) ||
+        !dm_lists_allocate(lists, before->list_count, before->dims, build->account)) {
+        return 0;
+    }
+    if (before->dims != 0) {
+        memcpy(lists->basis, before->basis, basis_bytes);
+    }
+    memcpy(lists->centres, before->centres, dm_lists_panels_of(lists->list_count) * lists->panel_bytes);
+    dm_lists_point_directions(lists);
+    if (!complete_benches(build) || !fill_lists(build, before)) {
+        return 0;
+    }
+    lists->energy = before->energy;
+    lists->noise = measure_noise(build);
+    return 1;
+}
+
+int32_t dm_lists_follow(const dm_lists *before, const dm_rows *rows, dm_isa isa, dm_team *team, dm_memory *account,
+                        dm_lists **lists, char *error, size_t error_size) {
+    const uint32_t used = count_used(rows);
+    *lists = NULL;
+    if (used < before->list_count) {
+        return DM_OK;
+    }
+    dm_lists *made = dm_lists_begin(rows, isa, account);
+    int done = made != NULL;
+    if (done) {
+        made->used = used;
+        dm_lists_build build = {.lists = made, .team = team, .account = account};
+        done = follow_lists(&build, before);
+        close_build(&build);
+    }
+    if (!done) {
+        dm_lists_destroy(made, account);
+        return fail_without_memory(used, error, error_size);
+    }
+    if (made->noise > DRIFT * before->noise) {
+        dm_lists_destroy(made, account);
+        return DM_OK;
     }
     *lists = made;
     return DM_OK;

@@ -1,9 +1,9 @@
 /* lists_centres.c: spherical k-means (Dhillon & Modha 2001) on a sample of inner forms.
  *
- * Points are compared with the centres as queries are, by their codes: it is what a search will see, and for 1,264 centres
- * of 32 dimensions much less work than dot products of floats. Deterministic: the first centres are drawn by the seed,
- * the estimates have the same bits everywhere, and each centre is the sum of its points in ascending order, in double,
- * whichever member of the team makes it. */
+ * Points are compared with the centres as queries are, by their codes: it is what a search will see, and for 1,264
+ * centres of 32 dimensions much less work than dot products of floats. Deterministic: the first centres are drawn by
+ * the seed, the estimates have the same bits everywhere, and each centre is the sum of its points in ascending order,
+ * in double, whichever member of the team makes it. */
 #include <float.h>
 #include <math.h>
 #include <string.h>

@@ -202,9 +202,7 @@ static int32_t take_sections(dm_lists *lists, const header *head, const uint8_t 
         }
         from += sections[i].size;
     }
-    for (uint32_t d = 0; d < lists->dims; d++) {
-        lists->directions[d] = lists->basis + d * dm_padded_dim(lists->rows.dim);
-    }
+    dm_lists_point_directions(lists);
     const int is_sound = is_basis_sound(lists) &&
                          are_scales_sound(lists, lists->centres, dm_lists_panels_of(lists->list_count)) &&
                          are_scales_sound(lists, lists->panels, head->panel_count);

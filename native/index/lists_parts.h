@@ -1,7 +1,7 @@
 /* lists_parts.h: coarse lists from inside, for lists*.c and their tests.
  *
  * A vector's inner form is what is encoded: its unit vector, or that projected on the basis. Every list is whole panels
- * (simd/panels.h); its last panel is filled up with nothing. Rows of a list are in ascending order. */
+ * (simd/panels.h); its last panel is filled up with nothing. */
 #ifndef DUALMEM_INDEX_LISTS_PARTS_H
 #define DUALMEM_INDEX_LISTS_PARTS_H
 
@@ -71,9 +71,11 @@ static inline size_t dm_lists_panels_of(uint32_t rows) {
     return ((size_t)rows + DM_PANEL_ROWS - 1) / DM_PANEL_ROWS;
 }
 
-/* lists.c: an empty frame: variants, sizes, arrays for so many lists and dimensions; `used` rows are in use. 1, or 0: no
- * memory. What it made so far dm_lists_destroy frees. */
+/* lists.c: an empty frame: variants, sizes, arrays for so many lists and dimensions; `used` rows are in use. 1, or 0:
+ * no memory. What it made so far dm_lists_destroy frees. */
 int dm_lists_allocate(dm_lists *lists, uint32_t list_count, uint32_t dims, dm_memory *account);
+/* lists.c: the basis is there. */
+void dm_lists_point_directions(dm_lists *lists);
 /* lists.c: fills panel_begins, and makes room for the panels; begins is there. 1, or 0: no memory. */
 int dm_lists_allocate_panels(dm_lists *lists, size_t placement, dm_memory *account);
 /* lists.c: the head with the variants that `isa` allows, or NULL: no memory. */
@@ -103,6 +105,8 @@ typedef struct dm_lists_build {
     size_t placement;
     uint32_t *rows;     /* in use, ascending */
     uint32_t *assigned; /* [place among rows] its list */
+    uint32_t *fresh;    /* places of rows whose lists are looked for */
+    uint32_t fresh_count;
     dm_lists_bench *benches;
     uint32_t bench_count;
     float *points;      /* a sample of inner forms, padded, for the centres */

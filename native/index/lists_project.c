@@ -91,8 +91,8 @@ static void multiply(const dm_lists_build *build, const matrix *a, const matrix 
     dm_team_run(build->team, (a->rows + BLOCK - 1) / BLOCK, multiply_block, &work);
 }
 
-/* Gram-Schmidt, each vector twice (Giraud, Langou, Rozloznik & van den Eshof 2005: twice is enough). What depends on the
- * vectors before it becomes zero, which takes part in nothing. */
+/* Gram-Schmidt, each vector twice (Giraud, Langou, Rozloznik & van den Eshof 2005: twice is enough). What depends on
+ * the vectors before it becomes zero, which takes part in nothing. */
 static void make_orthonormal(const dm_gram_variant *gram, matrix *basis, float *shares) {
     for (uint32_t j = 0; j < basis->rows; j++) {
         float *vector = basis->values + j * basis->stride;

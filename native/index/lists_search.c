@@ -56,8 +56,8 @@ static inline dm_lists_key take_best(dm_lists_key *heap, uint32_t *size) {
     return best;
 }
 
-/* Puts the k smallest keys first, the largest of them at k - 1 (Hoare 1961, "Algorithm 65: find"). 1 <= k <= size. No two
- * keys are equal. */
+/* Puts the k smallest keys first, the largest of them at k - 1 (Hoare 1961, "Algorithm 65: find"). 1 <= k <= size. No
+ * two keys are equal. */
 static void select_best(dm_lists_key *keys, uint32_t size, uint32_t k) {
     uint32_t begin = 0;
     uint32_t end = size;
@@ -142,9 +142,10 @@ static inline void prefetch_list(const dm_lists *lists, uint32_t list) {
     }
 }
 
-/* The estimates of the rows of the visited lists, one list behind the other: what the last panel of a list has too many is
- * overwritten by the next list, or lies behind the end. Returns their number. */
-static uint32_t scan_lists(const dm_lists *lists, dm_lists_scratch *scratch, const dm_weights *weights, uint32_t visits) {
+/* The estimates of the rows of the visited lists, one list behind the other: what the last panel of a list has too many
+ * is overwritten by the next list, or lies behind the end. Returns their number. */
+static uint32_t scan_lists(const dm_lists *lists, dm_lists_scratch *scratch, const dm_weights *weights,
+                           uint32_t visits) {
     uint32_t size = 0;
     for (uint32_t i = 0; i < visits; i++) {
         const uint32_t list = scratch->visited[i];
@@ -152,8 +153,8 @@ static uint32_t scan_lists(const dm_lists *lists, dm_lists_scratch *scratch, con
         if (i + 1 < visits) {
             prefetch_list(lists, scratch->visited[i + 1]);
         }
-        lists->scan->scan(lists->panels + first * lists->panel_bytes, lists->panel_begins[list + 1] - first, lists->words,
-                          weights, scratch->estimates + size);
+        lists->scan->scan(lists->panels + first * lists->panel_bytes, lists->panel_begins[list + 1] - first,
+                          lists->words, weights, scratch->estimates + size);
         size += lists->begins[list + 1] - lists->begins[list];
     }
     return size;
@@ -207,15 +208,16 @@ static uint32_t rescore(const dm_lists *lists, dm_lists_scratch *scratch, uint32
             left++;
         }
         const uint32_t row = (uint32_t)key;
-        const double cosine = dm_neighbours_similarity(DM_SIMILARITY_COSINE, lists->query, &scratch->query, &lists->rows, row);
+        const double cosine = dm_neighbours_similarity(DM_SIMILARITY_COSINE, lists->query, &scratch->query,
+                                                       &lists->rows, row);
         found = dm_neighbours_insert(best, found, k, (dm_neighbour){.similarity = cosine, .row = row});
         scratch->rescored++;
     }
     return found;
 }
 
-uint32_t dm_lists_search(const dm_lists *lists, dm_lists_scratch *scratch, const float *query, uint32_t k, uint32_t visits,
-                         dm_neighbour *neighbours) {
+uint32_t dm_lists_search(const dm_lists *lists, dm_lists_scratch *scratch, const float *query, uint32_t k,
+                         uint32_t visits, dm_neighbour *neighbours) {
     lists->query->prepare(&scratch->query, query);
     const float *inner = scratch->query.unit;
     if (lists->dims != 0) {

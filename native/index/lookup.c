@@ -11,6 +11,8 @@ _Static_assert(DM_LOOKUP_AUTO == (int)DM_METHOD_AUTO && DM_LOOKUP_EXACT == (int)
                    DM_LOOKUP_LISTS == (int)DM_METHOD_LISTS && DM_LOOKUP_GRAPH == (int)DM_METHOD_GRAPH &&
                    DM_LOOKUP_METHODS == (int)DM_METHOD_COUNT,
                "the public numbers are those of the index");
+_Static_assert(sizeof(dm_lookup_options) == 40,
+               "similarity took a field that had to be 0: callers of before mean cosines");
 _Static_assert(sizeof(((dm_lookup_choice *)NULL)->costs) == sizeof(((dm_plan *)NULL)->costs) &&
                    sizeof(((dm_lookup_choice *)NULL)->reason) == sizeof(((dm_plan *)NULL)->reason),
                "one is copied to the other");
@@ -31,10 +33,17 @@ static int32_t check_options(const dm_lookup_options *options, char *error, size
         return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "options of %zu bytes, this library knows %zu: set .size",
                        options->size, sizeof(*options));
     }
-    if (options->method < DM_LOOKUP_AUTO || options->method > DM_LOOKUP_GRAPH || options->reserved != 0) {
+    if (options->method < DM_LOOKUP_AUTO || options->method > DM_LOOKUP_GRAPH) {
         return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
-                       "method %d is none of DM_LOOKUP_AUTO, _EXACT, _LISTS, _GRAPH, or reserved is not 0",
-                       options->method);
+                       "method %d is none of DM_LOOKUP_AUTO, _EXACT, _LISTS, _GRAPH", options->method);
+    }
+    if (options->similarity != DM_SIMILARITY_COSINE && options->similarity != DM_SIMILARITY_INNER_PRODUCT) {
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
+                       "similarity %d is none of DM_SIMILARITY_COSINE, _INNER_PRODUCT", options->similarity);
+    }
+    if (options->similarity != DM_SIMILARITY_COSINE && options->method == DM_LOOKUP_LISTS) {
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
+                       "lists are for cosines; use DM_LOOKUP_AUTO, _EXACT or _GRAPH for inner products");
     }
     if (options->types == 0 || (options->types & ~(uint32_t)DM_LOOKUP_BOTH) != 0) {
         return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
@@ -146,6 +155,10 @@ int dm_lookup_is_current(const dm_lookup *lookup) {
                                                  atomic_load_explicit(&side->table->changes, memory_order_acquire);
     }
     return is_current;
+}
+
+int32_t dm_lookup_similarity(const dm_lookup *lookup) {
+    return lookup->options.similarity;
 }
 
 uint64_t dm_lookup_memory(const dm_lookup *lookup) {

@@ -39,7 +39,7 @@ typedef struct dm_lookup_file_header {
     int32_t method;
     uint32_t types;
     uint32_t k;
-    uint32_t reserved;
+    int32_t similarity; /* 0, cosine, in files of before it was one */
     dm_lookup_file_side sides[DM_LOOKUP_SIDES];
     uint32_t zero;
     uint32_t crc; /* CRC-32C of the header before it */

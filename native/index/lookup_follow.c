@@ -114,6 +114,27 @@ void dm_edition_note_plan(dm_edition *edition, uint32_t planned) {
     memcpy(choice->reason, plan->reason, sizeof(choice->reason));
 }
 
+/* Lists go on as they are while no more than half as many rows came as they were planned for. Among clustered and real
+ * rows the recall then is that of new lists (docs/explanation/lookup.md). */
+static int32_t follow_lists(dm_lookup *lookup, const step *at, const dm_edition *before, dm_team *team, char *error,
+                            size_t error_size) {
+    dm_edition *edition = at->edition;
+    const dm_rows rows = dm_lookup_rows(at->side, edition->slots);
+    uint32_t taken = before->taken;
+    for (uint32_t row = 0; row < rows.count; row++) {
+        taken += edition->slots[row] != DM_SLOT_NONE && before->slots[row] == DM_SLOT_NONE;
+    }
+    if (before->choice.method != DM_LOOKUP_LISTS || taken > before->choice.planned / 2) {
+        return DM_OK;
+    }
+    int32_t status = dm_index_follow(before->index, &rows, team, &lookup->memory, &edition->index, error, error_size);
+    if (edition->index != NULL) {
+        edition->choice = before->choice;
+        edition->taken = taken;
+    }
+    return status;
+}
+
 /* Indexes a new edition; nothing to do without rows. A method that was chosen for about as many rows is not chosen
  * again: that can take longer than all else. */
 static int32_t index_rows(dm_lookup *lookup, step *at, dm_team *team, char *error, size_t error_size) {
@@ -126,12 +147,17 @@ static int32_t index_rows(dm_lookup *lookup, step *at, dm_team *team, char *erro
                                       .k = lookup->options.k,
                                       .capacity = side->table->row_capacity,
                                       .seed = lookup->options.seed,
-                                      .isa = lookup->isa};
+                                      .isa = lookup->isa,
+                                      .similarity = (dm_similarity)lookup->options.similarity};
     if (at->size == 0) {
         return DM_OK;
     }
+    int32_t status = before == NULL ? DM_OK : follow_lists(lookup, at, before, team, error, error_size);
+    if (status != DM_OK || edition->index != NULL) {
+        return status;
+    }
     const dm_rows rows = dm_lookup_rows(side, edition->slots);
-    int32_t status = dm_index_create(&rows, &options, team, &lookup->memory, &edition->index, error, error_size);
+    status = dm_index_create(&rows, &options, team, &lookup->memory, &edition->index, error, error_size);
     if (status == DM_OK && before != NULL && before->choice.method == DM_LOOKUP_EXACT) {
         edition->choice = before->choice; /* with the reason */
     } else if (status == DM_OK) {

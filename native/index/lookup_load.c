@@ -77,8 +77,8 @@ static int is_sane_side(const dm_lookup_file_side *side, uint64_t file_size) {
 }
 
 static int has_sane_counts(const dm_lookup_file_header *head) {
-    int is_sane = head->single_type <= 1 && head->types >= 1 && head->types <= DM_LOOKUP_BOTH && head->reserved == 0 &&
-                  head->zero == 0;
+    int is_sane = head->single_type <= 1 && head->types >= 1 && head->types <= DM_LOOKUP_BOTH && head->zero == 0 &&
+                  (head->similarity == DM_SIMILARITY_COSINE || head->similarity == DM_SIMILARITY_INNER_PRODUCT);
     for (int i = 0; i < DM_LOOKUP_SIDES; i++) {
         is_sane &= is_sane_side(&head->sides[i], head->file_size);
     }
@@ -175,7 +175,58 @@ static int has_these_rows(const dm_lookup_file_side *from, const uint32_t *file_
     return from->rows == rows->count && memcmp(file_slots, rows->slots, from->rows * sizeof(uint32_t)) == 0;
 }
 
-/* Where rows have other numbers the image is of no use, but the method that was chosen is. */
+/* map[row of the file]: the row that its node has now; the nodes are the same. `rows`, by index, is used up: each has
+ * one row in the file. 1, or 0: the file says otherwise. */
+static int map_rows(const dm_lookup_file_side *from, const uint32_t *file_slots, uint32_t capacity, uint32_t *rows,
+                    uint32_t *map) {
+    uint32_t left = from->size;
+    for (uint32_t row = 0; row < from->rows; row++) {
+        const uint32_t slot = file_slots[row];
+        if (slot == DM_SLOT_NONE) {
+            continue;
+        }
+        const uint32_t index = dm_slot_index(slot);
+        if (index >= capacity || rows[index] == DM_ROW_NONE) {
+            return 0;
+        }
+        map[row] = rows[index];
+        rows[index] = DM_ROW_NONE;
+        left--;
+    }
+    return left == 0;
+}
+
+/* Lists for rows of other numbers: those of the file, renumbered. */
+static int32_t renumber(loader *state, int i, const dm_rows *rows) {
+    dm_lookup *lookup = state->lookup;
+    const dm_lookup_side *side = &lookup->sides[i];
+    const dm_lookup_file_side *from = &state->head.sides[i];
+    dm_edition *edition = side->edition;
+    const uint32_t *file_slots = (const uint32_t *)(const void *)(state->bytes + from->slots_at);
+    dm_rows then = *rows;
+    then.slots = file_slots;
+    then.count = from->rows;
+    uint32_t *now = dm_lookup_file_rows(lookup, side, edition->slots);
+    uint32_t *map = dm_memory_allocate(&lookup->memory, from->rows * sizeof(uint32_t), DM_CACHE_LINE, 0);
+    int32_t status = now == NULL || map == NULL ? no_memory(state) : DM_OK;
+    if (status == DM_OK && !map_rows(from, file_slots, side->table->capacity, now, map)) {
+        status = refuse(state, "its rows are not those of its nodes");
+    }
+    if (status == DM_OK) {
+        status = dm_index_from_image(&then, state->bytes + from->image_at, from->image_size, lookup->isa, 0,
+                                     &lookup->memory, &edition->index, state->error, state->error_size);
+        if (status == DM_ERROR_CORRUPT || (status == DM_OK && !dm_index_renumber(edition->index, rows, map))) {
+            status = refuse(state, "an index in it is damaged");
+        }
+    }
+    dm_memory_free(&lookup->memory, now);
+    dm_memory_free(&lookup->memory, map);
+    edition->choice = from->choice;
+    return status;
+}
+
+/* Where rows have other numbers a graph is of no use, because the level of a node is a function of its row; but the
+ * method that was chosen is. */
 static int32_t index_side(loader *state, int i) {
     dm_lookup *lookup = state->lookup;
     const dm_lookup_side *side = &lookup->sides[i];
@@ -186,14 +237,20 @@ static int32_t index_side(loader *state, int i) {
         edition->choice = from->choice;
         int32_t status = dm_index_from_image(&rows, state->bytes + from->image_at, from->image_size, lookup->isa, 0,
                                              &lookup->memory, &edition->index, state->error, state->error_size);
-        return status == DM_ERROR_CORRUPT ? refuse(state, "an index in it is damaged") : status;
+        const int is_another =
+            status == DM_OK && (int32_t)dm_index_similarity(edition->index) != lookup->options.similarity;
+        return status == DM_ERROR_CORRUPT || is_another ? refuse(state, "an index in it is damaged") : status;
+    }
+    if (from->choice.method == DM_LOOKUP_LISTS) {
+        return renumber(state, i, &rows);
     }
     const dm_index_options options = {.method = (dm_method)from->choice.method,
                                       .recall = lookup->options.recall,
                                       .k = lookup->options.k,
                                       .capacity = side->table->row_capacity,
                                       .seed = lookup->options.seed,
-                                      .isa = lookup->isa};
+                                      .isa = lookup->isa,
+                                      .similarity = (dm_similarity)lookup->options.similarity};
     int32_t status = dm_index_create(&rows, &options, state->team, &lookup->memory, &edition->index, state->error,
                                      state->error_size);
     if (status == DM_OK && from->choice.method == DM_LOOKUP_EXACT) {
@@ -243,6 +300,7 @@ static int32_t load(loader *state) {
                                            .types = head->types,
                                            .recall = head->recall,
                                            .k = head->k,
+                                           .similarity = head->similarity,
                                            .seed = head->seed};
         status = dm_lookup_begin(state->store, &options, &state->lookup, state->error, state->error_size);
     }

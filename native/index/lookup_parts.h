@@ -24,6 +24,7 @@ typedef struct dm_edition {
     uint32_t *slots; /* [row] whose embedding it held, or DM_SLOT_NONE: the table's own map goes on changing. Of a row
                         that has left a graph: until no search can have found it */
     dm_lookup_choice choice;
+    uint32_t taken; /* rows that lists took in since their centres were made */
     /* What searches left to work in; under the lookup's lock. */
     dm_index_scratch *idle[DM_LOOKUP_SCRATCHES];
     uint32_t idle_count;

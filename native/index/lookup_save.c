@@ -85,6 +85,7 @@ static void put(saver *state) {
     head->types = options->types;
     head->recall = options->recall;
     head->k = options->k;
+    head->similarity = options->similarity;
     head->seed = options->seed;
     dm_lookup_file_lay_out(head);
     head->crc = dm_lookup_file_crc(&state->checksum, 0, head, offsetof(dm_lookup_file_header, crc));

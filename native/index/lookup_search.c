@@ -26,7 +26,7 @@ typedef struct batch {
     size_t queries_per_task;
     uint32_t k;
     uint32_t *slots;
-    double *cosines;
+    double *similarities;
 } batch;
 
 /* --- editions and what is idle ----------------------------------------------------------------------------------- */
@@ -123,7 +123,7 @@ static int32_t equip(batch *work, uint32_t types, uint32_t members, char *error,
 /* What was found, under the slots of the edition. A node whose embedding is being replaced in a graph has two rows
  * there for a while: the nearer one counts. */
 static uint32_t name_nodes(const part *of, const dm_neighbour *found, uint32_t count, uint32_t *slots,
-                           double *cosines) {
+                           double *similarities) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t slot = of->edition->slots[found[i].row];
@@ -133,33 +133,33 @@ static uint32_t name_nodes(const part *of, const dm_neighbour *found, uint32_t c
         }
         if (is_new) {
             slots[kept] = slot;
-            cosines[kept++] = found[i].similarity;
+            similarities[kept++] = found[i].similarity;
         }
     }
     return kept;
 }
 
 static uint32_t search_part(const part *of, uint32_t member, const float *query, uint32_t k, uint32_t *slots,
-                            double *cosines) {
+                            double *similarities) {
     dm_neighbour found[DM_EXACT_K_MAX];
     uint32_t count = dm_index_search(of->edition->index, of->scratches[member], query, k, found);
-    return name_nodes(of, found, count, slots, cosines);
+    return name_nodes(of, found, count, slots, similarities);
 }
 
 /* Puts the best of another part among the `count` best of at most k, behind equal ones. Returns how many there are. */
-static uint32_t merge(uint32_t *slots, double *cosines, uint32_t count, uint32_t k, const uint32_t *more_slots,
-                      const double *more_cosines, uint32_t more) {
+static uint32_t merge(uint32_t *slots, double *similarities, uint32_t count, uint32_t k, const uint32_t *more_slots,
+                      const double *more_similarities, uint32_t more) {
     for (uint32_t i = 0; i < more; i++) {
         uint32_t place = count < k ? count++ : k;
-        if (place == k && !(cosines[k - 1] < more_cosines[i])) {
+        if (place == k && !(similarities[k - 1] < more_similarities[i])) {
             break; /* nor is any that follows */
         }
-        for (place = place == k ? k - 1 : place; place > 0 && cosines[place - 1] < more_cosines[i]; place--) {
+        for (place = place == k ? k - 1 : place; place > 0 && similarities[place - 1] < more_similarities[i]; place--) {
             slots[place] = slots[place - 1];
-            cosines[place] = cosines[place - 1];
+            similarities[place] = similarities[place - 1];
         }
         slots[place] = more_slots[i];
-        cosines[place] = more_cosines[i];
+        similarities[place] = more_similarities[i];
     }
     return count;
 }
@@ -167,18 +167,18 @@ static uint32_t merge(uint32_t *slots, double *cosines, uint32_t count, uint32_t
 static void search_one(const batch *work, uint32_t member, size_t query) {
     const uint32_t k = work->k;
     uint32_t *slots = work->slots + query * k;
-    double *cosines = work->cosines + query * k;
+    double *similarities = work->similarities + query * k;
     const float *values = work->queries + query * work->stride;
-    uint32_t count = work->part_count > 0 ? search_part(&work->parts[0], member, values, k, slots, cosines) : 0;
+    uint32_t count = work->part_count > 0 ? search_part(&work->parts[0], member, values, k, slots, similarities) : 0;
     if (work->part_count > 1) {
         uint32_t more_slots[DM_EXACT_K_MAX];
-        double more_cosines[DM_EXACT_K_MAX];
-        uint32_t more = search_part(&work->parts[1], member, values, k, more_slots, more_cosines);
-        count = merge(slots, cosines, count, k, more_slots, more_cosines, more);
+        double more_similarities[DM_EXACT_K_MAX];
+        uint32_t more = search_part(&work->parts[1], member, values, k, more_slots, more_similarities);
+        count = merge(slots, similarities, count, k, more_slots, more_similarities, more);
     }
     for (; count < k; count++) {
         slots[count] = DM_SLOT_NONE;
-        cosines[count] = 0.0;
+        similarities[count] = 0.0;
     }
 }
 
@@ -241,7 +241,7 @@ static size_t queries_per_task(uint32_t rows, size_t count) {
 }
 
 int32_t dm_lookup_search_types(dm_lookup *lookup, uint32_t types, const float *queries, size_t stride, size_t count,
-                               uint32_t k, dm_team *team, uint32_t *slots, double *cosines, char *error,
+                               uint32_t k, dm_team *team, uint32_t *slots, double *similarities, char *error,
                                size_t error_size) {
     batch work; /* 4 KiB of places for scratches: not to be cleared for each query */
     work.lookup = lookup;
@@ -251,7 +251,7 @@ int32_t dm_lookup_search_types(dm_lookup *lookup, uint32_t types, const float *q
     work.count = count;
     work.k = k;
     work.slots = slots;
-    work.cosines = cosines;
+    work.similarities = similarities;
     int32_t status = check(&work, types, error, error_size);
     if (status != DM_OK || count == 0) {
         return status;
@@ -268,7 +268,7 @@ int32_t dm_lookup_search_types(dm_lookup *lookup, uint32_t types, const float *q
 }
 
 int32_t dm_lookup_search(dm_lookup *lookup, const float *queries, size_t stride, size_t count, uint32_t k,
-                         dm_team *team, uint32_t *slots, double *cosines, char *error, size_t error_size) {
-    return dm_lookup_search_types(lookup, lookup->options.types, queries, stride, count, k, team, slots, cosines, error,
-                                  error_size);
+                         dm_team *team, uint32_t *slots, double *similarities, char *error, size_t error_size) {
+    return dm_lookup_search_types(lookup, lookup->options.types, queries, stride, count, k, team, slots, similarities,
+                                  error, error_size);
 }

@@ -87,10 +87,13 @@ dm_measured dm_plan_extrapolate(const dm_measured *quarter, const dm_measured *m
 /* --- words -------------------------------------------------------------------------------------------------------- */
 
 /* "graph 1.2 MB", or that it does not get there. */
-static void name_cost(const dm_plan *plan, dm_method method, double recall, char *text, size_t size) {
+static void name_cost(const dm_plan *plan, dm_method method, const dm_index_options *options, char *text,
+                      size_t size) {
     static const char *const names[DM_METHOD_COUNT] = {"", "the exact scan", "lists", "the graph"};
-    if (isnan(plan->costs[method])) {
-        snprintf(text, size, "%s cannot find %.4g %%", names[method], 100.0 * recall);
+    if (method == DM_METHOD_LISTS && options->similarity != DM_SIMILARITY_COSINE) {
+        snprintf(text, size, "lists are for cosines");
+    } else if (isnan(plan->costs[method])) {
+        snprintf(text, size, "%s cannot find %.4g %%", names[method], 100.0 * options->recall);
     } else {
         snprintf(text, size, "%s %.2f MB", names[method], plan->costs[method] / 1e6);
     }
@@ -105,8 +108,8 @@ static void explain_choice(dm_plan *plan, const dm_index_options *options) {
     char first[60];
     char second[60];
     char found[100] = "it finds all";
-    name_cost(plan, others[plan->method][0], options->recall, first, sizeof(first));
-    name_cost(plan, others[plan->method][1], options->recall, second, sizeof(second));
+    name_cost(plan, others[plan->method][0], options, first, sizeof(first));
+    name_cost(plan, others[plan->method][1], options, second, sizeof(second));
     if (plan->method != DM_METHOD_EXACT) {
         snprintf(found, sizeof(found), "at %s %u it finds %.1f %% (at least %.1f %%)",
                  plan->method == DM_METHOD_GRAPH ? "ef" : "visits", plan->effort, 100.0 * plan->recall,

@@ -1,7 +1,8 @@
 /* concept_lookup.c: the kernels `concept_lookup` (dual store) and `concept_lookup_single` (its single-type twin).
  *
- * One operation: the k nearest concepts of one query vector, as it came from the user: its norm, its codes and everything
- * else that a search needs are part of the operation. The queries take turns in a shuffled order, each once per pass. */
+ * One operation: the k nearest concepts of one query vector, as it came from the user: its norm, its codes and
+ * everything else that a search needs are part of the operation. The queries take turns in a shuffled order, each once
+ * per pass. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,8 +48,8 @@ static int32_t fill(dm_state *state, const dm_case *work, int32_t kind, char *er
         status = dm_stored_case_create(work, concepts, kind, &state->material, &state->stored, error, error_size);
     }
     if (status == DM_OK) {
-        status = dm_exact_create(state->variant, &state->stored.rows, DM_SIMILARITY_COSINE, work->placement, &state->memory,
-                                 &state->index, error, error_size);
+        status = dm_exact_create(state->variant, &state->stored.rows, DM_SIMILARITY_COSINE, work->placement,
+                                 &state->memory, &state->index, error, error_size);
     }
     if (status == DM_OK) {
         status = dm_exact_scratch_create(state->index, &state->memory, &state->scratch, error, error_size);
@@ -62,7 +63,8 @@ static int32_t setup(const dm_case *work, const dm_exact_variant *variant, int32
                      size_t error_size) {
     *state = NULL;
     if (variant == NULL || !dm_isa_has(variant->isa)) { /* NULL: this build is for another processor */
-        snprintf(error, error_size, "this machine cannot run that variant; choose one of those that `dualmem kernels` says run");
+        snprintf(error, error_size,
+                 "this machine cannot run that variant; choose one of those that `dualmem kernels` says run");
         return DM_ERROR_UNSUPPORTED;
     }
     dm_memory own = {0};
@@ -149,7 +151,8 @@ static const dm_metric metrics[METRIC_COUNT] = {
     [METRIC_POPULATION] = {sizeof(dm_metric), "population", "count", DM_BETTER_NEITHER, DM_SCOPE_CASE,
                            "nodes in the store: the concepts and as many episodes"},
     [METRIC_FLOPS] = {sizeof(dm_metric), "flops_per_operation", "count", DM_BETTER_NEITHER, DM_SCOPE_CASE,
-                      "floating-point operations of scan and rescoring; multiplications of 8-bit codes are not among them"},
+                      "floating-point operations of scan and rescoring; multiplications of 8-bit codes are not "
+                       "among them"},
     [METRIC_BYTES] = {sizeof(dm_metric), "bytes_per_operation", "B", DM_BETTER_LOWER, DM_SCOPE_CASE,
                       "query, codes or rows scanned, bounds written, rows rescored"},
     [METRIC_SET] = {sizeof(dm_metric), "working_set_bytes", "B", DM_BETTER_NEITHER, DM_SCOPE_CASE,
@@ -197,7 +200,8 @@ SETUP(setup_single_auto, dm_exact_best(), DM_STORED_SINGLE)
         .run_each = run_each, .read_metrics = read_metrics, .read_output = read_output, .teardown = teardown        \
     }
 
-/* Every build lists every variant, so that a scenario may name them all: those of another processor are not supported. */
+/* Every build lists every variant, so that a scenario may name them all: those of another processor are not
+ * supported. */
 #define DUAL "concept_lookup"
 #define SINGLE "concept_lookup_single"
 static const dm_kernel dual_scalar = KERNEL(DUAL, "exact_scalar", setup_dual_scalar, NULL);
@@ -205,7 +209,8 @@ static const dm_kernel dual_int8_scalar = KERNEL(DUAL, "exact_int8_scalar", setu
 static const dm_kernel dual_avx2 = KERNEL(DUAL, "exact_avx2", setup_dual_avx2, dm_isa_supported_avx2);
 static const dm_kernel dual_int8_avx2 = KERNEL(DUAL, "exact_int8_avx2", setup_dual_int8_avx2, dm_isa_supported_avx2);
 static const dm_kernel dual_avx512 = KERNEL(DUAL, "exact_avx512", setup_dual_avx512, dm_isa_supported_avx512);
-static const dm_kernel dual_int8_avx512 = KERNEL(DUAL, "exact_int8_avx512", setup_dual_int8_avx512, dm_isa_supported_avx512);
+static const dm_kernel dual_int8_avx512 = KERNEL(DUAL, "exact_int8_avx512", setup_dual_int8_avx512,
+                                                 dm_isa_supported_avx512);
 static const dm_kernel dual_int8_avx512vnni =
     KERNEL(DUAL, "exact_int8_avx512vnni", setup_dual_int8_avx512vnni, dm_isa_supported_avx512vnni);
 static const dm_kernel dual_neon = KERNEL(DUAL, "exact_neon", setup_dual_neon, dm_isa_supported_neon);
@@ -214,14 +219,16 @@ static const dm_kernel dual_auto = KERNEL(DUAL, "auto", setup_dual_auto, NULL);
 static const dm_kernel single_scalar = KERNEL(SINGLE, "exact_scalar", setup_single_scalar, NULL);
 static const dm_kernel single_int8_scalar = KERNEL(SINGLE, "exact_int8_scalar", setup_single_int8_scalar, NULL);
 static const dm_kernel single_avx2 = KERNEL(SINGLE, "exact_avx2", setup_single_avx2, dm_isa_supported_avx2);
-static const dm_kernel single_int8_avx2 = KERNEL(SINGLE, "exact_int8_avx2", setup_single_int8_avx2, dm_isa_supported_avx2);
+static const dm_kernel single_int8_avx2 = KERNEL(SINGLE, "exact_int8_avx2", setup_single_int8_avx2,
+                                                 dm_isa_supported_avx2);
 static const dm_kernel single_avx512 = KERNEL(SINGLE, "exact_avx512", setup_single_avx512, dm_isa_supported_avx512);
 static const dm_kernel single_int8_avx512 =
     KERNEL(SINGLE, "exact_int8_avx512", setup_single_int8_avx512, dm_isa_supported_avx512);
 static const dm_kernel single_int8_avx512vnni =
     KERNEL(SINGLE, "exact_int8_avx512vnni", setup_single_int8_avx512vnni, dm_isa_supported_avx512vnni);
 static const dm_kernel single_neon = KERNEL(SINGLE, "exact_neon", setup_single_neon, dm_isa_supported_neon);
-static const dm_kernel single_int8_neon = KERNEL(SINGLE, "exact_int8_neon", setup_single_int8_neon, dm_isa_supported_neon);
+static const dm_kernel single_int8_neon = KERNEL(SINGLE, "exact_int8_neon", setup_single_int8_neon,
+                                                 dm_isa_supported_neon);
 static const dm_kernel single_auto = KERNEL(SINGLE, "auto", setup_single_auto, NULL);
 
 const dm_kernel *const dm_concept_lookup_kernels[] = {

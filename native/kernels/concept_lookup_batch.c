@@ -1,5 +1,6 @@
-/* concept_lookup_batch.c: the kernel `concept_lookup_batch`: the public search (dm_lookup_search) over many queries at once, divided
- * among the threads of a team. One operation is a batch; batches walk over the queries, over the end and on from the first. */
+/* concept_lookup_batch.c: the kernel `concept_lookup_batch`: the public search (dm_lookup_search) over many queries at
+ * once, divided among the threads of a team. One operation is a batch; batches walk over the queries, over the end and
+ * on from the first. */
 #include <string.h>
 
 #include "kernels/kernels.h"
@@ -43,10 +44,12 @@ static int32_t make_material(dm_state *state, const dm_case *work, char *error, 
     const size_t queries = (size_t)work->queries.rows;
     const size_t stride = (size_t)work->queries.stride;
     state->queries = work->queries;
-    state->repeated = dm_memory_allocate(&state->material, (queries + state->batch) * stride * sizeof(float), DM_CACHE_LINE,
-                                         work->placement);
-    state->slots = dm_memory_allocate(&state->material, (size_t)state->batch * state->k * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    state->cosines = dm_memory_allocate(&state->material, (size_t)state->batch * state->k * sizeof(double), DM_CACHE_LINE, 0);
+    state->repeated = dm_memory_allocate(&state->material, (queries + state->batch) * stride * sizeof(float),
+                                         DM_CACHE_LINE, work->placement);
+    state->slots = dm_memory_allocate(&state->material, (size_t)state->batch * state->k * sizeof(uint32_t),
+                                      DM_CACHE_LINE, 0);
+    state->cosines = dm_memory_allocate(&state->material, (size_t)state->batch * state->k * sizeof(double),
+                                        DM_CACHE_LINE, 0);
     state->neighbours = dm_memory_allocate(&state->material, queries * state->k * sizeof(double), DM_CACHE_LINE, 0);
     if (state->repeated == NULL || state->slots == NULL || state->cosines == NULL || state->neighbours == NULL) {
         return dm_fail(DM_ERROR_MEMORY, error, error_size, "no memory for %zu queries; use fewer", queries);
@@ -65,11 +68,12 @@ static int32_t fill(dm_state *state, const dm_case *work, char *error, size_t er
     state->k = (uint32_t)work->parameters[PARAMETER_K];
     state->batch = (uint32_t)work->parameters[PARAMETER_BATCH];
     if (work->data.rows < state->k) {
-        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "k is %u and there are %llu concepts; lower k or give more data",
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size,
+                       "k is %u and there are %llu concepts; lower k or give more data",
                        state->k, (unsigned long long)work->data.rows);
     }
-    int32_t status = dm_stored_case_create(work, work->data.rows, DM_STORED_DUAL, &state->material, &state->stored, error,
-                                           error_size);
+    int32_t status = dm_stored_case_create(work, work->data.rows, DM_STORED_DUAL, &state->material, &state->stored,
+                                           error, error_size);
     if (status == DM_OK) {
         status = make_material(state, work, error, error_size);
     }
@@ -102,8 +106,8 @@ static uint64_t run(dm_state *state, uint64_t iterations) {
     const size_t stride = (size_t)state->queries.stride;
     for (uint64_t i = 0; i < iterations; i++) {
         char error[1];
-        int32_t status = dm_lookup_search(state->lookup, state->repeated + state->next * stride, stride, state->batch, state->k,
-                                          state->team, state->slots, state->cosines, error, sizeof(error));
+        int32_t status = dm_lookup_search(state->lookup, state->repeated + state->next * stride, stride, state->batch,
+                                          state->k, state->team, state->slots, state->cosines, error, sizeof(error));
         checksum = (checksum ^ (uint64_t)(uint32_t)status) * UINT64_C(0x100000001b3); /* FNV-1a, a number at a time */
         for (size_t at = 0; at < (size_t)state->batch * state->k; at++) {
             uint32_t row = state->stored.data_row[dm_slot_index(state->slots[at])];

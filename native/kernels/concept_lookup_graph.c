@@ -53,8 +53,8 @@ static int32_t build(dm_state *state, const dm_case *work, char *error, size_t e
                                       .ef_construction = DM_GRAPH_EF_CONSTRUCTION,
                                       .seed = LEVEL_SEED,
                                       .placement = work->placement};
-    int32_t status = dm_graph_create(state->variant, &state->stored.rows, &options, &state->memory, &state->graph, error,
-                                     error_size);
+    int32_t status = dm_graph_create(state->variant, &state->stored.rows, &options, &state->memory, &state->graph,
+                                     error, error_size);
     return status == DM_OK ? dm_graph_build(state->graph, &state->stored.rows, NULL, &state->memory, error, error_size)
                            : status;
 }
@@ -82,11 +82,12 @@ static int32_t fill(dm_state *state, const dm_case *work, int32_t kind, char *er
                            : status;
 }
 
-static int32_t make_state(const dm_case *work, const dm_graph_variant *variant, int32_t kind, dm_state **state, char *error,
-                          size_t error_size) {
+static int32_t make_state(const dm_case *work, const dm_graph_variant *variant, int32_t kind, dm_state **state,
+                          char *error, size_t error_size) {
     *state = NULL;
     if (variant == NULL || !dm_isa_has(variant->isa)) { /* NULL: this build is for another processor */
-        snprintf(error, error_size, "this machine cannot run that variant; choose one of those that `dualmem kernels` says run");
+        snprintf(error, error_size,
+                 "this machine cannot run that variant; choose one of those that `dualmem kernels` says run");
         return DM_ERROR_UNSUPPORTED;
     }
     dm_memory own = {0};
@@ -215,7 +216,8 @@ static const dm_metric metrics[METRIC_COUNT] = {
                            "nodes in the store: the concepts and as many episodes"},
     [METRIC_BYTES] = {sizeof(dm_metric), "bytes_per_operation", "B", DM_BETTER_LOWER, DM_SCOPE_CASE,
                       "query, codes compared and rows rescored"},
-    [METRIC_MEMORY] = {sizeof(dm_metric), "memory_bytes", "B", DM_BETTER_LOWER, DM_SCOPE_CASE, "store, graph and scratch"},
+    [METRIC_MEMORY] = {sizeof(dm_metric), "memory_bytes", "B", DM_BETTER_LOWER, DM_SCOPE_CASE,
+                       "store, graph and scratch"},
     [METRIC_INDEX] = {sizeof(dm_metric), "index_bytes_per_concept", "B", DM_BETTER_LOWER, DM_SCOPE_CASE,
                       "graph and scratch, without the embeddings"},
     [METRIC_COMPARED] = {sizeof(dm_metric), "compared_per_operation", "count", DM_BETTER_LOWER, DM_SCOPE_CASE,
@@ -254,7 +256,8 @@ SETUP(setup_single_auto, dm_graph_best(), DM_STORED_SINGLE)
         .teardown = teardown                                                                                        \
     }
 
-/* Every build lists every variant, so that a scenario may name them all: those of another processor are not supported. */
+/* Every build lists every variant, so that a scenario may name them all: those of another processor are not
+ * supported. */
 #define DUAL "concept_lookup_graph"
 #define SINGLE "concept_lookup_graph_single"
 static const dm_kernel dual_scalar = KERNEL(DUAL, "scalar", setup_dual_scalar, NULL);
@@ -266,7 +269,8 @@ static const dm_kernel dual_auto = KERNEL(DUAL, "auto", setup_dual_auto, NULL);
 static const dm_kernel single_scalar = KERNEL(SINGLE, "scalar", setup_single_scalar, NULL);
 static const dm_kernel single_avx2 = KERNEL(SINGLE, "avx2", setup_single_avx2, dm_isa_supported_avx2);
 static const dm_kernel single_avx512 = KERNEL(SINGLE, "avx512", setup_single_avx512, dm_isa_supported_avx512);
-static const dm_kernel single_avx512vnni = KERNEL(SINGLE, "avx512vnni", setup_single_avx512vnni, dm_isa_supported_avx512vnni);
+static const dm_kernel single_avx512vnni = KERNEL(SINGLE, "avx512vnni", setup_single_avx512vnni,
+                                                  dm_isa_supported_avx512vnni);
 static const dm_kernel single_neon = KERNEL(SINGLE, "neon", setup_single_neon, dm_isa_supported_neon);
 static const dm_kernel single_auto = KERNEL(SINGLE, "auto", setup_single_auto, NULL);
 

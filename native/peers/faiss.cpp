@@ -69,13 +69,21 @@ struct counting_writer final : faiss::IOWriter {
 class factory_index final : public peer::index {
 public:
     /* lists: 0 for a loaded index, which is not tuned again. */
-    factory_index(faiss::Index *owned, std::uint32_t lists)
-        : index_(owned), lists_(lists), unit_(static_cast<std::size_t>(owned->d)) {
+    factory_index(faiss::Index *owned, std::uint32_t lists, std::uint32_t threads)
+        : index_(owned), lists_(lists), threads_(static_cast<int>(threads)), unit_(static_cast<std::size_t>(owned->d)) {
         omp_set_num_threads(1); /* of the calling thread, which makes every later call */
     }
 
-    void train(const float *rows, std::size_t count) override { index_->train(static_cast<faiss::idx_t>(count), rows); }
-    void add(const float *rows, std::size_t count) override { index_->add(static_cast<faiss::idx_t>(count), rows); }
+    void train(const float *rows, std::size_t count) override {
+        omp_set_num_threads(threads_);
+        index_->train(static_cast<faiss::idx_t>(count), rows);
+        omp_set_num_threads(1);
+    }
+    void add(const float *rows, std::size_t count) override {
+        omp_set_num_threads(threads_);
+        index_->add(static_cast<faiss::idx_t>(count), rows);
+        omp_set_num_threads(1);
+    }
     std::uint32_t least_width(std::uint32_t k) const override { return kind_.lists ? 1 : k; }
     std::uint32_t most_width() const override { return kind_.lists ? lists_ : 1024; }
     std::vector<std::uint32_t> k_factors() const override {
@@ -113,10 +121,11 @@ private:
     const kind &kind_ = chosen_kind();
     std::unique_ptr<faiss::Index> index_;
     std::uint32_t lists_;
+    int threads_; /* that build */
     std::vector<float> unit_; /* the query, where its length matters */
 };
 
-std::unique_ptr<peer::index> make(std::uint32_t dim, std::size_t capacity) {
+std::unique_ptr<peer::index> make(std::uint32_t dim, std::size_t capacity, std::uint32_t threads) {
     omp_set_num_threads(1);
     const auto lists = static_cast<std::uint32_t>(4.0 * std::sqrt(static_cast<double>(capacity)));
     char key[64];
@@ -125,12 +134,12 @@ std::unique_ptr<peer::index> make(std::uint32_t dim, std::size_t capacity) {
     if (!chosen_kind().lists) {
         faiss::ParameterSpace().set_index_parameter(made.get(), "efConstruction", ef_construction);
     }
-    return std::make_unique<factory_index>(made.release(), lists);
+    return std::make_unique<factory_index>(made.release(), lists, threads);
 }
 
 std::unique_ptr<peer::index> load(std::uint32_t, const void *bytes, std::size_t size) {
     memory_reader reader(bytes, size);
-    return std::make_unique<factory_index>(faiss::read_index(&reader), 0);
+    return std::make_unique<factory_index>(faiss::read_index(&reader), 0, 1);
 }
 
 } // namespace

@@ -18,7 +18,7 @@ struct effort {
     std::uint32_t k_factor; /* k_factor * k candidates are rescored by their float32 values; 0: the library does not rescore */
 };
 
-/* A library's index over rows of unit length, built and searched by one thread. What goes wrong is thrown, except in search. */
+/* A library's index over rows of unit length, built by as many threads as it is made for, searched by one. What goes wrong is thrown, except in search. */
 class index {
 public:
     virtual ~index() = default;
@@ -42,7 +42,7 @@ struct description {
     const char *variant;
     const char *summary;        /* with the parameters of the index */
     const char *memory_meaning; /* where memory_bytes comes from */
-    std::unique_ptr<index> (*make)(std::uint32_t dim, std::size_t capacity);
+    std::unique_ptr<index> (*make)(std::uint32_t dim, std::size_t capacity, std::uint32_t threads);
     std::unique_ptr<index> (*load)(std::uint32_t dim, const void *bytes, std::size_t size); /* of a saved one; copies the bytes */
 };
 

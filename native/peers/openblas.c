@@ -136,7 +136,7 @@ static int32_t read_output(dm_state *state, double *values, size_t count, size_t
 
 /* --- lookup -------------------------------------------------------------------------------------------------------------- */
 
-enum { PARAMETER_K, PARAMETER_CONCEPTS, PARAMETER_RECALL, K_MOST = 100 };
+enum { PARAMETER_K, PARAMETER_CONCEPTS, PARAMETER_RECALL, PARAMETER_THREADS, K_MOST = 100 };
 
 static int32_t setup_lookup(const dm_case *work, dm_state **state, char *error, size_t error_size) {
     const uint64_t asked = (uint64_t)work->parameters[PARAMETER_CONCEPTS];
@@ -215,6 +215,8 @@ static const dm_parameter lookup_parameters[] = {
                             .integer = 1, .meaning = "rows of the data stored; 0: all"},
     [PARAMETER_RECALL] = {.size = sizeof(dm_parameter), .name = "recall", .default_value = 0.95, .minimum = 0, .maximum = 1,
                           .meaning = "share of the true k nearest that the search shall find; a scan finds all"},
+    [PARAMETER_THREADS] = {.size = sizeof(dm_parameter), .name = "threads", .default_value = 1, .minimum = 1, .maximum = 64,
+                           .integer = 1, .meaning = "threads that build the index, of which a scan has none"},
 };
 
 static const dm_metric lookup_metrics[METRIC_COUNT] = {
@@ -232,7 +234,7 @@ static const dm_kernel lookup = {
     .output = DM_OUTPUT_NEIGHBOURS,
     .needs_data = 1,
     .parameters = lookup_parameters,
-    .parameter_count = PARAMETER_RECALL, /* without it */
+    .parameter_count = PARAMETER_RECALL, /* without it and what follows */
     .setup = setup_lookup,
     .run = run_lookup,
     .run_each = run_each_lookup,

@@ -2,8 +2,11 @@
  * (PEER_SCALAR). It does not rescore: what the stored type finds is the answer. */
 #include <usearch/index_dense.hpp>
 
+#include <atomic>
 #include <cstring>
 #include <stdexcept>
+#include <thread>
+#include <vector>
 
 #include "lookup.h"
 
@@ -25,13 +28,13 @@ template <class Result> void require(Result &&result) {
 
 class graph final : public peer::index {
 public:
-    graph(std::uint32_t dim, std::size_t capacity) : dim_(dim) {
+    graph(std::uint32_t dim, std::size_t capacity, std::uint32_t threads) : dim_(dim), threads_(threads) {
         index_dense_config_t config;
         config.connectivity = connectivity;
         config.connectivity_base = 2 * connectivity;
         config.expansion_add = expansion_add;
         auto made = index_dense_t::make(metric_punned_t(dim, metric_kind_t::ip_k, scalar_kind_t::PEER_SCALAR), config,
-                                        default_free_value<index_dense_t::vector_key_t>(), index_limits_t(capacity, 1));
+                                        default_free_value<index_dense_t::vector_key_t>(), index_limits_t(capacity, threads));
         require(made);
         graph_ = std::move(made.index);
     }
@@ -50,8 +53,28 @@ public:
     }
 
     void add(const float *rows, std::size_t count) override {
-        for (std::size_t i = 0; i < count; i++) {
-            require(graph_.add(graph_.size(), rows + i * dim_, 0));
+        const std::size_t first = graph_.size();
+        std::atomic<std::size_t> next{0};
+        std::atomic<bool> failed{false};
+        const auto take = [&](std::size_t thread) {
+            for (std::size_t i = next++; i < count && !failed; i = next++) {
+                auto added = graph_.add(first + i, rows + i * dim_, thread);
+                if (!added) {
+                    (void)added.error.release(); /* else its destructor throws, in a thread */
+                    failed = true;
+                }
+            }
+        };
+        std::vector<std::thread> others;
+        for (std::uint32_t i = 1; i < threads_; i++) {
+            others.emplace_back(take, i);
+        }
+        take(0);
+        for (std::thread &other : others) {
+            other.join();
+        }
+        if (failed) {
+            throw std::runtime_error("a row could not be added");
         }
     }
     std::uint32_t least_width(std::uint32_t k) const override { return k; }
@@ -72,15 +95,16 @@ public:
 
 private:
     std::size_t dim_;
+    std::uint32_t threads_;
     index_dense_t graph_;
 };
 
-std::unique_ptr<peer::index> make(std::uint32_t dim, std::size_t capacity) {
-    return std::make_unique<graph>(dim, capacity);
+std::unique_ptr<peer::index> make(std::uint32_t dim, std::size_t capacity, std::uint32_t threads) {
+    return std::make_unique<graph>(dim, capacity, threads);
 }
 
 std::unique_ptr<peer::index> load(std::uint32_t dim, const void *bytes, std::size_t size) {
-    auto made = std::make_unique<graph>(dim, 0);
+    auto made = std::make_unique<graph>(dim, 0, 1);
     made->load(bytes, size);
     return made;
 }

@@ -24,6 +24,7 @@ typedef struct follow_type {
 typedef struct follow_case {
     dm_store *store;
     int single;
+    int32_t similarity;   /* by which it is looked up; of the inner product, norms are drawn far apart */
     follow_type types[2]; /* concepts (or nodes), episodes */
     uint64_t next_id;
     test_random random;
@@ -89,10 +90,21 @@ static inline uint32_t follow_put(follow_case *made, int type, const float *valu
     return dm_slot_index(slot);
 }
 
+/* What a node of this store embeds. */
+static inline void follow_draw_node(follow_case *made, float *values) {
+    follow_draw(&made->random, values);
+    if (made->similarity == DM_SIMILARITY_INNER_PRODUCT) {
+        const float norm = (float)exp(test_random_normal(&made->random));
+        for (int i = 0; i < FOLLOW_DIM; i++) {
+            values[i] *= norm;
+        }
+    }
+}
+
 static inline void follow_add(follow_case *made, int type, uint32_t count) {
     float values[FOLLOW_DIM];
     for (uint32_t i = 0; i < count; i++) {
-        follow_draw(&made->random, values);
+        follow_draw_node(made, values);
         (void)follow_put(made, type, values);
     }
 }
@@ -124,7 +136,8 @@ static inline int32_t follow_replace(follow_case *made, int type, uint32_t index
     return status;
 }
 
-static inline double follow_cosine(const float *a, const float *b) {
+/* By long double. *scale: what rounding is relative to. */
+static inline double follow_similarity(const follow_case *made, const float *a, const float *b, double *scale) {
     long double ab = 0.0L;
     long double aa = 0.0L;
     long double bb = 0.0L;
@@ -133,7 +146,10 @@ static inline double follow_cosine(const float *a, const float *b) {
         aa += (long double)a[i] * (long double)a[i];
         bb += (long double)b[i] * (long double)b[i];
     }
-    return (double)(ab / sqrtl(aa * bb));
+    const int is_product = made->similarity == DM_SIMILARITY_INNER_PRODUCT;
+    const long double norms = sqrtl(aa * bb);
+    *scale = is_product ? (double)norms : 1.0;
+    return (double)(is_product ? ab : ab / norms);
 }
 
 static inline int follow_larger_first(const void *left, const void *right) {
@@ -144,7 +160,7 @@ static inline int follow_larger_first(const void *left, const void *right) {
 
 enum { FOLLOW_K = 10, FOLLOW_QUERIES = 60 };
 
-/* Searches for queries of the kind, and checks that what is found lives, is found once, best first, with the cosine
+/* Searches for queries of the kind, and checks that what is found lives, is found once, best first, with the similarity
  * that it has. Returns the share of the true nearest that is found. types: the mask that is searched. */
 static inline double follow_recall(follow_case *made, dm_lookup *lookup, uint32_t types, uint64_t seed) {
     char error[256] = "";
@@ -155,20 +171,21 @@ static inline double follow_recall(follow_case *made, dm_lookup *lookup, uint32_
     for (int q = 0; q < FOLLOW_QUERIES; q++) {
         float query[FOLLOW_DIM];
         uint32_t slots[FOLLOW_K];
-        double cosines[FOLLOW_K];
+        double similarities[FOLLOW_K];
+        double scale = 1.0;
         uint32_t count = 0;
         follow_draw(&random, query);
         for (int type = 0; type < 2; type++) {
             const follow_type *of = &made->types[type];
             for (uint32_t index = 0; index < of->capacity && (made->single || (types >> type & 1)); index++) {
                 if (of->live[index]) {
-                    all[count++] = follow_cosine(query, of->values[index]);
+                    all[count++] = follow_similarity(made, query, of->values[index], &scale);
                 }
             }
         }
         qsort(all, count, sizeof(all[0]), follow_larger_first);
-        int32_t status =
-            dm_lookup_search_types(lookup, types, query, FOLLOW_DIM, 1, FOLLOW_K, NULL, slots, cosines, error, 256);
+        int32_t status = dm_lookup_search_types(lookup, types, query, FOLLOW_DIM, 1, FOLLOW_K, NULL, slots,
+                                                similarities, error, 256);
         CHECK_STATUS(status, DM_OK, error);
         const uint32_t most = count < FOLLOW_K ? count : FOLLOW_K;
         wanted += most;
@@ -184,12 +201,13 @@ static inline double follow_recall(follow_case *made, dm_lookup *lookup, uint32_
             const uint32_t index = dm_slot_index(slots[i]);
             CHECK(made->single || (types >> type & 1));
             CHECK(index < made->types[type].capacity && made->types[type].live[index]);
-            CHECK_NEAR(cosines[i], follow_cosine(query, made->types[type].values[index]), 1e-14);
-            CHECK(i == 0 || cosines[i - 1] >= cosines[i]);
+            const double is = follow_similarity(made, query, made->types[type].values[index], &scale);
+            CHECK_NEAR(similarities[i], is, 1e-14 * scale);
+            CHECK(i == 0 || similarities[i - 1] >= similarities[i]);
             for (uint32_t j = 0; j < i; j++) {
                 CHECK(slots[j] != slots[i]);
             }
-            hits += cosines[i] >= all[most - 1] - 1e-14;
+            hits += similarities[i] >= all[most - 1] - 1e-14 * scale;
         }
     }
     return wanted == 0 ? 1.0 : (double)hits / (double)wanted;
@@ -200,6 +218,7 @@ static inline dm_lookup *follow_lookup(follow_case *made, int32_t method, uint32
     dm_lookup *lookup = NULL;
     dm_lookup_options options = dm_lookup_defaults();
     options.method = method;
+    options.similarity = made->similarity;
     options.types = types;
     options.recall = recall;
     int32_t status = dm_lookup_create_with(made->store, &options, NULL, &lookup, error, sizeof(error));

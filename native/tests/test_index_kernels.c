@@ -128,7 +128,7 @@ static void check_metrics(const dm_kernel *kernel, const double *values, uint32_
 }
 
 static void test_variants(void) {
-    const double parameters[] = {K, 600, 0.9};
+    const double parameters[] = {K, 600, 0.9, 1};
     const dm_case work = make_case(parameters);
     for (uint32_t i = 0; i < 4; i++) {
         double rows[QUERIES * K];
@@ -164,8 +164,8 @@ static uint8_t *read_file(const char *path, size_t *size) {
     return bytes;
 }
 
-static void check_prepared(const dm_kernel *kernel, const char *path) {
-    const double parameters[] = {K, 0, 0.9};
+static void check_prepared(const dm_kernel *kernel, double threads, const char *path) {
+    const double parameters[] = {K, 0, 0.9, threads};
     dm_case work = make_case(parameters);
     char error[300] = "";
     double rows[QUERIES * K];
@@ -182,9 +182,10 @@ static void check_prepared(const dm_kernel *kernel, const char *path) {
     CHECK(recall_of(rows, ROWS) >= 0.85);
     CHECK(value_of(kernel, values, "effort") == value_of(kernel, built_values, "effort"));
     CHECK(value_of(kernel, values, "held_out_recall") == value_of(kernel, built_values, "held_out_recall"));
-    double seconds;
-    memcpy(&seconds, bytes + 8, sizeof(seconds));
-    CHECK(value_of(kernel, values, "build_seconds") == seconds);
+    double seconds[2];
+    memcpy(seconds, bytes + 8, sizeof(seconds));
+    CHECK(value_of(kernel, values, "build_seconds") == seconds[0] && seconds[0] > 0.0);
+    CHECK(value_of(kernel, values, "build_elapsed_seconds") == seconds[1] && seconds[1] > 0.0);
     dm_state *state = NULL;
     const size_t parts[] = {size - 1, 64, 63, 7};
     for (size_t i = 0; i < 4; i++) {
@@ -196,7 +197,7 @@ static void check_prepared(const dm_kernel *kernel, const char *path) {
         CHECK(state == NULL);
         test_guard_free(part);
     }
-    const double fewer[] = {K, 560, 0.9};
+    const double fewer[] = {K, 560, 0.9, 1};
     work = make_case(fewer); /* not the case that it was prepared for */
     work.prepared = bytes;
     work.prepared_size = size;
@@ -212,14 +213,14 @@ static void test_prepared(void) {
     REQUIRE(mkdtemp(folder) != NULL);
     snprintf(path, sizeof(path), "%s/index", folder);
     for (uint32_t i = 0; i < 4; i++) {
-        check_prepared(find("concept_lookup_at_recall", variants[i]), path);
+        check_prepared(find("concept_lookup_at_recall", variants[i]), 1 + i % 2, path);
     }
     (void)rmdir(folder);
 }
 
 static void test_refusals(void) {
-    const double parameters[] = {K, ROWS + 1, 0.9};
-    const double few[] = {K, K - 1, 0.9};
+    const double parameters[] = {K, ROWS + 1, 0.9, 1};
+    const double few[] = {K, K - 1, 0.9, 1};
     const dm_kernel *kernel = find("concept_lookup_at_recall", "auto");
     dm_state *state = NULL;
     char error[300] = "";

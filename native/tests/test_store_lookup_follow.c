@@ -27,7 +27,14 @@ static void test_refusals(void) {
     options = dm_lookup_defaults();
     options.method = 4;
     check_options(made->store, options,
-                  "method 4 is none of DM_LOOKUP_AUTO, _EXACT, _LISTS, _GRAPH, or reserved is not 0");
+                  "method 4 is none of DM_LOOKUP_AUTO, _EXACT, _LISTS, _GRAPH");
+    options = dm_lookup_defaults();
+    options.similarity = 2;
+    check_options(made->store, options, "similarity 2 is none of DM_SIMILARITY_COSINE, _INNER_PRODUCT");
+    options.similarity = DM_SIMILARITY_INNER_PRODUCT;
+    options.method = DM_LOOKUP_LISTS; /* although there are no nodes yet */
+    check_options(made->store, options,
+                  "lists are for cosines; use DM_LOOKUP_AUTO, _EXACT or _GRAPH for inner products");
     options = dm_lookup_defaults();
     options.types = 4;
     check_options(made->store, options, "types 4 is none of DM_LOOKUP_CONCEPTS, _EPISODES and both");
@@ -176,6 +183,29 @@ static void test_half_exchanged(void) {
     CHECK(recall >= 0.95);
     dm_lookup_destroy(anew);
     dm_lookup_destroy(lookup);
+    follow_free(made);
+}
+
+/* Lists take rows in where they are, by the plan that they have, until half as many came as were planned for. */
+static void test_lists_follow(void) {
+    follow_case *made = follow_make(1600, 0, 0, 13);
+    dm_team *team = NULL;
+    REQUIRE(CHECK_STATUS(dm_team_create(3, &team, error, sizeof(error)), DM_OK, error));
+    follow_add(made, 0, 1500);
+    dm_lookup *lookup = follow_lookup(made, DM_LOOKUP_LISTS, DM_LOOKUP_CONCEPTS, 0.95);
+    dm_lookup_choice before = dm_lookup_plan(lookup, DM_LOOKUP_CONCEPTS);
+    uint32_t planned = 0;
+    for (uint32_t round = 0; round < 40; round++) { /* 35 rows a round */
+        churn(made, 0, 20, 20, 15);
+        refresh(lookup, round % 2 == 0 ? team : NULL);
+        const dm_lookup_choice after = dm_lookup_plan(lookup, DM_LOOKUP_CONCEPTS);
+        planned += after.recall != before.recall || after.effort != before.effort;
+        CHECK(planned == (round >= 22)); /* 32 to 35 rows a round: some that came are replaced at once */
+        CHECK(follow_recall(made, lookup, DM_LOOKUP_CONCEPTS, 300 + round) >= 0.93);
+        before = after;
+    }
+    dm_lookup_destroy(lookup);
+    dm_team_destroy(team);
     follow_free(made);
 }
 
@@ -340,5 +370,6 @@ int main(void) {
         test_failure_of_one_type(methods[i]);
     }
     test_half_exchanged();
+    test_lists_follow();
     return test_report();
 }

@@ -8,10 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from chronicles import usual
 from golden.records import RECORDS
 
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.report import RENDERERS, ReportContext
+from dualmem_cli.report.compose_history import HistoryContext
+from dualmem_cli.report.history import HISTORY_RENDERERS
 
 WIDTHS = (400, 700, 900, 1200, 1600, 2400, 4000)
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -41,11 +44,17 @@ addEventListener("load", () => {{
 </script>"""
 
 
+def written(name: str) -> str:
+    """The page of a record, or of a history."""
+    if name == "history":
+        return HISTORY_RENDERERS["html"](usual(), HistoryContext("reports/history.duckdb", last=20, named=True))
+    return RENDERERS["html"](RECORDS[name](), ReportContext("reports/a.json", "reports/a.html", ExitStatus.OK, "dualmem compare"))
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here: that the page fits every width was not checked")
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", [*RECORDS, "history"])
 def test_nothing_sticks_out(name: str, tmp_path: Path) -> None:
-    context = ReportContext("reports/a.json", "reports/a.html", ExitStatus.OK, "dualmem compare")
-    page = html.escape(RENDERERS["html"](RECORDS[name](), context))
+    page = html.escape(written(name))
     frames = "".join(f'<iframe style="width:{width}px;height:900px;border:0" srcdoc="{page}"></iframe>' for width in WIDTHS)
     harness = tmp_path / "harness.html"
     harness.write_text(HARNESS.format(frames=frames), encoding="utf-8")

@@ -29,7 +29,8 @@ def package(native_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def dualmem(package: Path, subjects: Path, tmp_path: Path) -> Iterator[Dualmem]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "DUALMEM_CACHE")}
+    ours = ("NO_COLOR", "FORCE_COLOR", "DUALMEM_CACHE", "DUALMEM_HISTORY")
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
     environment |= {"PYTHONPATH": str(package), "DUALMEM_CACHE": str(tmp_path / "cache"), "COLUMNS": "200"}
     (tmp_path / "tmp").mkdir()
     environment["TMPDIR"] = str(tmp_path / "tmp")  # runs take turns by a lock there: other tests are no business of theirs

@@ -7,9 +7,23 @@ def test_every_check_says_what_is_and_a_problem_what_to_do(dualmem: Dualmem) -> 
     told = dualmem("doctor", "--json")
     assert told.status == 0
     checks = {check["name"]: check for check in told.json}
-    assert {"machine", "system", "processors", "clock", "load", "library", "pages", "pyspy", "perf", "fleet", "cache"} <= set(
-        checks
-    )
+    assert {
+        "machine",
+        "system",
+        "processors",
+        "clock",
+        "load",
+        "library",
+        "pages",
+        "pyspy",
+        "perf",
+        "callgrind",
+        "counters",
+        "memory",
+        "objcopy",
+        "fleet",
+        "cache",
+    } <= set(checks)
     for check in checks.values():
         assert check["detail"]
         assert bool(check["remedy"]) == (check["ok"] is False), check

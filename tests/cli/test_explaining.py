@@ -60,6 +60,9 @@ class Fake:
                     for i in range(300)
                 )
             )
+        if not (self.folder / "valgrind").exists():  # the real one takes seconds
+            (self.folder / "valgrind").write_text("#!/bin/sh\necho 'broken valgrind' >&2; exit 1\n")
+            (self.folder / "valgrind").chmod(0o755)
         script = self.folder / "perf"
         script.write_text(PERF.format(record=record, **sides))
         script.chmod(0o755)
@@ -90,7 +93,14 @@ def test_what_grew_is_said_in_the_same_report(dualmem: Dualmem, perf: Fake) -> N
     done = regressed(dualmem, "--export=markdown=m.md", FAKE_NEW=perf.candidate())
     assert done.status == 1, done
     after = dualmem.record("compare")
-    assert after.keys() == known.keys(), "the record does not know of it"
+    assert known["explanations"] == []
+    (kept,) = after["explanations"]
+    assert {**after, "explanations": []}.keys() == known.keys()
+    assert kept["headline"].startswith("Grew: memcpy called by dm_step +20.0 points")
+    again = dualmem("report", str(max((dualmem.folder / "reports").glob("*-compare*.json"))), "--format", "html")
+    assert "Why quick plain is slower" in again.out, "told again from the record"
+    assert "Grew: memcpy called by dm_step +20.0 points" in again.out
+    assert again.out.count("<iframe") == 1
     assert "explaining [1/1] quick plain" in done.err
     assert done.out.index("exit 1 (regression)") < done.out.index("Why quick plain is slower"), "the verdict comes first"
     assert "Grew: memcpy called by dm_step +20.0 points" in done.out
@@ -112,7 +122,9 @@ def test_equal_shares_are_not_offered_as_an_explanation(dualmem: Dualmem, perf: 
     done = regressed(dualmem, "-q", "--json", FAKE_NEW="nowhere")
     assert done.status == 1, done
     assert done.err == ""
-    assert done.json, "one document"
+    (why,) = done.json["explanations"]
+    assert "Not counted by callgrind: valgrind does not run (broken valgrind). apt-get install valgrind" in why["lines"][-1]
+    assert [change["engine"] for change in why["counted"]] == ["counters"]
     text = page(dualmem)
     assert "nothing in them explains a change of speed" in text or "The two profiles are the same" in text
     assert "Grew:" not in text
@@ -121,8 +133,8 @@ def test_equal_shares_are_not_offered_as_an_explanation(dualmem: Dualmem, perf: 
 @pytest.mark.parametrize(
     ("record", "words"),
     [
-        ("echo 'Permission denied' >&2; exit 255", "Not explained: permission denied"),
-        ("echo 'something broke' >&2; exit 1", "Not explained: perf record failed (something broke)"),
+        ("echo 'Permission denied' >&2; exit 255", "Not sampled: permission denied"),
+        ("echo 'something broke' >&2; exit 1", "Not sampled: perf record failed (something broke)"),
     ],
 )
 def test_a_profiler_that_fails_costs_a_sentence(dualmem: Dualmem, perf: Fake, record: str, words: str) -> None:
@@ -193,7 +205,7 @@ def test_two_builds_in_turns(dualmem: Dualmem, perf: Fake) -> None:
         (("profile", "x", "--diff", "a", "b"), "--diff compares two files and runs nothing"),
         (("profile", "--diff", "a.folded", "b.folded"), "a.folded: No such file or directory"),
         (("profile", "--diff", "quick.toml", "quick.toml"), "quick.toml:1: no capture facts"),
-        (("profile", "x", "--against", "y", "--with", "callgrind"), "--against compares samples, and callgrind counts"),
+        (("profile", "x", "--against", "y", "--with", "pyspy", "--with", "perf"), "--against samples with one profiler"),
     ],
 )
 def test_mistakes(dualmem: Dualmem, arguments: tuple[str, ...], words: str) -> None:

@@ -1,6 +1,7 @@
 """`dualmem profile` on the real command line: a planted 10 % is there to the instruction, and what cannot be is one line."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from command_line import Dualmem
@@ -78,3 +79,23 @@ def test_an_engine_that_is_not_there_is_one_line(dualmem: Dualmem) -> None:
     assert "apt-get install valgrind" in done.err
     misspelt = dualmem("profile", dualmem.scenario(), "--with", "callgrnd")
     assert "Did you mean 'callgrind'?" in misspelt.err
+
+
+def test_counts_of_two_builds_side_by_side(dualmem: Dualmem) -> None:
+    state = CallgrindEngine().availability()
+    if isinstance(state, Unavailable):
+        pytest.skip(f"callgrind: {state.reason}; {state.remedy}")
+    done = dualmem(
+        *("profile", dualmem.scenario(), "--with", "callgrind", "--json", "-q"),
+        *("--library", dualmem.subject("slower_10"), "--against", dualmem.subject("ok")),
+    )
+    assert done.status == 0, done
+    (change,) = done.json["counted"]
+    figures = {figure["name"]: figure for figure in change["figures"]}
+    assert figures["instructions"]["candidate"] / figures["instructions"]["baseline"] == pytest.approx(1.10, abs=0.005)
+    grown = change["functions"][0]
+    assert grown["candidate"][0] > grown["baseline"][0]
+    assert "instructions +10" in change["headline"]
+    if shutil.which("objcopy"):
+        assert [Path(line["file"]).name for line in grown["lines"]] == ["spin.h"] * len(grown["lines"]) != []
+    assert list((dualmem.folder / "reports").glob("*profile-diff*.counts.json"))

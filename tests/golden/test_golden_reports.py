@@ -16,11 +16,13 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from dualmem_cli.errors import ExitStatus
+from dualmem_cli.model.explanation import CountedChange, Explanation, FigureChange, FunctionCounts, FunctionShift, LineCount
 from dualmem_cli.model.record import Record
 from dualmem_cli.report import COMPARE_ONLY, RENDERERS, Level, ReportContext
-from dualmem_cli.report.explanation import Explanation, FunctionShift
+from dualmem_cli.report.context import FlameGraphs
 from dualmem_cli.report.summary import json_schema
 from dualmem_cli.report.terminal import print_record
+from dualmem_cli.store.records import from_json, to_json
 
 STATUS = {
     "load": ExitStatus.MEASUREMENT_FAILED,
@@ -277,6 +279,7 @@ def _flat(text: str) -> str:
 
 
 EXPLAINED = Explanation(
+    case="similarity/avx2/count=16",
     title="similarity count 16, avx2",
     headline="Grew: memcpy called by copy_row +14.2 points (+11.7 to +17.0).",
     lines=("perf 6.1.187, event cpu-clock, after the verdict.", "Again: dualmem profile --diff a.folded b.folded"),
@@ -285,18 +288,69 @@ EXPLAINED = Explanation(
         FunctionShift("dm_<dot>", "libdualmem.so", (500, 420), (0.62, 0.496), -0.124, -0.17, -0.08, -1, ("-0.5 (-2.0 to +1.0)",)),
     ),
     more_titles=("adds to the time, %",),
-    document="<!doctype html><title>a page of its own</title>",
-    script="'sha256-AAAA'",
-)
+    counted=(
+        CountedChange(
+            engine="callgrind",
+            tool="valgrind-3.19.0",
+            operations=2048,
+            costs=("instructions", "l1d_misses", "ll_misses", "branch_misses"),
+            figures=(
+                FigureChange("instructions", 10_240.0, 11_776.5),
+                FigureChange("l1d_misses", 0.25, 48.25),
+                FigureChange("allocator_calls", 0.0, 0.0),
+            ),
+            functions=(
+                FunctionCounts("copy_<row>", "libdualmem.so", (0.0, 0.0, 0.0, 0.0), (1_536.5, 48.0, 0.0, 0.5), (
+                    LineCount("native/simd/row.c", 41, "memcpy(own, row, 3072); /* <all> of it */", (12.0, 0.0, 0.0, 0.0), 1_524.5),
+                )),
+                FunctionCounts("dm_dot", "libdualmem.so", (900.0, 0.0, 0.0, 0.0), (890.0, 0.0, 0.0, 0.0), ()),
+            ),
+            notes=("4 threads were counted together",),
+            headline="Counted by callgrind: instructions +15.0 % (10,240 to 11,776 per operation).",
+        ),
+        CountedChange("counters", "perf stat", 64, (), (
+            FigureChange("cycles", None, None, "the processor has no such counter"),
+            FigureChange("branches", None, None, "the processor has no such counter"),
+            FigureChange("minor_faults", 0.0, 0.001),
+        )),
+    ),
+    folded=("", ""),
+)  # fmt: skip
+GRAPHS = FlameGraphs({EXPLAINED.case: "<!doctype html><title>a page of its own</title>"}, "'sha256-AAAA'")
 
 
 @pytest.mark.parametrize("format_", ["text", "markdown", "html"])
 def test_an_explanation_as_expected(format_: str, golden: Callable[[str, str], None]) -> None:
-    explained = replace(context("compare"), explanations=(EXPLAINED,))
-    page = RENDERERS[format_](record_of("compare"), explained)
+    page = RENDERERS[format_](
+        replace(record_of("compare"), explanations=(EXPLAINED,)), replace(context("compare"), flame_graphs=GRAPHS)
+    )
     start = {"text": "Why ", "markdown": "### Why ", "html": "<section><h2>Why "}[format_]
     end = {"text": "\n\n", "markdown": "\n### ", "html": "</section>"}[format_]
     golden(f"compare-explained.{SUFFIX[format_]}", start + page.partition(start)[2].partition(end)[0] + "\n")
     if format_ == "html":
         assert "script-src 'sha256-AAAA'" in page
         assert "script-src" not in rendered("compare", "html"), "a page that embeds nothing runs nothing"
+
+
+def test_an_explanation_as_json() -> None:
+    document = json.loads(RENDERERS["json"](replace(record_of("compare"), explanations=(EXPLAINED,)), context("compare")))
+    jsonschema.Draft202012Validator(json_schema()).validate(document)
+    (each,) = document["explanations"]
+    assert each["counted"][0]["figures"][0] == {
+        "name": "instructions",
+        "baseline": 10_240.0,
+        "candidate": 11_776.5,
+        "reason": "",
+        "unit": "1/op",
+    }
+    assert each["counted"][1]["figures"][0]["baseline"] is None
+    assert each["counted"][0]["functions"][0]["lines"][0]["line"] == 41
+
+
+def test_a_record_keeps_its_explanations_and_old_ones_load() -> None:
+    record = replace(record_of("compare"), explanations=(EXPLAINED,))
+    text = to_json(record)
+    assert from_json(text, path="x") == record
+    old = json.loads(text)
+    del old["explanations"]
+    assert from_json(json.dumps(old).encode(), path="x").explanations == ()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from chronicles import usual
 from golden.records import RECORDS
 from golden.selftest import selftest_record
 
@@ -14,6 +15,7 @@ from dualmem_cli.judge.curve import operating_curve
 from dualmem_cli.model.record import Record
 from dualmem_cli.report import ReportContext
 from dualmem_cli.report.compose import compose
+from dualmem_cli.report.compose_history import HistoryContext, compose_history
 from dualmem_cli.report.compose_selftest import compose_selftest
 from dualmem_cli.report.layout import Figure, FigureKind, Layout
 from dualmem_cli.report.plane import PALETTE
@@ -42,6 +44,8 @@ def compare() -> Record:
 def test_every_kind_is_drawn() -> None:
     kinds = {figure.kind for name in ("bench", "compare", "load") for figure in figures(RECORDS[name]())}
     kinds |= {block.kind for section in selftest_layout().sections for block in section.blocks if isinstance(block, Figure)}
+    history = compose_history(usual(), HistoryContext("history.duckdb", last=20, named=False))
+    kinds |= {block.kind for detail in history.details for _, block in detail.blocks if isinstance(block, Figure)}
     assert kinds == set(FigureKind)
 
 

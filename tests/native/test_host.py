@@ -5,19 +5,23 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from worker_requests import matrix_bytes
 
 import dualmem_cli
 from dualmem_cli.errors import BuildError, DualmemError
 from dualmem_cli.measure import host as host_module
 from dualmem_cli.measure.host import Host
 from dualmem_cli.measure.loop import main as loop_main
+from dualmem_cli.measure.prepared import prepared_file
 from dualmem_cli.measure.worker import WorkerProcesses
 from dualmem_cli.model.kernel import Output
+from dualmem_cli.model.plan import Case, Task, WorkerArm, WorkerRequest
 
 pytestmark = pytest.mark.usefixtures("package")
 
@@ -195,6 +199,39 @@ def test_without_the_extension(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
     (tmp_path / "_native" / "_host.abi3.so").write_text("not a shared object")
     with pytest.raises(BuildError, match="does not load"):
         Host.load(subjects / "ok.so")
+
+
+def test_prepared_by_a_process_of_its_own(subjects: Path, build: Path, vectors: Any, tmp_path: Path) -> None:
+    data, queries = vectors
+    for name, matrix in (("data", data), ("queries", queries)):
+        (tmp_path / name).write_bytes(matrix_bytes(matrix))
+    request = WorkerRequest(
+        task=Task.SPIN,
+        libraries=(str(subjects / "vectors.so"),),
+        arms=(WorkerArm(library=0, kernel="cosine", variant="plain"),),
+        data=str(tmp_path / "data"),
+        queries=str(tmp_path / "queries"),
+    )
+    case = Case(scenario="s", kernel="cosine", variant="plain", parameters=(), stated=(), data="d")
+
+    def prepared(executable: Path) -> Path:
+        return prepared_file(WorkerProcesses(executable), request, case, build="b", cache=tmp_path / "cache", timeout_s=20)
+
+    path = prepared(build / "dualmem-worker")
+    assert prepared(Path("nowhere")) == path, "what is there is not made again"
+    with Host.load(subjects / "vectors.so") as host:
+        with host.kernel("cosine", "plain", parameters={}, data=data, queries=queries, seed=1, prepared=path) as kernel:
+            kernel.run(1)
+            expected = data.astype(float) @ queries[0].astype(float) / np.linalg.norm(data.astype(float), axis=1)
+            np.testing.assert_allclose(kernel.output(), expected, rtol=1e-12)
+        with pytest.raises(DualmemError, match="has no prepare"):
+            host.kernel("dot", "plain", parameters={}, data=data, queries=queries, seed=1, prepared=path)
+    path.unlink()
+    with pytest.raises(DualmemError, match="prepare: "):
+        prepared_file(
+            WorkerProcesses(build / "dualmem-worker"), replace(request, data=""), case, build="b", cache=tmp_path, timeout_s=20
+        )
+    assert not list((tmp_path / "prepared").iterdir()), "nothing half made is left"
 
 
 def test_loop(subjects: Path, package: Path) -> None:

@@ -68,9 +68,9 @@ def test_the_same_with_any_team() -> None:
             with Team(threads) as team:
                 together = store.lookup(queries, k=7, team=team)
             assert alone.slots.tobytes() == together.slots.tobytes()
-            assert alone.cosines.tobytes() == together.cosines.tobytes()
+            assert alone.similarities.tobytes() == together.similarities.tobytes()
         one = store.lookup(queries[5], k=7)
-        assert one.slots.tolist() == alone.slots[5].tolist() and one.cosines.tolist() == alone.cosines[5].tolist()
+        assert one.slots.tolist() == alone.slots[5].tolist() and one.similarities.tolist() == alone.similarities[5].tolist()
 
 
 def test_the_index_is_kept_until_concepts_change() -> None:
@@ -125,7 +125,7 @@ def test_a_kept_index_costs_no_rows() -> None:
                 store.update_embedding(slots[3], np.ones(8, F32))
             store.remove(slots[3])
             after = index.search(np.ones(8, F32), k=20)
-            assert after.slots.tolist() == before.slots.tolist() and after.cosines.tolist() == before.cosines.tolist()
+            assert after.slots.tolist() == before.slots.tolist() and after.similarities.tolist() == before.similarities.tolist()
         store.add_concepts([1, 3], np.ones((2, 8), F32))
         store.update_embedding(slots[2], np.ones(8, F32))
 
@@ -179,9 +179,9 @@ def test_searches_beside_changes() -> None:
             for _ in range(200):
                 found = store.lookup(query, k=1)
                 if found.slots[0] == slots[7]:
-                    assert found.cosines[0] == 1.0
+                    assert found.similarities[0] == 1.0
                 else:
-                    assert found.cosines[0] == pytest.approx(runner_up, abs=1e-12)
+                    assert found.similarities[0] == pytest.approx(runner_up, abs=1e-12)
             return 1
 
         searches = [threads.submit(search) for _ in range(2)]

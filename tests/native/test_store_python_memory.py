@@ -96,7 +96,7 @@ def test_hot_calls_read_and_write_in_place() -> None:
         with store.index() as index:
             index._lib = recorder
             neighbours = index.search(embeddings, k=1)
-            wanted = [address(embeddings), address(neighbours.slots), address(neighbours.cosines)]
+            wanted = [address(embeddings), address(neighbours.slots), address(neighbours.similarities)]
             assert recorder.seen["dm_lookup_search"][:3] == wanted
         concepts = np.array([store._concept_base], np.uint32)
         store.decay_concepts(concepts, 0.1, 10**9)
@@ -225,7 +225,7 @@ def test_closing_waits_for_the_last_view() -> None:
     store.close()
     np.testing.assert_array_equal(view, values)
     np.testing.assert_array_equal(rows.embeddings[0], values)
-    assert index.search(values, k=1).cosines.tolist() == [1.0]
+    assert index.search(values, k=1).similarities.tolist() == [1.0]
     del view, index
     gc.collect()
     assert not freed

@@ -11,12 +11,13 @@ from golden.records import RECORDS
 from profile_pairs import HOSTILE, hostile_pair, known_pair
 
 from dualmem_cli.errors import ExitStatus
+from dualmem_cli.model.explanation import CountedChange, Explanation, FigureChange, FunctionCounts, LineCount
 from dualmem_cli.profile.difference import difference
 from dualmem_cli.profile.difference_page import render_difference
 from dualmem_cli.profile.flamegraph import render_page, script_source
 from dualmem_cli.profile.folded import Profile
 from dualmem_cli.report import RENDERERS, ReportContext
-from dualmem_cli.report.explanation import Explanation
+from dualmem_cli.report.context import FlameGraphs
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
@@ -341,14 +342,23 @@ def test_the_table_of_a_difference_finds_what_only_another_tab_has(browser: Any,
     driver.context.close()
 
 
+def hostile_counts() -> CountedChange:
+    line = LineCount(HOSTILE[0], 7, HOSTILE[1] * 4, (1.0, 2.0, 3.0, 4.0), 5.0)
+    function = FunctionCounts(HOSTILE[0], HOSTILE[1], (1e6, 0.0, 0.0, 0.0), (2e6, 1.0, 0.5, 0.25), (line,))
+    figures = (FigureChange(HOSTILE[0], 1.0, 2.0), FigureChange("cycles", None, None, HOSTILE[1]))
+    return CountedChange(
+        "callgrind", "valgrind-3.19.0", 8, ("instructions", "l1d_misses", "ll_misses", "branch_misses"), figures, (function,)
+    )
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_difference_inside_of_a_report(browser: Any, profile: Profile, tmp_path: Path, width: int) -> None:
     """The page around it runs no script but this one; the report's own policy and the inner page's hold both."""
     inner = render_difference(difference(*hostile_pair(profile)), title=HOSTILE[0], subtitle=HOSTILE[1])
-    why = Explanation(title=HOSTILE[1], headline=HOSTILE[0], lines=(), document=inner, script=script_source())
-    context = ReportContext("r.json", "r.html", ExitStatus.REGRESSION, "", explanations=(why,))
+    why = Explanation(case="c", title=HOSTILE[1], headline=HOSTILE[0], lines=(), counted=(hostile_counts(),))
+    context = ReportContext("r.json", "r.html", ExitStatus.REGRESSION, "", FlameGraphs({"c": inner}, script_source()))
     page = tmp_path / "report.html"
-    page.write_text(RENDERERS["html"](RECORDS["compare"](), context), encoding="utf-8")
+    page.write_text(RENDERERS["html"](replace(RECORDS["compare"](), explanations=(why,)), context), encoding="utf-8")
     driver = Driver(browser, page, width=width)
     frame = driver.page.frame_locator("iframe")
     frame.locator("canvas >> visible=true").hover()

@@ -169,7 +169,7 @@ def test_failures(counted: Target, fake: Fake, tmp_path: Path, script: str, what
 def test_a_timeout_ends_everything(counted: Target, fake: Fake, tmp_path: Path) -> None:
     fake("valgrind", WORKING.replace('exec "$@"', f"echo $$ > '{tmp_path}/pid'; sleep 300 & wait"))
     error = count_fails(counted, tmp_path, timeout_s=1.0)
-    assert error.what == "env did not end within 1 s"
+    assert error.what == "valgrind did not end within 1 s"
     assert "--operations" in error.hint
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)

@@ -9,8 +9,9 @@ import pytest
 from flame_page import HOSTILE, Page
 
 from dualmem_cli.errors import DualmemError
+from dualmem_cli.model.units import count_text, count_title
 from dualmem_cli.profile.counts import Counts, Figure, FunctionCost, LineCost, source_line
-from dualmem_cli.profile.counts_section import number, quantity, size, title_of
+from dualmem_cli.profile.counts_section import quantity, size
 from dualmem_cli.profile.engines import Available, Unavailable
 from dualmem_cli.profile.engines.engine import refuse
 from dualmem_cli.profile.flamegraph import render_page
@@ -77,11 +78,11 @@ def test_names_and_source_cannot_break_out(counts: Counts, name: str) -> None:
 
 
 def test_numbers_for_a_person() -> None:
-    assert [number(v) for v in (0, 3, 1234567.0, 1234.5, 0.25, 0.0001234567, 0.00000012, -0.5)] == [
+    assert [count_text(v) for v in (0, 3, 1234567.0, 1234.5, 0.25, 0.0001234567, 0.00000012, -0.5)] == [
         "0", "3", "1,234,567", "1,234", "0.25", "0.0001235", "1.20e-07", "-0.5",
     ]  # fmt: skip
     assert [size(v) for v in (0.0, 1023.0, 1536.0, 3.0 * 2**20, 2.0**31)] == ["0 B", "1023 B", "1.5 KiB", "3.0 MiB", "2.0 GiB"]
-    assert title_of("l1d_misses") == "L1d misses"
+    assert count_title("l1d_misses") == "L1d misses"
     assert quantity(Figure("x", "1/op", 2.0, "", 0.5, 1.0, 3.0)) == ("2", "1 to 3; counted 50% of the time")
 
 

@@ -9,7 +9,7 @@ import pytest
 from dualmem_cli.errors import DualmemError, ExitStatus
 from dualmem_cli.profile import session
 from dualmem_cli.profile.engines import COUNTERS, ENGINES, Available, Engine, Unavailable, find_engine
-from dualmem_cli.profile.engines.engine import refuse
+from dualmem_cli.profile.engines.engine import once, refuse
 from dualmem_cli.profile.folded import Profile, read_folded
 from dualmem_cli.profile.session import availability_report, profile_case
 from dualmem_cli.profile.target import Target
@@ -118,3 +118,21 @@ def test_engines_by_name() -> None:
     assert [find_engine(counter.name) for counter in COUNTERS] == list(COUNTERS)
     with pytest.raises(DualmemError, match="Choose from pyspy, perf, callgrind, counters, memory"):
         find_engine("vtune")
+
+
+def test_an_engine_is_tried_once_for_each_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counting:
+        asked = 0
+
+        @once
+        def availability(self) -> Available:
+            self.asked += 1
+            return Available(str(self.asked))
+
+    one, other = Counting(), Counting()
+    monkeypatch.setenv("PATH", "/a")
+    assert [one.availability().detail, one.availability().detail, other.availability().detail] == ["1", "1", "1"]
+    monkeypatch.setenv("PATH", "/b")
+    assert [one.availability().detail, one.availability().detail] == ["2", "2"]
+    monkeypatch.setenv("PATH", "/a")
+    assert one.availability().detail == "1"

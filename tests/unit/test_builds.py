@@ -198,6 +198,31 @@ def test_a_link_is_copied_even_where_it_cannot_be_stripped(tmp_path: Path) -> No
     assert (tmp_path / "y.so").stat().st_ino != (tmp_path / "x.so").stat().st_ino
 
 
+def test_what_has_no_debug_information_leaves_no_file(tmp_path: Path) -> None:
+    (tmp_path / "x.so").write_text("no ELF file")
+    binaries.copy_debug(tmp_path / "x.so", tmp_path / "y.debug")
+    assert not (tmp_path / "y.debug").exists()
+    assert binaries.with_debug(tmp_path / "x.so", folder=tmp_path / "scratch") == tmp_path / "x.so"
+    (tmp_path / "x.debug").write_text("kept before")
+    binaries.copy_debug(tmp_path / "x.so", tmp_path / "y.debug")
+    assert (tmp_path / "y.debug").read_text() == "kept before", "what lies beside the link is taken"
+
+
+def test_debug_information_is_beside_a_build_and_no_part_of_it(tmp_path: Path) -> None:
+    def beside(_: Path, target: Path) -> None:
+        target.write_text("lines")
+
+    plain = keep(tmp_path, "one", "two")
+    folder = Path(plain.links[0].path).parent
+    assert not list(folder.glob("*.debug"))
+    made = links(tmp_path / "made again", "one", "two")
+    again = builds.keep(made, origin="", describe=describe, copy=copy, folder=tmp_path / "kept", beside=beside)
+    assert again.digest == plain.digest
+    (found,) = folder.glob("*.debug")
+    assert found == Path(again.links[0].path).with_suffix(".debug"), "a build that was kept without gets it, for its first link"
+    assert builds.load(folder).digest == plain.digest
+
+
 def test_a_build_is_put_there_by_one_run_at_a_time(tmp_path: Path) -> None:
     """While another run has its turn, this one waits; then it goes on."""
     done = threading.Event()

@@ -11,7 +11,7 @@ from golden.parts import kernel, library, scenario
 
 from dualmem_cli.judge.limits import with_limits
 from dualmem_cli.model.estimate import Estimate
-from dualmem_cli.model.kernel import CEILING_FLOPS, CEILING_READ, Kernel
+from dualmem_cli.model.kernel import CEILING_FLOPS, CEILING_READ, Kernel, Parameter
 from dualmem_cli.model.metric import Better, Metric, Scope
 from dualmem_cli.model.record import CaseRun
 from dualmem_cli.model.verdict import BenchFinding, Quantity
@@ -158,3 +158,22 @@ def test_ceilings_that_a_scenario_measures_are_not_measured_twice() -> None:
     chosen = (scenario("k", "?"), scenario(CEILING_FLOPS, "?"))
     kernels = (declaring("k", "flops_per_operation"), *CEILINGS)
     assert ceiling_scenarios(chosen, library(kernels=kernels, revision="")) == ()
+
+
+def test_the_roofs_of_all_cores_beside_those_of_one() -> None:
+    threads = (Parameter("threads", 1.0, 1.0, 64.0, True, ""),)
+    able = tuple(replace(one, parameters=threads) for one in CEILINGS)
+    subject = declaring("k", "flops_per_operation", "bytes_per_operation", "working_set_bytes")
+    made = ceiling_scenarios((scenario("k", "?"),), library(kernels=(subject, *able), revision=""), cores=8)
+    assert [one.name for one in made] == ["ceiling_read", "ceiling_read_together", "ceiling_fma", "ceiling_fma_together"]
+    assert [dict(one.parameters).get("threads") for one in made] == [None, (8.0,), None, (8.0,)]
+    assert len({one.name for one in made}) == 4
+
+
+@pytest.mark.parametrize(("largest", "expected"), [(0, 2.0**27), (32 << 20, 2.0**27), (300 << 20, 2.0**30), (4 << 30, 2.0**31)])
+def test_the_last_size_read_is_larger_than_every_cache(largest: int, expected: float) -> None:
+    subject = declaring("k", "bytes_per_operation", "working_set_bytes")
+    (made,) = ceiling_scenarios(
+        (scenario("k", "?"),), library(kernels=(subject, *CEILINGS), revision=""), caches=(("L3", largest),)
+    )
+    assert dict(made.parameters)["bytes"][-1] == expected

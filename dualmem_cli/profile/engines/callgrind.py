@@ -19,7 +19,7 @@ from dualmem_cli.profile.counts import Counts
 from dualmem_cli.profile.engines.answer import event, target_failure
 from dualmem_cli.profile.engines.callgrind_counts import ENGINE, counts_of
 from dualmem_cli.profile.engines.callgrind_out import Part, parse_part
-from dualmem_cli.profile.engines.engine import TARGET_FAILED, Available, Unavailable, refuse
+from dualmem_cli.profile.engines.engine import TARGET_FAILED, Available, Unavailable, once, refuse
 from dualmem_cli.profile.engines.lengths import sample_length, work_of
 from dualmem_cli.profile.process import Finished, run_child
 from dualmem_cli.profile.target import Target, Work
@@ -52,6 +52,7 @@ class CallgrindEngine:
     def __init__(self, *, timeout_s: float = _TIMEOUT_S) -> None:
         self._timeout_s = timeout_s
 
+    @once
     def availability(self) -> Available | Unavailable:
         """See Engine.availability. Counts `true`, since valgrind starts only where it finds the dynamic linker's symbols."""
         tool = shutil.which("valgrind")
@@ -77,16 +78,20 @@ class CallgrindEngine:
             raise refuse(*((state.reason, state.remedy) if isinstance(state, Unavailable) else ("valgrind is gone", _INSTALL)))
         length = sample_length(target, timeout_s=120.0)
         out = directory / "callgrind.out"
+        argv = [*_prefix(tool, target.environment), *_options(out, work), *target.native_argv]
         try:
             done = run_child(
-                [*_prefix(tool, target.environment), *_options(out, work), *target.native_argv],
+                argv,
                 stdin=work.request(length.operations, 2),
                 environment={},
                 timeout_s=self._timeout_s,
                 cpus=target.cpus,
             )
         except DualmemError as error:
-            raise refuse(error.what, "Count fewer operations (--operations), a smaller case, or --with perf.") from None
+            raise refuse(
+                error.what.replace(Path(argv[0]).name, "valgrind", 1),
+                "Count fewer operations (--operations), a smaller case, or --with perf.",
+            ) from None
         if done.status != 0:
             raise _failure(done)
         first, second = (

@@ -15,6 +15,7 @@ from dualmem_cli.profile.target import Target
 
 ENGINE = "callgrind"
 _RECURSION = re.compile(r"'\d+$")  # callgrind numbers the levels of a function that calls itself
+_REPEATED = re.compile(r"mem(cpy|move|set).*_erms")
 HOTTEST = 40  # lines whose source a reader is shown
 _ALLOCATOR = re.compile(
     r"(__libc_)?(malloc|calloc|realloc|reallocarray|aligned_alloc|memalign|posix_memalign|mmap(64)?|mremap|s?brk)(@.*)?"
@@ -42,7 +43,7 @@ def counts_of(
         figures=_figures(second, total, operations),
         functions=_functions(second, outside, inclusive_of(stacks), operations),
         lines=lines,
-        notes=(*notes, *_notes(work.threads, _total(first, outside_of(first.functions, (work.sampled,))), total, lines)),
+        notes=(*notes, *_notes(work.threads, second, _total(first, outside_of(first.functions, (work.sampled,))), total, lines)),
         profile=_profile(target, second, stacks, tool),
     )
 
@@ -119,27 +120,38 @@ def _lines(part: Part, outside: frozenset[int], roots: Sequence[Path], operation
     """All lines that debug information knows, the one with most instructions first."""
     cache: dict[str, list[str] | None] = {}
     lines = [
-        LineCost(function.name, file, line, _per_operation(costs, operations), source_line(file, line, roots, cache))
+        LineCost(
+            function.name,
+            file,
+            line,
+            _per_operation(function.lines.get((file, line), Costs()), operations),
+            source_line(file, line, roots, cache),
+            function.sites.get((file, line), Costs())["Ir"] / operations,
+        )
         for number, function in enumerate(part.functions)
         if number not in outside
-        for (file, line), costs in function.lines.items()
+        for file, line in dict.fromkeys((*function.lines, *function.sites))
         if line and file != "???"
     ]
     return tuple(sorted(lines, key=lambda cost: (*(-value for value in cost.costs), cost.file, cost.line, cost.function)))
 
 
-def _notes(threads: int, first: Costs, second: Costs, lines: Sequence[LineCost]) -> list[str]:
+def _notes(threads: int, part: Part, first: Costs, second: Costs, lines: Sequence[LineCost]) -> list[str]:
     notes = []
     if threads > 1:
         notes.append(f"{threads} threads were counted together, one after the other, waiting included: not the same every time")
     if abs(second["Ir"] - first["Ir"]) > 0.01 * first["Ir"]:
         change = f" ({second['Ir'] / first['Ir'] - 1:+.1%})" if first["Ir"] else ""
         notes.append(f"the second sample took other work than the first{change}: count more operations (--operations)")
+    if any(_REPEATED.search(function.name) and function.own["Ir"] > 0.01 * second["Ir"] for function in part.functions):
+        notes.append(
+            "valgrind counts every step of a repeated string instruction (rep movsb): copies and fills look dearer than they are"
+        )
     missing = sorted({line.file for line in lines[:HOTTEST] if line.source is None})
     if missing:
         notes.append(f"without source text, since it is not here: {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}")
     if not lines:
-        notes.append("no source lines: the library was built without debug information (-g1)")
+        notes.append("no source lines: the library was built without debug information (-g1), or no objcopy kept it")
     return notes
 
 

@@ -22,14 +22,15 @@ Costs = Counter[str]
 
 @dataclass(slots=True)
 class Function:
-    """Costs by event. `lines` are its own by (file, line); `calls` are by callee: how often, and what they cost inclusively. `calls` from
-    functions that were entered before collection began count 0 times."""
+    """Costs by event. `lines` are its own by (file, line); `calls` are by callee: how often, and what they cost inclusively; `sites` are
+    the same costs by the line that calls. `calls` from functions that were entered before collection began count 0 times."""
 
     object: str
     file: str
     name: str
     lines: dict[tuple[str, int], Costs] = field(default_factory=dict)
     calls: dict[int, tuple[int, Costs]] = field(default_factory=dict)
+    sites: dict[tuple[str, int], Costs] = field(default_factory=dict)
 
     @property
     def own(self) -> Costs:
@@ -156,11 +157,12 @@ class _Reader:
         if self._current is None or not self._events:
             raise ValueError(words)
         costs = self._named(words[count:])
+        place = (self._inlined, self._at[self._positions.index("line")] if "line" in self._positions else 0)
         if awaiting == "call":
             times, before = self._current.calls.get(self._callee, (0, Counter()))
             self._current.calls[self._callee] = (times + self._count, before + costs)
+            self._current.sites.setdefault(place, Counter()).update(costs)
         else:
-            place = (self._inlined, self._at[self._positions.index("line")] if "line" in self._positions else 0)
             self._current.lines.setdefault(place, Counter()).update(costs)
 
     def _named(self, values: list[str]) -> Costs:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dualmem_cli.profile.counts import Counts, Figure
 from dualmem_cli.profile.engines.answer import event, target_failure
-from dualmem_cli.profile.engines.engine import TARGET_FAILED, Available, Unavailable, refuse
+from dualmem_cli.profile.engines.engine import TARGET_FAILED, Available, Unavailable, once, refuse
 from dualmem_cli.profile.engines.lengths import Length, run_native, sample_length, work_of
 from dualmem_cli.profile.process import Finished, run_child
 from dualmem_cli.profile.target import Target
@@ -57,11 +57,25 @@ class CountersEngine:
 
     def availability(self) -> Available | Unavailable:
         """See Engine.availability. Always there: without perf or its hardware, what the system itself counts is left."""
-        trial = _trial()
+        trial = self._trial()
         known = [name for name, reading in trial.items() if reading.value is not None and name not in _SOFTWARE]
         if known:
             return Available(f"getrusage; perf stat with {', '.join(known)}")
         return Available(f"getrusage; no hardware counters: {trial['cycles'].reason}")
+
+    @once
+    def _trial(self) -> Readings:
+        """What perf stat says of `true`, every event for itself: which are there."""
+        tool = shutil.which("perf")
+        if tool is None:
+            return {name: Reading(None, _NO_PERF) for name in _NAMES.values()}
+        with tempfile.TemporaryDirectory(prefix="dualmem-counters-") as scratch:
+            out = Path(scratch, "stat")
+            argv = _stat(tool, out, [[each] for each in _NAMES])
+            done = run_child([*argv, "true"], stdin="", environment=_SETTINGS, timeout_s=30.0)
+            if done.status != 0:
+                return {name: Reading(None, _why_not(done, _text(out))) for name in _NAMES.values()}
+            return parse_stat(_text(out))
 
     def count(self, target: Target, *, directory: Path) -> Counts:
         """See Counter.count."""
@@ -69,7 +83,7 @@ class CountersEngine:
         length = sample_length(target, timeout_s=120.0)
         samples = samples_within(target.seconds, length)
         timeout_s = 60.0 + 20.0 * target.seconds
-        trial = _trial()
+        trial = self._trial()
         pairs = []
         for _ in range(PAIRS):
             short, long = (
@@ -101,20 +115,6 @@ def usage_of(done: Finished) -> Readings:
     told = event(done, "resources")
     silent = Reading(None, "the target did not say")
     return {name: Reading(float(told[name])) if isinstance(told.get(name), int | float) else silent for name in _USAGE}
-
-
-def _trial() -> Readings:
-    """What perf stat says of `true`, every event for itself: which are there."""
-    tool = shutil.which("perf")
-    if tool is None:
-        return {name: Reading(None, _NO_PERF) for name in _NAMES.values()}
-    with tempfile.TemporaryDirectory(prefix="dualmem-counters-") as scratch:
-        out = Path(scratch, "stat")
-        argv = _stat(tool, out, [[each] for each in _NAMES])
-        done = run_child([*argv, "true"], stdin="", environment=_SETTINGS, timeout_s=30.0)
-        if done.status != 0:
-            return {name: Reading(None, _why_not(done, _text(out))) for name in _NAMES.values()}
-        return parse_stat(_text(out))
 
 
 def _run(target: Target, request: str, trial: Readings, out: Path, *, timeout_s: float) -> Readings:

@@ -1,8 +1,12 @@
 """What a sampler is to the rest of the package."""
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
+from weakref import WeakKeyDictionary
 
 from dualmem_cli.errors import DualmemError, ExitStatus
 from dualmem_cli.profile.counts import Counts
@@ -27,6 +31,25 @@ class Unavailable:
     remedy: str
 
 
+E = TypeVar("E")
+S = TypeVar("S")
+
+
+def once(find: Callable[[E], S]) -> Callable[[E], S]:
+    """Ask an engine what is here once for each PATH: trying a tool costs a second, and captures in turns would try it each time."""
+    known: WeakKeyDictionary[E, dict[str | None, S]] = WeakKeyDictionary()
+
+    @wraps(find)
+    def remembered(engine: E) -> S:
+        answers = known.setdefault(engine, {})
+        path = os.environ.get("PATH")
+        if path not in answers:
+            answers[path] = find(engine)
+        return answers[path]
+
+    return remembered
+
+
 class Engine(Protocol):
     """One way to find out where time goes. A new one is a class with these three and a row in engines.ENGINES."""
 
@@ -36,7 +59,7 @@ class Engine(Protocol):
         ...
 
     def availability(self) -> Available | Unavailable:
-        """Find out by trying, not by reading versions: containers refuse what the version promises."""
+        """Find out by trying, not by reading versions: containers refuse what the version promises. Found out `once`."""
         ...
 
     def capture(self, target: Target, *, rate: int, directory: Path) -> Profile:

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from dualmem_cli.profile.engines.answer import target_failure
-from dualmem_cli.profile.engines.engine import TARGET_FAILED, Available, Unavailable, refuse
+from dualmem_cli.profile.engines.engine import TARGET_FAILED, Available, Unavailable, once, refuse
 from dualmem_cli.profile.engines.perf_script import parse_script
 from dualmem_cli.profile.folded import Profile, fold
 from dualmem_cli.profile.process import Finished, run_child
@@ -42,6 +42,7 @@ class PerfEngine:
         self._devices = devices
         self._paranoid = paranoid
 
+    @once
     def availability(self) -> Available | Unavailable:
         """See Engine.availability. Records `true`, since a version says nothing about permission."""
         tool = shutil.which("perf")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from dualmem_cli.profile.engines.engine import TARGET_FAILED, Available, Unavailable, refuse
+from dualmem_cli.profile.engines.engine import TARGET_FAILED, Available, Unavailable, once, refuse
 from dualmem_cli.profile.folded import Profile, fold
 from dualmem_cli.profile.frames import normalise, split_place
 from dualmem_cli.profile.process import Finished, run_child
@@ -34,6 +34,7 @@ class PyspyEngine:
 
     name = "pyspy"
 
+    @once
     def availability(self) -> Available | Unavailable:
         """See Engine.availability. Asks for the version only; tracing its own child is tried by the capture itself."""
         tool = _find_tool()

@@ -189,10 +189,10 @@ uint32_t dm_graph_descend(const dm_graph *graph, dm_graph_scratch *scratch, cons
 void dm_graph_walk(const dm_graph *graph, dm_graph_scratch *scratch, const dm_weights *weights, uint32_t begin,
                    uint32_t level, uint32_t ef);
 
-/* graph_link.c. The paper's algorithm 4: of scratch->rows[0 .. count), with their cosines to the node `from` and
+/* graph_link.c. The paper's algorithm 4: of scratch->rows[0 .. count), with their cosines to one node and
  * `bound` set for those that must stay, at most `most`, best first, none of which is closer to one chosen before than
  * to the node. */
-uint32_t dm_graph_choose(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t count, uint32_t most,
+uint32_t dm_graph_choose(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t count, uint32_t most,
                          uint32_t *chosen);
 /* graph_link.c: fills the arrays for dm_graph_choose with these rows, in order, as seen from a node. `count` at most 2
  * DM_GRAPH_M0. */

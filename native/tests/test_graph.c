@@ -96,7 +96,7 @@ static void test_choosing(dm_similarity by) {
         }
         const uint32_t most = 1 + trial % 32;
         dm_graph_rank(made.graph, made.scratch, node, 1, rows, 60); /* level 1: no links of the tree */
-        uint32_t size = dm_graph_choose(made.graph, made.scratch, node, 60, most, chosen);
+        uint32_t size = dm_graph_choose(made.graph, made.scratch, 60, most, chosen);
         CHECK_EQUAL(size, choose_by_force(&made, node, rows, 60, most, expected));
         for (uint32_t i = 0; i < size; i++) {
             CHECK_EQUAL(chosen[i], expected[i]);

@@ -19,10 +19,11 @@ from dualmem_cli.model.scenario import (
     Measure,
     Mode,
     Needs,
+    ProfileLimits,
     Reference,
     Scenario,
 )
-from dualmem_cli.plan.limits import parse_limit, parse_size
+from dualmem_cli.plan.limits import parse_limit, parse_most, parse_size
 from dualmem_cli.plan.spelling import did_you_mean
 
 _Fraction = Annotated[float, Field(gt=0, lt=10)]
@@ -114,6 +115,19 @@ class BesideTable(_Table):
     speedup: float = Field(gt=0, description="the smallest wanted")
 
 
+class ProfileTable(_Table):
+    """What `dualmem profile` judges."""
+
+    dual: list[Annotated[str, Field(pattern=r"^[A-Za-z_*][\w*]*$")]] = Field(
+        default_factory=list,
+        description="functions that exist only because there are two types, inlined ones as well; * stands for any characters",
+    )
+    dual_share: str = Field(default="", description='the most that may be spent in them and below, such as "< 5 %"')
+    misses: str = Field(
+        default="", description='cache misses per operation: the most beyond those of [control], such as "< 10 %"'
+    )
+
+
 class NeedsTable(_Table):
     """What a machine must have, or the scenario is not measured on it. A fleet sends it to a machine that has it."""
 
@@ -139,6 +153,7 @@ class ScenarioFile(_Table):
     control: ControlTable | None = None
     beside: BesideTable | None = None
     needs: NeedsTable = NeedsTable()
+    profile: ProfileTable = ProfileTable()
 
     @model_validator(mode="before")
     @classmethod
@@ -219,6 +234,7 @@ def parse_scenario(text: str, *, path: str, name: str) -> Scenario:
         digest=hashlib.sha256(text.encode()).hexdigest(),
         source=text,
         needs=_needs(table.needs, text, path),
+        profile=_profile(table, text, path),
     )
 
 
@@ -235,6 +251,25 @@ def _needs(table: NeedsTable, text: str, path: str) -> Needs:
     except ValueError as error:
         raise ScenarioError(f'{path}:{line_of(text, ("needs", "memory"))}: [needs] "memory": {error}') from None
     return Needs(tuple(dict.fromkeys(table.isa)), table.cores, table.numa_nodes, memory)
+
+
+def _profile(table: ScenarioFile, text: str, path: str) -> ProfileLimits:
+    wanted = table.profile
+    missing = ""
+    if wanted.misses and table.control is None:
+        missing = '"misses" is compared with those of the single-type twin, and no [control] names one'
+    if wanted.dual_share and not wanted.dual:
+        missing = '"dual_share" is of the functions that "dual" names, and it names none'
+    if missing:
+        key = "misses" if missing.startswith('"misses') else "dual_share"
+        raise ScenarioError(f"{path}:{line_of(text, ('profile', key))}: [profile] {missing}", hint="See `dualmem schema`.")
+    limits = {}
+    for key, limit in (("dual_share", wanted.dual_share), ("misses", wanted.misses)):
+        try:
+            limits[key] = parse_most(key, limit) if limit else None
+        except ValueError as error:
+            raise ScenarioError(f'{path}:{line_of(text, ("profile", key))}: [profile] "{key}": {error}') from None
+    return ProfileLimits(tuple(dict.fromkeys(wanted.dual)), **limits)
 
 
 def _data(table: GaussianTable | ClusteredTable | FileTable | None) -> Data | None:
@@ -268,6 +303,7 @@ def _known_keys(location: tuple[int | str, ...]) -> tuple[str, ...]:
     table: type[BaseModel] = ScenarioFile
     tables: dict[str, type[BaseModel]] = {
         "measure": MeasureTable, "gate": GateTable, "control": ControlTable, "beside": BesideTable, "needs": NeedsTable,
+        "profile": ProfileTable,
     }  # fmt: skip
     if len(location) > 1:
         table = tables.get(str(location[0]), ScenarioFile)

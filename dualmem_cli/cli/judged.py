@@ -15,8 +15,8 @@ from dualmem_cli.model.scenario import ProfileLimits, Scenario
 from dualmem_cli.plan.cases import bench_arms
 from dualmem_cli.plan.spelling import did_you_mean
 from dualmem_cli.profile.engines import Counter, Engine, find_engine
-from dualmem_cli.profile.inlined import names_in, unmatched
-from dualmem_cli.profile.judged_section import parts_words, share_words, twin_cells, twin_notes, twin_words
+from dualmem_cli.profile.engines.inlined import names_in, unmatched
+from dualmem_cli.profile.judged_section import parts_words, share_words, twin_cells, twin_notes, twin_verdict, twin_words
 from dualmem_cli.profile.marked import MISSED, NOT_SHOWN, MarkedShare
 from dualmem_cli.profile.session import ProfileOutcome
 from dualmem_cli.profile.target import Marking
@@ -87,17 +87,16 @@ def print_judged(shares: Sequence[MarkedShare], twin: TwinCounts | None) -> None
         print(f"{share_words(share)}\n  {parts_words(share)}")
     if twin is None:
         return
-    print(f"\n{twin_words(twin)}")
     titles = (
-        Column("per operation", name=True), Column(twin.kernel, numeric=True), Column(twin.single, numeric=True),
+        Column("quantity", name=True), Column(twin.kernel, numeric=True), Column(twin.single, numeric=True),
         Column("change", numeric=True), Column(""), Column("", remark=True),
     )  # fmt: skip
     rows = tuple(Row(tuple(map(cell, twin_cells(row)))) for row in twin.rows)
     layout = Layout(
         title="twin",
         created="",
-        header=(),
-        verdict=plain(""),
+        header=(plain(twin_words(twin)),),
+        verdict=plain(twin_verdict(twin)),
         sections=(Section("", Level.QUIET, (Table("", titles, rows),)),),
         details=(),
         facts=(),

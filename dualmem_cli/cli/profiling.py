@@ -29,9 +29,9 @@ from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.plan.cases import expand
 from dualmem_cli.plan.spelling import did_you_mean
 from dualmem_cli.profile.engines import COUNTERS, ENGINES, Counter, Engine, Unavailable, find_engine
-from dualmem_cli.profile.session import ProfileOutcome, Twin, profile_case
+from dualmem_cli.profile.marked import PROCESSES
+from dualmem_cli.profile.session import PROFILE_VERSION, ProfileOutcome, Twin, profile_case
 from dualmem_cli.profile.target import Target, Work
-from dualmem_cli.profile.turns import ROUNDS
 from dualmem_cli.store.builds import digest_of, digest_of_links
 from dualmem_cli.store.records import new_path
 
@@ -76,7 +76,7 @@ def profile_one(wanted: Wanted, *, enforce_budgets: bool) -> ExitStatus:
         native, point = point, chosen_case(scenario, described, wanted="", simulated=True)
         wanted.announce(f"callgrind: valgrind has no AVX-512, so {point.id} instead of {native.id}")
     marking = marking_of(scenario, found.links[0])
-    rounds = ROUNDS if marking is not None and wanted.seconds >= _ROUNDS_FROM_S else 1
+    rounds = PROCESSES if marking is not None and wanted.seconds >= _ROUNDS_FROM_S else 1
 
     def target_of(case: Case) -> Target:
         target = target_for(
@@ -109,11 +109,11 @@ def profile_one(wanted: Wanted, *, enforce_budgets: bool) -> ExitStatus:
         )
     finally:
         reserved.unlink(missing_ok=True)  # it only reserved the name
+    unknown = not_measured(outcome, scenario.profile)
     if wanted.json:
-        print(json.dumps(outcome_document(outcome, case=point.id), indent=2))
+        print(json.dumps(outcome_document(outcome, case=point.id, unknown=unknown), indent=2))
     else:
         print_outcome(outcome)
-    unknown = not_measured(outcome, scenario.profile)
     for line in unknown:
         print(f"dualmem: {line}", file=sys.stderr)
     return status_of(outcome, unknown) if enforce_budgets else ExitStatus.OK
@@ -247,7 +247,7 @@ def print_outcome(outcome: ProfileOutcome) -> None:
         print(f"dualmem: {refusal.line()}", file=sys.stderr)
 
 
-def outcome_document(outcome: ProfileOutcome, *, case: str) -> dict[str, object]:
+def outcome_document(outcome: ProfileOutcome, *, case: str, unknown: Sequence[str]) -> dict[str, object]:
     """What was captured and counted as one JSON document; stacks are in the files it names."""
     sampled = [
         {
@@ -263,6 +263,7 @@ def outcome_document(outcome: ProfileOutcome, *, case: str) -> dict[str, object]
         for each in outcome.captures
     ]
     return {
+        "schema": PROFILE_VERSION,
         "case": case,
         "sampled": sampled,
         "counted": [
@@ -270,6 +271,7 @@ def outcome_document(outcome: ProfileOutcome, *, case: str) -> dict[str, object]
         ],
         "dual_only": [asdict(share) for share in outcome.shares],
         "twin": twin_document(outcome.twin) if outcome.twin else None,
+        "not_measured": list(unknown),
         "refused": [{"engine": r.engine, "reason": r.reason, "remedy": r.remedy} for r in outcome.refusals],
         "page": str(outcome.page),
     }

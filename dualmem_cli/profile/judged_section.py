@@ -21,11 +21,12 @@ def render_judged(shares: Sequence[MarkedShare], twin: TwinCounts | None) -> str
             f'<p class="headline">{html.escape(share_words(share))}</p>\n<p class="line">{html.escape(parts_words(share))}</p>\n'
         )
     if twin is not None:
-        titles = ("", twin.kernel, twin.single, "change", "", "")
+        parts.append(f'<p class="headline">{html.escape(twin_verdict(twin))}</p>\n')
+        titles = ("quantity", twin.kernel, twin.single, "change", "verdict", "")
         head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in titles)
         body = "".join(
             f'<tr><th scope="row">{html.escape(name)}</th>{"".join(f"<td>{html.escape(text)}</td>" for text in cells)}'
-            f"<th>{html.escape(remark)}</th></tr>\n"
+            f"<td>{html.escape(remark)}</td></tr>\n"
             for name, *cells, remark in map(twin_cells, twin.rows)
         )
         parts.append(f'<div class="scroll">\n<table class="twin">\n<caption>{html.escape(twin_words(twin))}</caption>\n')
@@ -54,10 +55,16 @@ def parts_words(share: MarkedShare) -> str:
 
 
 def twin_words(twin: TwinCounts) -> str:
-    """The caption of the comparison."""
-    limit = f"; at most {count_text(100 * twin.limit)} % more misses: {twin.verdict}" if twin.limit is not None else ""
-    counted = f"{twin.operations:,} operation{'' if twin.operations == 1 else 's'} of each counted"
-    return f"Beside the single-type twin, per operation ({counted}){limit}"
+    """What is compared."""
+    counted = f"{twin.operations:,} operation{'' if twin.operations == 1 else 's'}"
+    return f"Beside the single-type twin: {twin.kernel} and {twin.single}, {counted} of each counted, per operation"
+
+
+def twin_verdict(twin: TwinCounts) -> str:
+    """Whether the misses keep their limit."""
+    if twin.limit is None:
+        return "Cache misses beyond the twin's are not limited: [profile] misses would."
+    return f"Cache misses beyond the twin's, at most {count_text(100 * twin.limit)} %: {twin.verdict}"
 
 
 def twin_cells(row: TwinRow) -> tuple[str, str, str, str, str, str]:
@@ -76,7 +83,7 @@ def twin_notes(twin: TwinCounts) -> tuple[str, ...]:
     if not twin.unmarked:
         return ()
     named = ", ".join(f"{printable(name)} ({100 * share:.1f} %)" for name, share in twin.unmarked[:_NAMED])
-    return (f"{twin.single} never runs {named}, and [profile] dual does not name them: are they there because of two types?",)
+    return (f"{twin.single} does not run {named}, and [profile] dual does not name them: are they there because of two types?",)
 
 
 def _percent(share: MarkedShare) -> str:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dualmem_cli.errors import DualmemError, ExitStatus
 from dualmem_cli.model.scenario import ProfileLimits
@@ -12,7 +13,7 @@ from dualmem_cli.profile.counts import Counts
 from dualmem_cli.profile.engines import COUNTERS, ENGINES, Counter, Engine, Unavailable
 from dualmem_cli.profile.engines.callgrind_counts import ENGINE as CALLGRIND
 from dualmem_cli.profile.engines.lengths import with_operations
-from dualmem_cli.profile.flamegraph import render_page
+from dualmem_cli.profile.flamegraph import asset, render_page
 from dualmem_cli.profile.folded import Profile, merge, write_folded
 from dualmem_cli.profile.judged_section import render_judged
 from dualmem_cli.profile.marked import MarkedShare, share_of
@@ -20,6 +21,7 @@ from dualmem_cli.profile.speedscope import write_speedscope
 from dualmem_cli.profile.target import Target
 from dualmem_cli.profile.twin import TwinCounts, beside_twin
 
+PROFILE_VERSION = 1
 _NO_LIMITS = ProfileLimits()
 
 
@@ -106,7 +108,7 @@ def profile_case(
         try:
             if not isinstance(engine, Counter):
                 announce(f"{engine.name}: sampling {target.title} for {target.seconds * target.rounds:g} s")
-                profiles.append(merge([_sampled(engine, target, rate) for _ in range(target.rounds)]))
+                profiles.append(_sampled(engine, target, rate))
                 continue
             announce(f"{engine.name}: counting {target.title}")
             counts.append(_count(engine, target))
@@ -143,13 +145,23 @@ def profile_case(
 
 
 def _sampled(engine: Engine, target: Target, rate: int) -> Profile:
-    with tempfile.TemporaryDirectory(prefix="dualmem-profile-") as scratch:
-        return engine.capture(target, rate=rate, directory=Path(scratch))
+    """All rounds of a target together."""
+    captures = []
+    for _ in range(target.rounds):
+        with tempfile.TemporaryDirectory(prefix="dualmem-profile-") as scratch:
+            captures.append(engine.capture(target, rate=rate, directory=Path(scratch)))
+    return merge(captures) if len(captures) > 1 else captures[0]
 
 
 def _count(engine: Counter, target: Target) -> Counts:
     with tempfile.TemporaryDirectory(prefix="dualmem-profile-") as scratch:
         return engine.count(target, directory=Path(scratch))
+
+
+def json_schema() -> dict[str, Any]:
+    """The published schema of what `dualmem profile SCENARIO --json` prints."""
+    schema: dict[str, Any] = json.loads(asset(f"profile-{PROFILE_VERSION}.schema.json"))
+    return schema
 
 
 def availability_report() -> list[tuple[str, bool, str, str]]:

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 
 from dualmem_cli.profile.engines.callgrind_graph import EVENT
 from dualmem_cli.profile.engines.callgrind_out import Part
-from dualmem_cli.profile.inlined import inline_chains, outermost
+from dualmem_cli.profile.engines.inlined import inline_chains, outermost
 from dualmem_cli.profile.marked import Marked, ranked
 from dualmem_cli.profile.target import Marking
 
@@ -20,7 +20,7 @@ Shares = dict[str, float]  # of what a function costs, by the marked function th
 def marked_in_part(part: Part, outside: frozenset[int], marking: Marking) -> Marked:
     """The instructions in and below marked functions, of all that are not `outside` of the work."""
     place = str(marking.mapped)
-    inside = [n for n, function in enumerate(part.functions) if function.object == place]
+    inside = [n for n, function in enumerate(part.functions) if n not in outside and function.object == place]
     addresses = {at for n in inside for at in part.functions[n].own_at} | {
         at for n in inside for at, _ in part.functions[n].calls_at
     }

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from dualmem_cli.profile.engines.engine import refuse
+from dualmem_cli.profile.engines.inlined import inline_chains, outermost, segments
 from dualmem_cli.profile.engines.perf_script import read_samples
 from dualmem_cli.profile.frames import normalise, split_place
-from dualmem_cli.profile.inlined import inline_chains, outermost, segments
 from dualmem_cli.profile.marked import Marked, marked_of
 from dualmem_cli.profile.target import Marking
 

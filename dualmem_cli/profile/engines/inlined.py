@@ -16,19 +16,22 @@ from dualmem_cli.profile.engines.engine import refuse
 from dualmem_cli.profile.frames import normalise
 from dualmem_cli.profile.process import run_child
 
-_INSTALL = "apt-get install binutils (Debian, Ubuntu), dnf install binutils (Fedora)"
+TOOLS = ("addr2line", "readelf")
+INSTALL = "apt-get install binutils (Debian, Ubuntu), dnf install binutils (Fedora)"
 _UNKNOWN = "??"
 _STRING = re.compile(r"^\s*\[\s*[0-9a-f]+\]\s+([A-Za-z_]\w*)", re.MULTILINE)
-_SECTION = re.compile(r"\.debug_(info|line)\b")
+_SECTION = re.compile(r"\.z?debug_info\b")
 _LOAD = 1  # p_type of a segment that is mapped
 _TIMEOUT_S = 120.0
 
 
 def inline_chains(symbols: Path, addresses: Collection[int]) -> dict[int, tuple[str, ...]]:
     """The functions at each address of a shared object, the one that the linker knows first and the innermost inlined one last; empty
-    where nothing is known. `symbols` is the object, or the file with its debug information. Raises DualmemError without addr2line."""
+    where nothing is known. `symbols` is the object, or the file with its debug information. Raises DualmemError without binutils, or
+    without debug information: no inlined function would be found, and its time would be taken for somebody else's."""
     if not addresses:
         return {}
+    _require_debug(symbols)
     text = _tool_output(
         "addr2line", ["-a", "-f", "-i", "-e", str(symbols)], stdin="".join(f"{a:#x}\n" for a in sorted(addresses))
     )
@@ -48,13 +51,8 @@ def inline_chains(symbols: Path, addresses: Collection[int]) -> dict[int, tuple[
 
 
 def names_in(symbols: Path) -> frozenset[str]:
-    """The names that an object's symbols and debug information hold. Raises DualmemError without readelf, or where it was built without
-    debug information: no inlined function would be found, and its time would be taken for somebody else's."""
-    if not _SECTION.search(_tool_output("readelf", ["-S", "-W", str(symbols)])):
-        raise refuse(
-            f"{symbols.name} has no debug information, so inlined functions are not seen",
-            "Build it with -g1 and do not strip it.",
-        )
+    """The names that an object's symbols and debug information hold. Raises what `inline_chains` raises."""
+    _require_debug(symbols)
     strings = ["-p", ".debug_str", "-p", ".strtab", "-p", ".dynstr"]
     return frozenset(_STRING.findall(_tool_output("readelf", ["-z", "-W", *strings, str(symbols)])))
 
@@ -88,11 +86,24 @@ def segments(mapped: Path) -> tuple[tuple[int, int, int], ...]:
     return tuple(found)
 
 
+def _require_debug(symbols: Path) -> None:
+    if not _SECTION.search(_tool_output("readelf", ["-S", "-W", str(symbols)])):
+        raise refuse(
+            f"{symbols.name} has no debug information, so inlined functions are not seen",
+            "Build it with -g1 and do not strip it.",
+        )
+
+
+def missing_tools() -> str:
+    """Which of the tools that this takes is not here, "" for none."""
+    return ", ".join(name for name in TOOLS if shutil.which(name) is None)
+
+
 def _tool_output(name: str, options: Sequence[str], *, stdin: str = "") -> str:
     tool = shutil.which(name)
     if tool is None:
-        raise refuse(f"{name} is not installed, so inlined functions are not seen", _INSTALL)
+        raise refuse(f"{name} is not installed, so inlined functions are not seen", INSTALL)
     done = run_child([tool, *options], stdin=stdin, environment={"LC_ALL": "C", "DEBUGINFOD_URLS": ""}, timeout_s=_TIMEOUT_S)
     if done.status != 0:
-        raise refuse(f"{name} failed ({done.text.strip().splitlines()[0] if done.text.strip() else done.status})", _INSTALL)
+        raise refuse(f"{name} failed ({done.text.strip().splitlines()[0] if done.text.strip() else done.status})", INSTALL)
     return done.text

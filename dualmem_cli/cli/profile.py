@@ -41,7 +41,7 @@ def profile(
             "--operations",
             min=0,
             metavar="N",
-            help="Operations per counted sample; give it to compare two builds. Default: some ms.",
+            help="Operations per counted sample; give it to compare two builds. Default: [profile] operations, else those of some ms.",
         ),
     ] = 0,
     cpu: Annotated[

@@ -86,7 +86,7 @@ def profile_one(wanted: Wanted, *, enforce_budgets: bool) -> ExitStatus:
             digest=digest_of_links([digest_of(found.links[0])]),
             link=found.links[0],
             seconds=wanted.seconds / rounds,
-            operations=wanted.operations,
+            operations=wanted.operations or scenario.profile.operations,
             sources=(found.tree or Path.cwd(), Path.cwd()),
             cpus=wanted.cpus,
         )

@@ -106,6 +106,7 @@ class ProfileLimits:
 
     dual: tuple[str, ...] = ()  # names of functions that exist only because there are two types; * stands for any characters
     dual_share: float | None = None  # the most of the samples, or of the instructions, that may be in them and below
+    operations: int = 0  # how many are counted; 0: those of some milliseconds
     misses: float | None = None  # how many more cache misses per operation than [control]
 
 

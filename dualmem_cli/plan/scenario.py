@@ -123,6 +123,9 @@ class ProfileTable(_Table):
         description="functions that exist only because there are two types, inlined ones as well; * stands for any characters",
     )
     dual_share: str = Field(default="", description='the most that may be spent in them and below, such as "< 5 %"')
+    operations: int = Field(
+        default=0, ge=0, description="how many are counted, the same everywhere; default: as many as take some milliseconds"
+    )
     misses: str = Field(
         default="", description='cache misses per operation: the most beyond those of [control], such as "< 10 %"'
     )
@@ -269,7 +272,7 @@ def _profile(table: ScenarioFile, text: str, path: str) -> ProfileLimits:
             limits[key] = parse_most(key, limit) if limit else None
         except ValueError as error:
             raise ScenarioError(f'{path}:{line_of(text, ("profile", key))}: [profile] "{key}": {error}') from None
-    return ProfileLimits(tuple(dict.fromkeys(wanted.dual)), **limits)
+    return ProfileLimits(tuple(dict.fromkeys(wanted.dual)), operations=wanted.operations, **limits)
 
 
 def _data(table: GaussianTable | ClusteredTable | FileTable | None) -> Data | None:

@@ -13,7 +13,7 @@ from dualmem_cli.profile.session import ProfileOutcome
 from dualmem_cli.profile.twin import TwinCounts, TwinRow
 
 NONE = ProfileLimits()
-BOTH = ProfileLimits(("f",), 0.05, 0.1)
+BOTH = ProfileLimits(("f",), 0.05, misses=0.1)
 
 
 @pytest.mark.parametrize(

@@ -156,11 +156,12 @@ def test_everything_stated_is_read() -> None:
 
 def test_what_a_profile_is_judged_by() -> None:
     read = parse_scenario(
-        HEAD + '[control]\nkernel = "t"\n[profile]\ndual = ["a", "b_*", "a"]\ndual_share = "<= 5 %"\nmisses = "< 0.1"\n',
+        HEAD
+        + '[control]\nkernel = "t"\n[profile]\ndual = ["a", "b_*", "a"]\ndual_share = "<= 5 %"\nmisses = "< 0.1"\noperations = 3\n',
         path="f",
         name="f",
     )
-    assert read.profile == ProfileLimits(("a", "b_*"), 0.05, 0.1)
+    assert read.profile == ProfileLimits(("a", "b_*"), 0.05, misses=0.1, operations=3)
     assert parse_scenario(HEAD + '[profile]\ndual = ["a"]', path="f", name="f").profile == ProfileLimits(("a",))
     assert parse_scenario(HEAD, path="f", name="f").profile == ProfileLimits()
 

@@ -105,7 +105,7 @@ peers: build ## other libraries behind the kernel table, in build/peers, for dua
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/peers -j $(JOBS)
 
 overhead: build ## what the second type costs: the share of dual-only functions and the misses beside the twin's, against their limits
-	@$(RUN) profile mixed --with perf --with callgrind --seconds 20 --enforce-budgets
+	@$(RUN) profile mixed --with perf --with callgrind --seconds 40 --rate 999 --enforce-budgets
 
 scaling: build ## how every operation's cost grows with its size: the files of scenarios/scaling (minutes)
 	@$(RUN) bench $(wildcard scenarios/scaling/*.toml)

@@ -119,7 +119,7 @@ misses = "< 10 %"
 def judged(dualmem: Dualmem, library: str | Path, *arguments: str, dual: str = "dual_only_*") -> Done:
     """A kernel and its single-type twin, of which every share and every miss is known (tests/subjects/two_types.h)."""
     scenario = dualmem.scenario(kernel="two", tail=TWO.format(dual=dual))
-    return dualmem("profile", scenario, "--library", library, "--enforce-budgets", "-q", *arguments)
+    return dualmem("profile", scenario, "--library", library, "--enforce-budgets", "--operations", "2", "-q", *arguments)
 
 
 @pytest.fixture

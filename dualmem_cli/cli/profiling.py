@@ -3,12 +3,21 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from dualmem_cli.cli import setting
 from dualmem_cli.cli.counted import print_counts
-from dualmem_cli.errors import DualmemError
+from dualmem_cli.cli.judged import (
+    marking_of,
+    not_measured,
+    print_judged,
+    status_of,
+    twin_document,
+    twin_of,
+    with_needed,
+)
+from dualmem_cli.errors import DualmemError, ExitStatus
 from dualmem_cli.measure import builds as binaries
 from dualmem_cli.measure.data import cache_directory, materialise
 from dualmem_cli.measure.prepared import prepared_file
@@ -20,11 +29,13 @@ from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.plan.cases import expand
 from dualmem_cli.plan.spelling import did_you_mean
 from dualmem_cli.profile.engines import COUNTERS, ENGINES, Counter, Engine, Unavailable, find_engine
-from dualmem_cli.profile.session import ProfileOutcome, profile_case
+from dualmem_cli.profile.marked import PROCESSES
+from dualmem_cli.profile.session import PROFILE_VERSION, ProfileOutcome, Twin, profile_case
 from dualmem_cli.profile.target import Target, Work
 from dualmem_cli.store.builds import digest_of, digest_of_links
 from dualmem_cli.store.records import new_path
 
+_ROUNDS_FROM_S = 1.0  # shorter captures are not cut into several processes
 _SAMPLE_NS = 2_000_000  # of a sample that is counted: a simulated processor takes 20 to 300 times as long
 
 
@@ -50,8 +61,8 @@ class Wanted:
             print(line, file=sys.stderr, flush=True)
 
 
-def profile_one(wanted: Wanted) -> None:
-    """One case of one build through the engines, shown and kept."""
+def profile_one(wanted: Wanted, *, enforce_budgets: bool) -> ExitStatus:
+    """One case of one build through the engines, shown, kept and judged."""
     engines_named(wanted.engines)  # a misspelt name is said before anything is built
     worker = setting.runner()
     found = binaries.resolve(wanted.library, start=Path.cwd())
@@ -59,20 +70,31 @@ def profile_one(wanted: Wanted) -> None:
     (scenario,) = setting.read_scenarios(setting.scenario_paths([wanted.scenario]))
     point = chosen_case(scenario, described, wanted=wanted.case)
     engines = engines_named(wanted.engines) or engines_for(point)
+    if enforce_budgets:
+        engines = with_needed(engines, scenario.profile)
     if not wanted.case and needs_avx512(point) and any(engine.name == "callgrind" for engine in engines):
         native, point = point, chosen_case(scenario, described, wanted="", simulated=True)
         wanted.announce(f"callgrind: valgrind has no AVX-512, so {point.id} instead of {native.id}")
-    target = target_for(
-        scenario,
-        point,
-        library=described,
-        digest=digest_of_links([digest_of(found.links[0])]),
-        link=found.links[0],
-        seconds=wanted.seconds,
-        operations=wanted.operations,
-        sources=(found.tree or Path.cwd(), Path.cwd()),
-        cpus=wanted.cpus,
-    )
+    marking = marking_of(scenario, found.links[0])
+    rounds = PROCESSES if marking is not None and wanted.seconds >= _ROUNDS_FROM_S else 1
+
+    def target_of(case: Case) -> Target:
+        target = target_for(
+            scenario,
+            case,
+            library=described,
+            digest=digest_of_links([digest_of(found.links[0])]),
+            link=found.links[0],
+            seconds=wanted.seconds / rounds,
+            operations=wanted.operations or scenario.profile.operations,
+            sources=(found.tree or Path.cwd(), Path.cwd()),
+            cpus=wanted.cpus,
+        )
+        return replace(target, rounds=rounds, marking=marking)
+
+    target = target_of(point)
+    counts_misses = any(engine.name == "callgrind" for engine in engines)
+    single = twin_of(scenario, point, described) if counts_misses else None
     reserved = new_path(wanted.reports, created=setting.utc_now(), kind=f"profile-{scenario.name}")
     try:
         outcome = profile_case(
@@ -82,13 +104,19 @@ def profile_one(wanted: Wanted) -> None:
             directory=wanted.reports,
             stem=reserved.stem,
             announce=wanted.announce,
+            twin=Twin(target_of(single), (point.kernel, single.kernel)) if single is not None else None,
+            limits=scenario.profile,
         )
     finally:
         reserved.unlink(missing_ok=True)  # it only reserved the name
+    unknown = not_measured(outcome, scenario.profile)
     if wanted.json:
-        print(json.dumps(outcome_document(outcome, case=point.id), indent=2))
+        print(json.dumps(outcome_document(outcome, case=point.id, unknown=unknown), indent=2))
     else:
         print_outcome(outcome)
+    for line in unknown:
+        print(f"dualmem: {line}", file=sys.stderr)
+    return status_of(outcome, unknown) if enforce_budgets else ExitStatus.OK
 
 
 def engines_named(names: Sequence[str]) -> tuple[Engine | Counter, ...]:
@@ -213,12 +241,13 @@ def print_outcome(outcome: ProfileOutcome) -> None:
         print(f"  {captured.folded}\n  {captured.speedscope}")
     for counted in outcome.counted:
         print_counts(counted)
+    print_judged(outcome.shares, outcome.twin)
     print(f"flame graph {outcome.page}" if outcome.profiles else f"page {outcome.page}")
     for refusal in outcome.refusals:
         print(f"dualmem: {refusal.line()}", file=sys.stderr)
 
 
-def outcome_document(outcome: ProfileOutcome, *, case: str) -> dict[str, object]:
+def outcome_document(outcome: ProfileOutcome, *, case: str, unknown: Sequence[str]) -> dict[str, object]:
     """What was captured and counted as one JSON document; stacks are in the files it names."""
     sampled = [
         {
@@ -234,11 +263,15 @@ def outcome_document(outcome: ProfileOutcome, *, case: str) -> dict[str, object]
         for each in outcome.captures
     ]
     return {
+        "schema": PROFILE_VERSION,
         "case": case,
         "sampled": sampled,
         "counted": [
             {**each.counts.document(), "folded": str(each.capture.folded) if each.capture else None} for each in outcome.counted
         ],
+        "dual_only": [asdict(share) for share in outcome.shares],
+        "twin": twin_document(outcome.twin) if outcome.twin else None,
+        "not_measured": list(unknown),
         "refused": [{"engine": r.engine, "reason": r.reason, "remedy": r.remedy} for r in outcome.refusals],
         "page": str(outcome.page),
     }

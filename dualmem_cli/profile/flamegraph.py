@@ -25,12 +25,14 @@ KINDS = tuple(Kind)
 _PLACE = re.compile(r"@@([A-Z_]+)@@")
 
 
-def render_page(profiles: Sequence[Profile], *, title: str, subtitle: str, counts: Sequence[Counts] = ()) -> str:
-    """Render captures of one target as a page, counts below the graphs. Same profiles, same bytes."""
+def render_page(
+    profiles: Sequence[Profile], *, title: str, subtitle: str, counts: Sequence[Counts] = (), headline: str = ""
+) -> str:
+    """Render captures of one target as a page, counts below the graphs. `headline` is HTML. Same profiles, same bytes."""
     return document(
         title=title,
         subtitle=subtitle,
-        headline="",
+        headline=headline,
         tabs=[profile.engine for profile in profiles],
         tabs_label="Sampler",
         sections="".join((*(_section(i, profile) for i, profile in enumerate(profiles)), *map(render_counts, counts))),

@@ -16,6 +16,7 @@ from typing import Any
 
 from dualmem_cli.errors import DataError
 from dualmem_cli.profile.frames import collapse, is_unknown, split_place
+from dualmem_cli.profile.marked import Marked, together
 
 Stack = tuple[str, ...]
 
@@ -57,6 +58,7 @@ class Profile:
         return self.unit != "samples"
 
     design_effect: float = 1.0
+    marked: Marked | None = None  # of the target's marked functions, where it has some; not kept in the folded text
 
     def line(self) -> str:
         """The line every capture prints: without these facts a flame graph cannot be trusted."""
@@ -145,13 +147,20 @@ def merge(profiles: Sequence[Profile]) -> Profile:
         stacks=tuple(sorted(stacks.items())),
         notes=tuple(dict.fromkeys(note for p in profiles for note in p.notes)),
         unit=first.unit,
+        marked=_merged(profiles),
     )
+
+
+def _merged(profiles: Sequence[Profile]) -> Marked | None:
+    """None where one capture does not know it: a share of the rest would pass for that of all."""
+    found = [profile.marked for profile in profiles if profile.marked is not None]
+    return together(found) if len(found) == len(profiles) else None
 
 
 def write_folded(profile: Profile) -> str:
     """Write a profile as folded text, facts first."""
     facts = asdict(profile)
-    del facts["stacks"]
+    del facts["stacks"], facts["marked"]
     lines = [_HEADER + json.dumps(facts, ensure_ascii=True)]
     lines += [f"{write_stack(stack)} {count}" for stack, count in profile.stacks]
     return "\n".join(lines) + "\n"

@@ -6,7 +6,7 @@ record is a header line alone. Read line by line: a capture of seconds is hundre
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dualmem_cli.profile.frames import normalise, split_place
@@ -25,30 +25,46 @@ class Script:
     seconds: float
 
 
-def parse_script(lines: Iterable[str]) -> Script:
-    """Fold the text of perf script. Each sample counts once; a sample without any frame is `[unknown]`."""
-    stacks: Counter[tuple[str, ...]] = Counter()
-    lost: Counter[str] = Counter()
-    times: list[float] = []
-    frames: list[str] | None = None
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample: when (None where it does not say), and its frames, leaf first, as address within the object and text."""
+
+    at: float | None
+    frames: tuple[tuple[int, str], ...]
+
+
+def read_samples(lines: Iterable[str], lost: Counter[str]) -> Iterator[Sample]:
+    """The samples in the text of perf script, one by one; how many perf says it lost is added to `lost`."""
+    frames: list[tuple[int, str]] | None = None
+    at: float | None = None
     for ended in lines:
         line = ended.rstrip("\n")
         found = _FRAME.match(line) if frames is not None else None
         if found and frames is not None:
-            frames.append(_frame(found[2] or ""))
+            frames.append((int(found[1], 16), found[2] or ""))
             continue
         if frames is not None:
-            stacks[tuple(reversed(frames)) or ("[unknown]",)] += 1
+            yield Sample(at, tuple(frames))
             frames = None
         missed = _LOST.search(line)
         if missed:
             lost[missed[1]] += int(missed[2])
         elif line.strip() and not line.startswith("#"):
             frames = []
-            at = _TIME.search(line)
-            times += [float(at[1])] if at else []
+            time = _TIME.search(line)
+            at = float(time[1]) if time else None
     if frames is not None:
-        stacks[tuple(reversed(frames)) or ("[unknown]",)] += 1
+        yield Sample(at, tuple(frames))
+
+
+def parse_script(lines: Iterable[str]) -> Script:
+    """Fold the text of perf script. Each sample counts once; a sample without any frame is `[unknown]`."""
+    stacks: Counter[tuple[str, ...]] = Counter()
+    lost: Counter[str] = Counter()
+    times: list[float] = []
+    for sample in read_samples(lines, lost):
+        stacks[tuple(_frame(text) for _, text in reversed(sample.frames)) or ("[unknown]",)] += 1
+        times += [sample.at] if sample.at is not None else []
     # Newer kernels report the same loss twice, as it happens and as a total at the end: never add the two.
     return Script(tuple(stacks.items()), max(lost.values(), default=0), max(times) - min(times) if times else 0.0)
 

@@ -19,12 +19,16 @@ from dualmem_cli.model.plan import Case, Task, WorkerArm, WorkerRequest
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.plan.cases import expand
 from dualmem_cli.plan.spelling import did_you_mean
+from dualmem_cli.profile.annotation_section import LINE_ROWS as HOTTEST_LINES
 from dualmem_cli.profile.engines import COUNTERS, ENGINES, Counter, Engine, Unavailable, find_engine
-from dualmem_cli.profile.session import ProfileOutcome, profile_case
+from dualmem_cli.profile.flamegraph import share_text
+from dualmem_cli.profile.sentences import printable
+from dualmem_cli.profile.session import Captured, ProfileOutcome, profile_case
 from dualmem_cli.profile.target import Target, Work
 from dualmem_cli.store.builds import digest_of, digest_of_links
 from dualmem_cli.store.records import new_path
 
+_HOTTEST_SHOWN = 5
 _SAMPLE_NS = 2_000_000  # of a sample that is counted: a simulated processor takes 20 to 300 times as long
 
 
@@ -211,11 +215,25 @@ def print_outcome(outcome: ProfileOutcome) -> None:
         for note in captured.profile.notes:
             print(f"  note: {note}")
         print(f"  {captured.folded}\n  {captured.speedscope}")
+        for line in hottest_lines(captured):
+            print(f"  {line}")
     for counted in outcome.counted:
         print_counts(counted)
     print(f"flame graph {outcome.page}" if outcome.profiles else f"page {outcome.page}")
     for refusal in outcome.refusals:
         print(f"dualmem: {refusal.line()}", file=sys.stderr)
+
+
+def hottest_lines(captured: Captured) -> list[str]:
+    """The source lines with most samples, one line of text each; or what keeps them from being known."""
+    annotation = captured.annotation
+    if annotation is None:
+        return []
+    texts = [
+        f"{share_text(line.samples, annotation.samples):>11} %  {line.where}  {printable(line.source or '')}".rstrip()
+        for line in annotation.lines[:_HOTTEST_SHOWN]
+    ]
+    return [*(["hottest lines:"] if texts else []), *texts, *(f"note: {note}" for note in annotation.notes)]
 
 
 def outcome_document(outcome: ProfileOutcome, *, case: str) -> dict[str, object]:
@@ -230,6 +248,7 @@ def outcome_document(outcome: ProfileOutcome, *, case: str) -> dict[str, object]
             "notes": list(each.profile.notes),
             "folded": str(each.folded),
             "speedscope": str(each.speedscope),
+            "hottest": each.annotation.document(lines=HOTTEST_LINES) if each.annotation else None,
         }
         for each in outcome.captures
     ]

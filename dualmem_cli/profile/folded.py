@@ -33,7 +33,8 @@ class Profile:
     all kept samples, before grouping. `notes` are sentences a reader must know: a fallback, an invisible kernel.
     `unit` is what is counted: "samples", or what an engine counted exactly ("instructions"): rates are then 0, and shares have no interval.
     all kept samples, before grouping. `notes` are sentences a reader must know: a fallback, an invisible kernel. `design_effect`: as many
-    samples tell as much as one independent sample would; 1 where one capture cannot tell how far captures scatter.
+    samples tell as much as one independent sample would; 1 where one capture cannot tell how far captures scatter. `leaves` are the places
+    where samples were taken, where the sampler tells them: path of the object, address in it, samples. They die with the object: no file keeps them.
     """
 
     title: str
@@ -57,6 +58,7 @@ class Profile:
         return self.unit != "samples"
 
     design_effect: float = 1.0
+    leaves: tuple[tuple[str, int, int], ...] = ()
 
     def line(self) -> str:
         """The line every capture prints: without these facts a flame graph cannot be trusted."""
@@ -127,6 +129,9 @@ def merge(profiles: Sequence[Profile]) -> Profile:
     stacks: Counter[Stack] = Counter()
     for profile in profiles:
         stacks.update(dict(profile.stacks))
+    leaves: Counter[tuple[str, int]] = Counter()
+    for path, address, count in (leaf for profile in profiles for leaf in profile.leaves):
+        leaves[path, address] += count
     weights = [sum(len(stack) * count for stack, count in p.stacks) for p in profiles]
     seconds = sum(p.seconds for p in profiles)
     taken = sum(p.rate_achieved * p.seconds for p in profiles)
@@ -145,13 +150,14 @@ def merge(profiles: Sequence[Profile]) -> Profile:
         stacks=tuple(sorted(stacks.items())),
         notes=tuple(dict.fromkeys(note for p in profiles for note in p.notes)),
         unit=first.unit,
+        leaves=tuple((path, address, count) for (path, address), count in sorted(leaves.items())),
     )
 
 
 def write_folded(profile: Profile) -> str:
     """Write a profile as folded text, facts first."""
     facts = asdict(profile)
-    del facts["stacks"]
+    del facts["stacks"], facts["leaves"]
     lines = [_HEADER + json.dumps(facts, ensure_ascii=True)]
     lines += [f"{write_stack(stack)} {count}" for stack, count in profile.stacks]
     return "\n".join(lines) + "\n"

@@ -1,0 +1,85 @@
+"""objdump: the instructions of a function, each with the source line that debug information gives it.
+
+Its text is read, not perf annotate's: that is made for a terminal, differs between versions, and calls objdump itself. Debug information
+in a file of its own is followed (.gnu_debuglink).
+"""
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dualmem_cli.profile.engines.engine import refuse
+from dualmem_cli.profile.process import run_child
+
+INSTALL = "apt-get install binutils (Debian, Ubuntu), dnf install binutils (Fedora)"
+_SETTINGS = {"LC_ALL": "C", "DEBUGINFOD_URLS": ""}
+_TIMEOUT_S = 30.0
+_SYMBOL = re.compile(r"([0-9a-f]+) (.{7}) (\S+)\t([0-9a-f]+)\s+(?:.*\s)?(\S+)$")
+_INSTRUCTION = re.compile(r"\s*([0-9a-f]+):\t(.*)$")
+_PLACE = re.compile(r"(\S.*):(\d+)(?: \(discriminator \d+\))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A function of an object: where it begins, and behind its end."""
+
+    name: str
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction. `file` is "" and `line` 0 where there is no debug information."""
+
+    address: int
+    text: str
+    file: str
+    line: int
+
+
+def functions_of(path: Path) -> tuple[Symbol, ...]:
+    """The functions of an object by address. Raises DualmemError where objdump is not there or cannot read it."""
+    found: dict[int, Symbol] = {}
+    for table in ("-t", "-T"):  # that of a stripped library is the dynamic one
+        for line in _objdump([table, "-w", str(path)]).splitlines():
+            entry = _SYMBOL.match(line)
+            if entry and "F" in entry[2] and int(entry[4], 16):
+                begin = int(entry[1], 16)
+                found.setdefault(begin, Symbol(entry[5], begin, begin + int(entry[4], 16)))
+    return tuple(found[begin] for begin in sorted(found))
+
+
+def disassemble(path: Path, symbol: Symbol) -> tuple[Instruction, ...]:
+    """The instructions of one function in the order of addresses. Raises DualmemError."""
+    span = [f"--start-address={symbol.begin:#x}", f"--stop-address={symbol.end:#x}"]
+    return parse_listing(_objdump(["-d", "-l", "-w", "--no-show-raw-insn", *span, str(path)]))
+
+
+def parse_listing(text: str) -> tuple[Instruction, ...]:
+    """Read what `objdump -d -l --no-show-raw-insn` prints: a line of the source stands above its instructions."""
+    file, line = "", 0
+    found: list[Instruction] = []
+    for row in text.splitlines():
+        instruction = _INSTRUCTION.match(row)
+        if instruction:
+            words = " ".join(instruction[2].split())
+            found.append(Instruction(int(instruction[1], 16), words, file, line))
+            continue
+        place = _PLACE.fullmatch(row)
+        if place:
+            file, line = place[1], int(place[2])
+    return tuple(found)
+
+
+def _objdump(arguments: Sequence[str]) -> str:
+    tool = shutil.which("objdump")
+    if tool is None:
+        raise refuse("objdump is not installed, so no instruction and no source line is shown", INSTALL)
+    done = run_child([tool, *arguments], stdin="", environment=_SETTINGS, timeout_s=_TIMEOUT_S)
+    if done.status != 0:
+        words = next((line.strip() for _, line in done.lines if line.strip()), f"exit status {done.status}")
+        raise refuse(f"objdump failed ({words})", INSTALL)
+    return done.text

@@ -9,8 +9,10 @@ from pathlib import Path
 from dualmem_cli.cli import setting
 from dualmem_cli.cli.counted import print_counts
 from dualmem_cli.errors import DualmemError
+from dualmem_cli.judge.limits import threads_of
 from dualmem_cli.measure import builds as binaries
 from dualmem_cli.measure.data import cache_directory, materialise
+from dualmem_cli.measure.machine import usable_cpus
 from dualmem_cli.measure.prepared import prepared_file
 from dualmem_cli.measure.protocol import encode
 from dualmem_cli.measure.worker import native_path
@@ -131,11 +133,6 @@ def needs_avx512(case: Case) -> bool:
     return "avx512" in case.variant
 
 
-def threads_of(case: Case) -> int:
-    """How many threads the case asks for."""
-    return int(dict(case.parameters).get("threads", 1))
-
-
 def target_for(
     scenario: Scenario,
     case: Case,
@@ -150,33 +147,9 @@ def target_for(
 ) -> Target:
     """The same work as a Python process that calls the kernel through cffi, and as the C worker alone. What the kernel prepares is
     prepared here, by a process of its own: it is no part of the work. `digest` is that of the build that `link` is of."""
+    request, files = request_for(scenario, case, library=library, digest=digest, link=link, cpus=cpus)
+    request = replace(request, duration_ns=int(seconds * 1e9))
     kernel = library.kernel(case.kernel, case.variant)
-    dataset = None
-    if scenario.data is not None:
-        dataset = materialise(scenario.data, directory=Path(scenario.path).parent, cache=cache_directory())
-    files = {"--data": dataset.data, "--queries": dataset.queries} if dataset else {}
-    request = WorkerRequest(
-        task=Task.SPIN,
-        libraries=(str(link),),
-        arms=(WorkerArm(library=0, kernel=case.kernel, variant=case.variant),),
-        parameters=case.parameters,
-        data=str(dataset.data) if dataset else "",
-        queries=str(dataset.queries) if dataset else "",
-        duration_ns=int(seconds * 1e9),
-    )
-
-    if kernel is not None and kernel.prepare:
-        runner = setting.runner()
-        path = prepared_file(
-            runner,
-            request,
-            replace(case, data=dataset.facts.digest if dataset else ""),
-            build=digest,
-            cache=cache_directory(),
-            timeout_s=scenario.measure.timeout_s,
-        )
-        request = replace(request, arms=(replace(request.arms[0], prepared=str(path)),))
-        files["--prepared"] = path
 
     def sampled(operations: int, samples: int) -> str:
         target_ns = 0 if operations else _SAMPLE_NS
@@ -200,12 +173,45 @@ def target_for(
             request=sampled,
             sampled="dmx_timed_run",
             operations=operations,
-            threads=threads_of(case),
+            threads=int(threads_of(case)),
             metrics=tuple(metric.name for metric in kernel.metrics) if kernel else (),
             sources=sources,
         ),
         cpus=cpus,
     )
+
+
+def request_for(
+    scenario: Scenario, case: Case, *, library: Library, digest: str, link: Path, cpus: tuple[int, ...] = ()
+) -> tuple[WorkerRequest, dict[str, Path]]:
+    """A worker that runs the case, and the files it reads by the names that measure/loop.py has for them. What the kernel prepares is
+    prepared. The thread that calls a team is kept on one processor, as it is where it is measured; the team is elsewhere then."""
+    kernel = library.kernel(case.kernel, case.variant)
+    dataset = None
+    if scenario.data is not None:
+        dataset = materialise(scenario.data, directory=Path(scenario.path).parent, cache=cache_directory())
+    files = {"--data": dataset.data, "--queries": dataset.queries} if dataset else {}
+    request = WorkerRequest(
+        task=Task.SPIN,
+        libraries=(str(link),),
+        arms=(WorkerArm(library=0, kernel=case.kernel, variant=case.variant),),
+        parameters=case.parameters,
+        data=str(dataset.data) if dataset else "",
+        queries=str(dataset.queries) if dataset else "",
+        cpu=max(cpus or usable_cpus(), default=None) if threads_of(case) > 1 else None,
+    )
+    if kernel is not None and kernel.prepare:
+        path = prepared_file(
+            setting.runner(),
+            request,
+            replace(case, data=dataset.facts.digest if dataset else ""),
+            build=digest,
+            cache=cache_directory(),
+            timeout_s=scenario.measure.timeout_s,
+        )
+        request = replace(request, arms=(replace(request.arms[0], prepared=str(path)),))
+        files["--prepared"] = path
+    return request, files
 
 
 def print_outcome(outcome: ProfileOutcome) -> None:

@@ -64,7 +64,9 @@ def show_gathered(
         page = str(paths[name].with_suffix(".html"))
         shown.append((name, record, ReportContext(str(paths[name]), page, status, "")))
         if json:
-            statuses.append(ExitStatus(showing.saved(status, [remember(paths[name], history), showing.write_page(record, shown[-1][2])])))
+            statuses.append(
+                ExitStatus(showing.saved(status, [remember(paths[name], history), showing.write_page(record, shown[-1][2])]))
+            )
             continue
         printed(lambda name=name: print(f"Machine {name}"))  # type: ignore[misc]
         done = showing.show(

@@ -1,5 +1,5 @@
-"""What a failed compare is explained with beside shares and counts: the lines that add to the time, prefetches that are gone, the change with one
-thread; and from all of it the sentence of judge/reasons.py."""
+"""What a failed compare is explained with beside shares and counts: the lines that add to the time, prefetches that are gone, the change
+with one thread; and from all of it the sentence of judge/reasons.py."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -59,9 +59,9 @@ def _most_added(found: Difference, ratio: float) -> str:
     added = [
         (ratio * f.own.candidate / m - f.own.baseline / n, f)
         for f in found.functions
-        if difference_interval(
-            (f.own.baseline, f.own.candidate), found.samples, design_effect=found.design_effect, ratio=ratio
-        )[0]
+        if difference_interval((f.own.baseline, f.own.candidate), found.samples, design_effect=found.design_effect, ratio=ratio)[
+            0
+        ]
         > 0
     ]
     return split_place(max(added, key=lambda entry: entry[0])[1].name)[0] if added else ""

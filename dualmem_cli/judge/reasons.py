@@ -18,8 +18,9 @@ _EQUAL = 0.25  # of what several threads lose: with less than this, one thread l
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known. `change` is the verdict's; `counted` what a simulated processor counted, None where it did not. `threads` is what the
-    case asks for; `alone` the change with one thread, None where it was not measured. `grown` is the line, and `grown_function` the function, whose
-    part of the time grew most, surely. `dropped` are lines of the baseline that ask for data ahead of time and are gone from the candidate."""
+    case asks for; `alone` the change with one thread, None where it was not measured. `grown` is the line, and `grown_function` the
+    function, whose part of the time grew most, surely. `dropped` are lines of the baseline that ask for data ahead of time and are gone
+    from the candidate."""
 
     change: Estimate
     counted: CountedChange | None
@@ -36,9 +37,7 @@ def reason(evidence: Evidence) -> str:
         if _equal_alone(evidence.change, evidence.alone):
             return _contention(evidence, evidence.alone)
         if evidence.alone.low <= _EQUAL * evidence.change.value:
-            return (
-                f"With one thread the change is {_interval(evidence.alone)}: too wide to say whether several threads are needed for it."
-            )
+            return f"With one thread the change is {_interval(evidence.alone)}: too wide to say whether several threads are needed for it."
     waits = _waits(evidence)
     if waits and evidence.threads > 1 and evidence.alone is not None:
         return f"With one thread it is slower as well ({_interval(evidence.alone)}), so it is not contention. {waits}"
@@ -53,8 +52,8 @@ def _equal_alone(change: Estimate, alone: Estimate) -> bool:
 def _contention(evidence: Evidence, alone: Estimate) -> str:
     """What threads lose only together."""
     return (
-        f"Only with several threads: {evidence.threads} threads are {_percent(evidence.change.value)} slower, one thread alone "
-        f"{_interval(alone)}. That is contention: threads write to one cache line (false sharing: look at what lies beside what they "
+        f"Only with several threads: {evidence.threads} threads are {100 * evidence.change.value:.1f} % slower, of one thread "
+        f"alone the change is {_interval(alone)}. That is contention: threads write to one cache line (false sharing: look at what lies beside what they "
         f"write), or wait for one lock{_where(evidence)}."
     )
 
@@ -102,7 +101,10 @@ def _dropped(evidence: Evidence) -> str:
     first = evidence.dropped[0]
     more = f" and {len(evidence.dropped) - 1} more" if len(evidence.dropped) > 1 else ""
     source = f", `{first.source}`" if first.source else ""
-    return f"The baseline asks for data ahead of time in {first.function} ({first.where}{source}){more}; the candidate has no such prefetch."
+    return (
+        f"The baseline asks for data ahead of time in {first.function} ({first.where}{source}){more}; "
+        "the candidate has no such prefetch."
+    )
 
 
 def _most_work(change: CountedChange) -> str:

@@ -12,18 +12,18 @@ from dualmem_cli.measure.runner import Runner
 from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.kernel import Kernel
 from dualmem_cli.model.plan import Case, Task, WorkerRequest
+from dualmem_cli.model.units import Unit
 from dualmem_cli.plan.draw import draw_worker
 from dualmem_cli.plan.schedule import halfway, mirrored
-from dualmem_cli.stats.interval import log_ratio_interval
+from dualmem_cli.stats.interval import change_of, median_interval
 from dualmem_cli.stats.pairs import paired_ratios
 
 THREADS = "threads"
-_WORKERS = 6
-_FEWEST = 3
+_WORKERS = 16
+_FEWEST = 6  # fewer medians have no interval
 _SAMPLES = 20
 _SAMPLE_NS = 2_000_000
 _WARMUP_NS = 20_000_000
-_CONFIDENCE = 0.95
 
 
 def case_alone(case: Case, kernel: Kernel | None) -> Case | None:
@@ -68,4 +68,4 @@ def change_of_two(
             words = run.failure.message if run.failure else "it measured nothing"
             raise DualmemError(f"with one thread: {words}", status=ExitStatus.MEASUREMENT_FAILED)
         logs.append(paired_ratios(run.samples, arm=1, reference=0).value)
-    return log_ratio_interval(logs, confidence=_CONFIDENCE, method="workers that run both builds in turns, after the verdict")
+    return change_of(median_interval(logs, unit=Unit.RATIO, method="median of workers that ran both builds, after the verdict"))

@@ -59,8 +59,8 @@ class HotLine:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """`functions` and `lines` hottest first, of `samples` in all; `prefetches`: the lines of these functions that ask for data ahead of time.
-    `notes` say what is missing and how to get it."""
+    """`functions` and `lines` hottest first, of `samples` in all; `prefetches`: the lines of these functions that ask for data ahead of
+    time. `notes` say what is missing and how to get it."""
 
     samples: int
     functions: tuple[AnnotatedFunction, ...]
@@ -120,9 +120,7 @@ def sampled(instructions: Sequence[Instruction], addresses: Counter[int], symbol
             at = max((begin for begin in begins if begin <= address), default=None)
             if at is not None:
                 counts[at] += count
-    return tuple(
-        SampledInstruction(each.address, each.text, each.file, each.line, counts[each.address]) for each in instructions
-    )
+    return tuple(SampledInstruction(each.address, each.text, each.file, each.line, counts[each.address]) for each in instructions)
 
 
 def _lines(

@@ -24,7 +24,9 @@ def render_annotation(annotation: Annotation) -> str:
 def _line_table(annotation: Annotation) -> str:
     shown = annotation.lines[:LINE_ROWS]
     which = "All source lines with samples" if len(shown) == len(annotation.lines) else f"The {len(shown)} hottest source lines"
-    caption = f"{which}, in per cent of {annotation.samples:,} samples. A sample is on the line that is waited for, or on the next one."
+    caption = (
+        f"{which}, in per cent of {annotation.samples:,} samples. A sample is on the line that is waited for, or on the next one."
+    )
     head = "".join(f'<th scope="col">{title}</th>' for title in ("self %", "line", "in function", "source"))
     rows = "".join(_line_row(line, annotation.samples) for line in shown)
     return (

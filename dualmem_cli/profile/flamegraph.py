@@ -44,7 +44,12 @@ def render_page(
         headline="",
         tabs=[profile.engine for profile in profiles],
         tabs_label="Sampler",
-        sections="".join((*(_section(i, profile, known.get(profile.engine)) for i, profile in enumerate(profiles)), *map(render_counts, counts))),
+        sections="".join(
+            (
+                *(_section(i, profile, known.get(profile.engine)) for i, profile in enumerate(profiles)),
+                *map(render_counts, counts),
+            )
+        ),
         graphs=[_graph(profile) for profile in profiles],
         reading=asset("flamegraph_reading.html.in"),
     )

@@ -33,8 +33,9 @@ class Profile:
     all kept samples, before grouping. `notes` are sentences a reader must know: a fallback, an invisible kernel.
     `unit` is what is counted: "samples", or what an engine counted exactly ("instructions"): rates are then 0, and shares have no interval.
     all kept samples, before grouping. `notes` are sentences a reader must know: a fallback, an invisible kernel. `design_effect`: as many
-    samples tell as much as one independent sample would; 1 where one capture cannot tell how far captures scatter. `leaves` are the places
-    where samples were taken, where the sampler tells them: path of the object, address in it, samples. They die with the object: no file keeps them.
+    samples tell as much as one independent sample would; 1 where one capture cannot tell how far captures scatter.
+    `leaves` are the places where samples were taken, as far as the sampler tells them: path of the object, address in it, samples. No file
+    keeps them: they are good for as long as the object is there.
     """
 
     title: str

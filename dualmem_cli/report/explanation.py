@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from dualmem_cli.model.explanation import CountedChange, Explanation, FigureChange, FunctionCounts, FunctionShift, LineCount, LineShift
+from dualmem_cli.model.explanation import (
+    CountedChange,
+    Explanation,
+    FigureChange,
+    FunctionCounts,
+    FunctionShift,
+    LineCount,
+    LineShift,
+)
 from dualmem_cli.model.units import Unit, count_text, count_title, human, signed_count
 from dualmem_cli.report.context import FlameGraphs
 from dualmem_cli.report.layout import (

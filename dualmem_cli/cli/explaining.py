@@ -102,7 +102,17 @@ def explanations(
                 scenario = record.scenario_of(run.case)
                 targets, labels = targets_of(scenario, run.case, builds, scratch=Path(scratch), seconds=_TURN_S)
                 stem = f"{page.stem}.why-{number}"
-                done[-1], lines = _sampled(done[-1], finding, targets, labels, engine=engine, directory=page.parent, stem=stem)
+                done[-1], lines = _sampled(
+                    done[-1],
+                    finding,
+                    targets,
+                    labels,
+                    builds,
+                    engine=engine,
+                    scratch=Path(scratch),
+                    directory=page.parent,
+                    stem=stem,
+                )
                 done[-1] = _with_lines(done[-1], *(refusal.line() for refusal in refusals))
                 done[-1] = _counted(done[-1], targets, labels)
                 done[-1] = reasoned(done[-1], finding, lines, scenario=scenario, case=run.case, builds=builds)
@@ -139,8 +149,10 @@ def _sampled(
     finding: CompareFinding,
     targets: tuple[Target, Target],
     labels: dict[str, str],
+    builds: tuple[Build, Build],
     *,
     engine: Engine | None,
+    scratch: Path,
     directory: Path,
     stem: str,
 ) -> tuple[Explanation, Lines]:
@@ -159,7 +171,8 @@ def _sampled(
     found = difference(*pair)
     titles, added = _added(found, finding)
     kept = keep_sides(found, directory=directory, stem=stem)
-    lines = lines_of(found, finding, targets[1].work.sources if targets[1].work else ())
+    sources = targets[1].work.sources if targets[1].work else ()
+    lines = lines_of(found, finding, builds, sources, folder=scratch)
     told = replace(
         known,
         headline=_headline(found),

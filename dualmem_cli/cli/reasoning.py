@@ -10,8 +10,10 @@ from dualmem_cli.cli.profiling import request_for
 from dualmem_cli.errors import DualmemError
 from dualmem_cli.judge.limits import threads_of
 from dualmem_cli.judge.reasons import Evidence, reason
+from dualmem_cli.measure import builds as binaries
 from dualmem_cli.measure.alone import case_alone, change_of_two
 from dualmem_cli.measure.machine import usable_cpus
+from dualmem_cli.measure.revisions import export_sources
 from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.explanation import Explanation, LineShift, SourceLine
 from dualmem_cli.model.kernel import Build
@@ -27,6 +29,7 @@ from dualmem_cli.profile.shares import difference_interval
 SHOWN_LINES = 8
 _ALONE_S = 6.0
 _ALONE_TIMEOUT_S = 20.0
+_UNCOMMITTED = "+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,29 @@ class Lines:
     notes: tuple[str, ...] = ()
 
 
-def lines_of(found: Difference, finding: CompareFinding, sources: Sequence[Path]) -> Lines:
-    """The source lines of both profiles. The objects that were sampled have to be there still."""
+def baseline_sources(builds: tuple[Build, Build], sources: Sequence[Path], *, folder: Path) -> tuple[Path, ...] | None:
+    """Where the baseline's sources are, if the candidate's are in `sources`; None where nobody has them any more: lines of one version must
+    not be read in another. What git knows is written to `folder`."""
+    old, new = (build.library.revision for build in builds)
+    if old == new:
+        return tuple(sources)  # one version, or libraries that name none
+    tree = binaries.source_tree(Path.cwd())
+    if not old or old.endswith(_UNCOMMITTED) or tree is None or not export_sources(old, tree=tree, folder=folder):
+        return None
+    return (folder,)
+
+
+def lines_of(
+    found: Difference, finding: CompareFinding, builds: tuple[Build, Build], sources: Sequence[Path], *, folder: Path
+) -> Lines:
+    """The source lines of both profiles. The objects that were sampled have to be there still. `folder` is for the baseline's sources."""
     ratio = 1.0 + (finding.change.value if finding.change else 0.0)
     function = _most_added(found, ratio)
     hot = {split_place(each.name)[0] for each in found.functions[:SHOWN_LINES] if not is_group(each.name)}
-    old, new = (annotate(profile, sources, also=hot) for profile in (found.baseline, found.candidate))
+    old_sources = baseline_sources(builds, sources, folder=folder)
+    if old_sources is None:
+        return Lines(function=function, notes=("the baseline's source text is not here, so its lines are not compared",))
+    old, new = annotate(found.baseline, old_sources, also=hot), annotate(found.candidate, sources, also=hot)
     notes = tuple(dict.fromkeys((*old.notes, *new.notes)))
     if not old.lines or not new.lines:
         return Lines(function=function, notes=notes)

@@ -53,8 +53,8 @@ def _contention(evidence: Evidence, alone: Estimate) -> str:
     """What threads lose only together."""
     return (
         f"Only with several threads: {evidence.threads} threads are {100 * evidence.change.value:.1f} % slower, of one thread "
-        f"alone the change is {_interval(alone)}. That is contention: threads write to one cache line (false sharing: look at what lies beside what they "
-        f"write), or wait for one lock{_where(evidence)}."
+        f"alone the change is {_interval(alone)}. That is contention: threads write to one cache line (false sharing: look at what "
+        f"lies beside what they write), or wait for one lock{_where(evidence)}."
     )
 
 

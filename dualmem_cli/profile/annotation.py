@@ -21,12 +21,14 @@ _HOT = 0.01  # of all samples
 
 @dataclass(frozen=True, slots=True)
 class SampledInstruction:
-    """An instruction with its samples. `file` is "" where debug information does not know it."""
+    """An instruction with its samples. `file` is "" where debug information does not know it; `function` is what its line is a part of,
+    which may have been inlined."""
 
     address: int
     text: str
     file: str
     line: int
+    function: str
     samples: int
 
 
@@ -42,8 +44,8 @@ class AnnotatedFunction:
 
 @dataclass(frozen=True, slots=True)
 class HotLine:
-    """A source line with the samples of its instructions: `function` is what it is, or was inlined, into. `source` is None where the file
-    is not here."""
+    """A source line with the samples of its instructions: `function` is what it is a part of, inlined or not. `source` is None where the
+    file is not here."""
 
     function: str
     file: str

@@ -18,6 +18,7 @@ _SETTINGS = {"LC_ALL": "C", "DEBUGINFOD_URLS": ""}
 _TIMEOUT_S = 30.0
 _SYMBOL = re.compile(r"([0-9a-f]+) (.{7}) (\S+)\t([0-9a-f]+)\s+(?:.*\s)?(\S+)$")
 _INSTRUCTION = re.compile(r"\s*([0-9a-f]+):\t(.*)$")
+_FUNCTION = re.compile(r"(\S.*)\(\):")
 _PLACE = re.compile(r"(\S.*):(\d+)(?: \(discriminator \d+\))?$")
 
 
@@ -32,12 +33,14 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One instruction. `file` is "" and `line` 0 where there is no debug information."""
+    """One instruction. `file` is "" and `line` 0 where there is no debug information; `function` is what the line is a part of, which may
+    have been inlined."""
 
     address: int
     text: str
     file: str
     line: int
+    function: str
 
 
 def functions_of(path: Path) -> tuple[Symbol, ...]:
@@ -60,13 +63,17 @@ def disassemble(path: Path, symbol: Symbol) -> tuple[Instruction, ...]:
 
 def parse_listing(text: str) -> tuple[Instruction, ...]:
     """Read what `objdump -d -l --no-show-raw-insn` prints: a line of the source stands above its instructions."""
-    file, line = "", 0
+    file, line, function = "", 0, ""
     found: list[Instruction] = []
     for row in text.splitlines():
         instruction = _INSTRUCTION.match(row)
         if instruction:
             words = " ".join(instruction[2].split())
-            found.append(Instruction(int(instruction[1], 16), words, file, line))
+            found.append(Instruction(int(instruction[1], 16), words, file, line, function))
+            continue
+        called = _FUNCTION.fullmatch(row)
+        if called:
+            function = called[1]
             continue
         place = _PLACE.fullmatch(row)
         if place:

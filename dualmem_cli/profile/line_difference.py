@@ -31,14 +31,14 @@ def line_shifts(baseline: Annotation, candidate: Annotation, *, ratio: float, de
 
 def dropped_prefetches(baseline: Annotation, candidate: Annotation) -> tuple[SourceLine, ...]:
     """Lines of the baseline's hot functions that ask for data ahead of time, and have no counterpart in the candidate's. A function that is
-    gone as a whole says nothing: it may have another name."""
+    gone as a whole says nothing: it may have another name. Nor does a line without its text, which cannot be looked for."""
     there = Counter((_file(line), line.source) for line in candidate.prefetches)
     functions = {function.name for function in candidate.functions}
     dropped = []
     for line in baseline.prefetches:
         if there[_file(line), line.source]:
             there[_file(line), line.source] -= 1
-        elif line.function in functions:
+        elif line.function in functions and line.source:
             dropped.append(SourceLine(line.function, line.file, line.line, line.source or ""))
     return tuple(dropped)
 

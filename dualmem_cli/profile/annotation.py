@@ -122,7 +122,12 @@ def sampled(instructions: Sequence[Instruction], addresses: Counter[int], symbol
             at = max((begin for begin in begins if begin <= address), default=None)
             if at is not None:
                 counts[at] += count
-    return tuple(SampledInstruction(each.address, each.text, each.file, each.line, counts[each.address]) for each in instructions)
+    return tuple(
+        SampledInstruction(
+            each.address, each.text, each.file, each.line, split_place(normalise(each.function, "x"))[0], counts[each.address]
+        )
+        for each in instructions
+    )
 
 
 def _lines(
@@ -133,7 +138,7 @@ def _lines(
     for function in functions:
         for instruction in function.instructions:
             if instruction.file:
-                key = (function.name, instruction.file, instruction.line)
+                key = (instruction.function or function.name, instruction.file, instruction.line)
                 samples[key] += instruction.samples
                 if instruction.text.startswith(("prefetch", "prfm")):
                     ahead[_caller_of(function, instruction) or key] += 1
@@ -151,4 +156,5 @@ def _caller_of(function: AnnotatedFunction, instruction: SampledInstruction) -> 
     if not instruction.file.endswith("intrin.h"):
         return None
     before = [each for each in function.instructions if each.address < instruction.address and not each.file.endswith("intrin.h")]
-    return (function.name, before[-1].file, before[-1].line) if before and before[-1].file else None
+    last = before[-1] if before and before[-1].file else None
+    return (last.function or function.name, last.file, last.line) if last else None

@@ -33,7 +33,7 @@ def dropped_prefetches(baseline: Annotation, candidate: Annotation) -> tuple[Sou
     """Lines of the baseline's hot functions that ask for data ahead of time, and have no counterpart in the candidate's. A function that is
     gone as a whole says nothing: it may have another name. Nor does a line without its text, which cannot be looked for."""
     there = Counter((_file(line), line.source) for line in candidate.prefetches)
-    functions = {function.name for function in candidate.functions}
+    functions = {instruction.function for function in candidate.functions for instruction in function.instructions}
     dropped = []
     for line in baseline.prefetches:
         if there[_file(line), line.source]:

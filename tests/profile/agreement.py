@@ -1,24 +1,27 @@
-"""Do py-spy and perf tell the same of one case? Both sample it in turns, several times; the shares of the five hottest functions are compared.
+"""Do py-spy and perf tell the same of one case? Both sample it in turns; the shares of the five hottest functions are compared.
 
     .venv/bin/python tests/profile/agreement.py SCENARIO... [--rounds 4] [--seconds 2]
 
-py-spy samples a Python process that calls the kernel, perf the C worker; what only one of them has (the way from Python to C, the kernel) is
-left out of both, and shares are of what is left. Each sampler's own captures tell how far they scatter (design effect), and the intervals
-of the difference are at 99 %, for five functions together at about 95 %.
+py-spy samples a Python process that calls the kernel, perf the C worker; what only one of them has (the way from Python to C, the
+kernel) is left out of both, and shares are of what is left. py-spy names inlined functions, perf's stacks do not: its samples get the
+name of the innermost function from their addresses (profile/annotation.py). Each sampler's own captures tell how far they scatter
+(design effect), and the intervals of the difference are at 99 %, for five functions together at about 95 %.
 """
 
 import argparse
 import tempfile
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Collection
 from pathlib import Path
 
 from dualmem_cli.cli import setting
 from dualmem_cli.cli.profiling import chosen_case, target_for
 from dualmem_cli.measure import builds as binaries
+from dualmem_cli.profile.annotation import annotate
+from dualmem_cli.profile.assembly import functions_of
 from dualmem_cli.profile.engines import ENGINES
 from dualmem_cli.profile.folded import Profile
-from dualmem_cli.profile.frames import Kind, kind_of, split_place
+from dualmem_cli.profile.frames import Kind, kind_of, normalise, split_place
 from dualmem_cli.profile.shares import design_effect, difference_interval
 from dualmem_cli.profile.target import Target
 from dualmem_cli.store.builds import digest_of, digest_of_links
@@ -29,17 +32,28 @@ TOP = 5
 WIDER = (2.5758 / 1.9600) ** 2
 
 
-def target(name: str, seconds: float) -> Target:
+def target(name: str, seconds: float) -> tuple[Target, Path]:
+    """The scenario's first case on the first link of the tree's build."""
     worker = setting.runner()
     found = binaries.resolve("", start=Path.cwd())
     library = worker.describe(str(found.links[0]))
     (scenario,) = setting.read_scenarios(setting.scenario_paths([name]))
     case = chosen_case(scenario, library, wanted="")
     digest = digest_of_links([digest_of(found.links[0])])
-    return target_for(scenario, case, library=library, digest=digest, link=found.links[0], seconds=seconds)
+    return target_for(scenario, case, library=library, digest=digest, link=found.links[0], seconds=seconds), found.links[0]
 
 
-def leaves(profile: Profile) -> Counter[str]:
+def by_address(profile: Profile, functions: Collection[str]) -> Counter[str]:
+    """Own samples of the library's functions by the innermost one, as debug information has it."""
+    found: Counter[str] = Counter()
+    for function in annotate(profile, (), also=functions).functions:
+        for instruction in function.instructions:
+            if function.place != "dualmem-worker" and function.samples:
+                found[instruction.function or function.name] += instruction.samples
+    return +found
+
+
+def by_stack(profile: Profile) -> Counter[str]:
     """Own samples by function, of C code alone: the worker's loop is measure/loop.py's on the other side."""
     found: Counter[str] = Counter()
     for stack, count in profile.stacks:
@@ -51,12 +65,14 @@ def leaves(profile: Profile) -> Counter[str]:
 
 def compare(name: str, *, rounds: int, seconds: float, rate: int) -> bool:
     """Print the table of one scenario. Whether all five agree."""
-    wanted = target(name, seconds)
+    wanted, link = target(name, seconds)
+    named = {split_place(normalise(symbol.name, ""))[0] for symbol in functions_of(link)}
     captures: dict[str, list[Counter[str]]] = {engine.name: [] for engine in ENGINES}
     for number in range(rounds):
         for engine in ENGINES if number % 2 == 0 else reversed(ENGINES):
             with tempfile.TemporaryDirectory() as scratch:
-                captures[engine.name].append(leaves(engine.capture(replace(wanted), rate=rate, directory=Path(scratch))))
+                profile = engine.capture(wanted, rate=rate, directory=Path(scratch))
+                captures[engine.name].append(by_address(profile, named) if profile.leaves else by_stack(profile))
     effect = design_effect(list(captures.values()))
     sums = {engine: sum(found, Counter()) for engine, found in captures.items()}
     n, m = (sums[engine].total() for engine in ("pyspy", "perf"))
@@ -80,7 +96,7 @@ def main() -> int:
     parser.add_argument("scenario", nargs="+")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--rate", type=int, default=249)
+    parser.add_argument("--rate", type=int, default=999)
     asked = parser.parse_args()
     found = [compare(name, rounds=asked.rounds, seconds=asked.seconds, rate=asked.rate) for name in asked.scenario]
     return 0 if all(found) else 1

@@ -141,7 +141,7 @@ def _lines(
                 key = (instruction.function or function.name, instruction.file, instruction.line)
                 samples[key] += instruction.samples
                 if instruction.text.startswith(("prefetch", "prfm")):
-                    ahead[_caller_of(function, instruction) or key] += 1
+                    ahead[key] += 1
 
     def line(key: tuple[str, str, int], count: int) -> HotLine:
         text = source_line(key[1], key[2], sources, cache)
@@ -149,12 +149,3 @@ def _lines(
 
     hot = sorted((key for key, count in samples.items() if count), key=lambda key: (-samples[key], key))
     return tuple(line(key, samples[key]) for key in hot), tuple(line(key, samples[key]) for key in sorted(ahead))
-
-
-def _caller_of(function: AnnotatedFunction, instruction: SampledInstruction) -> tuple[str, str, int] | None:
-    """Where a compiler's own header holds the prefetch (`_mm_prefetch`), the nearest line before it of a file that is not one."""
-    if not instruction.file.endswith("intrin.h"):
-        return None
-    before = [each for each in function.instructions if each.address < instruction.address and not each.file.endswith("intrin.h")]
-    last = before[-1] if before and before[-1].file else None
-    return (last.function or function.name, last.file, last.line) if last else None

@@ -30,7 +30,7 @@ def _line_table(annotation: Annotation) -> str:
     head = "".join(f'<th scope="col">{title}</th>' for title in ("self %", "line", "in function", "source"))
     rows = "".join(_line_row(line, annotation.samples) for line in shown)
     return (
-        f'<div class="scroll">\n<table>\n<caption>{html.escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n'
+        f'<div class="scroll lines">\n<table>\n<caption>{html.escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{rows}</tbody>\n</table>\n</div>\n"
     )
 

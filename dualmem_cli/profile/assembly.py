@@ -19,6 +19,8 @@ _TIMEOUT_S = 30.0
 _SYMBOL = re.compile(r"([0-9a-f]+) (.{7}) (\S+)\t([0-9a-f]+)\s+(?:.*\s)?(\S+)$")
 _INSTRUCTION = re.compile(r"\s*([0-9a-f]+):\t(.*)$")
 _FUNCTION = re.compile(r"(\S.*)\(\):")
+_INLINED = re.compile(r"inlined by (\S.*):(\d+) (?:\(discriminator \d+\) )?\((\S.*)\)")
+_INTRINSICS = "intrin.h"
 _PLACE = re.compile(r"(\S.*):(\d+)(?: \(discriminator \d+\))?$")
 
 
@@ -58,26 +60,29 @@ def functions_of(path: Path) -> tuple[Symbol, ...]:
 def disassemble(path: Path, symbol: Symbol) -> tuple[Instruction, ...]:
     """The instructions of one function in the order of addresses. Raises DualmemError."""
     span = [f"--start-address={symbol.begin:#x}", f"--stop-address={symbol.end:#x}"]
-    return parse_listing(_objdump(["-d", "-l", "-w", "--no-show-raw-insn", *span, str(path)]))
+    return parse_listing(_objdump(["-d", "-l", "--inlines", "-w", "--no-show-raw-insn", *span, str(path)]))
 
 
 def parse_listing(text: str) -> tuple[Instruction, ...]:
-    """Read what `objdump -d -l --no-show-raw-insn` prints: a line of the source stands above its instructions."""
-    file, line, function = "", 0, ""
+    """Read what `objdump -d -l --inlines --no-show-raw-insn` prints: function and line where they change, and before each instruction into
+    what it was inlined. A compiler's intrinsic is one instruction of its caller, and has the caller's line."""
+    at, function = ("", 0), ""
+    around: list[tuple[str, int, str]] = []
     found: list[Instruction] = []
     for row in text.splitlines():
-        instruction = _INSTRUCTION.match(row)
-        if instruction:
-            words = " ".join(instruction[2].split())
-            found.append(Instruction(int(instruction[1], 16), words, file, line, function))
-            continue
-        called = _FUNCTION.fullmatch(row)
-        if called:
+        if instruction := _INSTRUCTION.match(row):
+            own = (*at, function)
+            file, line, part_of = own
+            if file.endswith(_INTRINSICS):
+                file, line, part_of = next((place for place in around if not place[0].endswith(_INTRINSICS)), own)
+            found.append(Instruction(int(instruction[1], 16), " ".join(instruction[2].split()), file, line, part_of))
+            around = []
+        elif inlined := _INLINED.fullmatch(row):
+            around.append((inlined[1], int(inlined[2]), inlined[3]))
+        elif called := _FUNCTION.fullmatch(row):
             function = called[1]
-            continue
-        place = _PLACE.fullmatch(row)
-        if place:
-            file, line = place[1], int(place[2])
+        elif place := _PLACE.fullmatch(row):
+            at = (place[1], int(place[2]))
     return tuple(found)
 
 

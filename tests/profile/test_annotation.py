@@ -37,6 +37,7 @@ src/walk <b>.c:1
     1150:\tprefetcht0 (%rcx)
 next_of():
 /usr/lib/gcc/x86_64-linux-gnu/12/include/xmmintrin.h:1401 (discriminator 3)
+inlined by src/walk <b>.c:1 (visit)
     1153:\tprefetcht0 (%rax,%rdx,1)
 visit():
 src/walk <b>.c:2 (discriminator 1)
@@ -62,9 +63,16 @@ def library(fake: Fake, tmp_path: Path, profile: Profile) -> Profile:
 def test_a_listing_is_read() -> None:
     first, second, third, last = parse_listing(LISTING)
     assert first == Instruction(0x1150, "prefetcht0 (%rcx)", "src/walk <b>.c", 1, "visit")
-    assert (second.line, second.function) == (1401, "next_of")
+    assert (second.line, second.function) == (1, "visit"), "an intrinsic has its caller's line"
     assert (third.line, last.line, last.function) == (2, 2, "visit")
     assert last.text == "imul %rsi,%rax # a <comment>"
+
+
+def test_a_function_that_was_inlined_keeps_its_lines() -> None:
+    text = (
+        "next_of():\n./a.h:7 (discriminator 2)\ninlined by ./a.c:40 (visit)\n 10:\tnop\ninlined by ./a.c:41 (visit)\n 11:\tnop\n"
+    )
+    assert [(each.file, each.line, each.function) for each in parse_listing(text)] == [("./a.h", 7, "next_of")] * 2
 
 
 def test_symbols_are_functions_with_a_size(library: Profile, tmp_path: Path) -> None:
@@ -85,7 +93,7 @@ def test_samples_belong_to_instructions_and_lines(library: Profile, tmp_path: Pa
         ("walk <b>.c:2", "sum += *here;", 70),
         ("walk <b>.c:1", "prefetch(next);  // </script>", 5),
     ]
-    assert {(line.function, line.line) for line in found.prefetches} == {("visit", 1)}, "an intrinsic's is its caller's"
+    assert {(line.function, line.line) for line in found.prefetches} == {("visit", 1)}
     assert found.notes == ()
 
 

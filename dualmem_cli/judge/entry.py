@@ -1,7 +1,6 @@
 """From a record to what a history keeps of it. Pure."""
 
 import hashlib
-from dataclasses import astuple
 from datetime import UTC, datetime
 
 from dualmem_cli.model.history import Amount, Entry, Judged, Kept, Measured
@@ -13,6 +12,10 @@ from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import Unit, significant
 from dualmem_cli.model.verdict import CompareFinding
 
+_MACHINE_FACTS = (
+    "architecture", "cpu", "cores", "isa", "caches", "microcode", "governor", "hypervisor", "kernel", "libc", "python", "clock_source",
+    "huge_pages",
+)  # fmt: skip
 _MACHINE_DIGITS = 8
 _HIGHER = ("recall", "speedup", "rate")
 
@@ -49,8 +52,10 @@ def entry_of(record: Record, *, digest: str) -> Entry:
 
 
 def machine_name(machine: Machine) -> str:
-    """A short name of a machine that follows from its facts, the same in every history."""
-    return hashlib.sha256(repr(astuple(machine)).encode()).hexdigest()[:_MACHINE_DIGITS]
+    """A short name of a machine that follows from its facts, the same in every history: also when later versions know more facts. A
+    kernel gives and takes some MiB of memory, so only GiB count."""
+    facts = (*(getattr(machine, name) for name in _MACHINE_FACTS), round(machine.memory_bytes / 2**30))
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:_MACHINE_DIGITS]
 
 
 def _bench_amounts(record: Record, cases: dict[str, Case], library: Library | None) -> list[Amount]:

@@ -1,5 +1,6 @@
 """A bench of ten cases that were never run."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from golden.parts import (
@@ -39,6 +40,9 @@ from dualmem_cli.model.verdict import (
     FrontierFinding,
     FrontierPoint,
     Quantity,
+    Roof,
+    RooflineFinding,
+    RooflinePoint,
 )
 
 
@@ -230,6 +234,7 @@ def bench_record() -> Record:
         overhead=overall_overhead(cases),
         scaling=scaling_findings(cases, bench),
         frontier=_frontier(ids[2]),
+        roofline=_roofline(ids),
         compare=(),
         cautions=(
             Caution(
@@ -263,6 +268,30 @@ def _frontier(case: str) -> tuple[FrontierFinding, ...]:
         FrontierFinding("concept_lookup", "rows 10000", "graph", 0, ours),
         FrontierFinding("concept_lookup", "rows 10000", "other", 1, peer),
     )
+
+
+def _roofline(ids: Sequence[str]) -> RooflineFinding:
+    """Roofs of one thread and two; a case that computes, and one that only moves."""
+    reads = ((1, "L1", 16_384.0, 187.0), (1, "memory", 134_217_728.0, 30.9), (2, "memory", 134_217_728.0, 36.8))
+    roofs = tuple(
+        Roof(
+            f"ceiling_read/auto/bytes={size:.0f},threads={threads}",
+            level,
+            threads,
+            size,
+            estimate(rate, 0.02 * rate, "GB/s", count=5),
+        )
+        for threads, level, size, rate in reads
+    )
+    peaks = tuple(
+        Roof(f"ceiling_fma/auto/threads={threads}", "peak", threads, None, estimate(rate, 0.01 * rate, "GFLOP/s", count=5))
+        for threads, rate in ((1, 71.0), (2, 68.3))
+    )
+    points = (
+        RooflinePoint(ids[0], "similarity", "avx2", 1, 0.47, 59.5, 126.6, "L1", 0.68),
+        RooflinePoint(ids[7], "decay", "avx2", 1, None, None, 25.1, "memory", 0.81),
+    )
+    return RooflineFinding((*roofs, *peaks), points)
 
 
 def _percentiles(every: tuple[float, ...], fastest: tuple[float, ...], *, recall: float) -> tuple[Quantity, ...]:

@@ -42,8 +42,9 @@ def explanation_sections(explanations: Sequence[Explanation], flame_graphs: Flam
 
 def _blocks(each: Explanation, flame_graphs: FlameGraphs | None) -> tuple[Block, ...]:
     told = [change.headline for change in each.counted if change.headline]
-    first = [text for text in (each.reason, each.headline, *told) if text]
-    blocks: list[Block] = [Notes((*map(strong, first), *map(plain, each.lines)))]
+    found = (each.headline, *told)  # loud where nothing says what they are worth together
+    first = (strong(each.reason), *map(plain, found)) if each.reason else tuple(map(strong, found))
+    blocks: list[Block] = [Notes((*first, *map(plain, each.lines)))]
     if each.shifts:
         blocks.append(shift_table(each.shifts, each.more_titles))
     if each.hot:

@@ -41,7 +41,7 @@ def explained(name: str, folder: Path) -> tuple[str, str]:
     if done.returncode != 1:
         return f"exit {done.returncode}: no regression was found; {done.stderr.strip()}", ""
     record = json.loads(done.stdout)
-    change = record["compare"][0]["change"]
+    change = record["cases"][0]["change"]
     return f"{100 * change['value']:+.1f} %", record["explanations"][0]["reason"]
 
 

@@ -3,12 +3,13 @@
 import json
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dualmem_cli.errors import DualmemError, ExitStatus
 from dualmem_cli.model.scenario import ProfileLimits
+from dualmem_cli.profile.annotation import Annotation, annotate
 from dualmem_cli.profile.counts import Counts
 from dualmem_cli.profile.engines import COUNTERS, ENGINES, Counter, Engine, Unavailable
 from dualmem_cli.profile.engines.callgrind_counts import ENGINE as CALLGRIND
@@ -27,11 +28,12 @@ _NO_LIMITS = ProfileLimits()
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A capture and the files it went to."""
+    """A capture and the files it went to. `annotation` is where in its functions the samples lie; None of what was counted."""
 
     profile: Profile
     folded: Path
     speedscope: Path
+    annotation: Annotation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,8 @@ def profile_case(
             status=ExitStatus.MEASUREMENT_FAILED,
         )
     directory.mkdir(parents=True, exist_ok=True)
-    captures = tuple(_write(profile, directory, stem) for profile in profiles)
+    sources = target.work.sources if target.work else ()
+    captures = tuple(replace(_write(profile, directory, stem), annotation=annotate(profile, sources)) for profile in profiles)
     counted = tuple(_write_counts(each, directory, stem) for each in counts)
     page = directory / f"{stem}.html"
     found = [(profile.engine, profile.unit, profile.marked) for profile in profiles]
@@ -137,10 +140,11 @@ def profile_case(
     )
     outcome = ProfileOutcome(captures, page, tuple(refusals), counted, shares, beside)
     headline = render_judged(shares, beside)
-    page.write_text(
-        render_page(outcome.profiles, title=target.title, subtitle=target.case_id, counts=counts, headline=headline),
-        encoding="utf-8",
+    annotations = {capture.profile.engine: capture.annotation for capture in captures if capture.annotation}
+    text = render_page(
+        outcome.profiles, title=target.title, subtitle=target.case_id, counts=counts, annotations=annotations, headline=headline
     )
+    page.write_text(text, encoding="utf-8")
     return outcome
 
 

@@ -48,7 +48,7 @@ MISTAKES = {
     "missing rows": ('[data]\nsynthetic = "gaussian"', 'f.toml:3: [data] "rows" is missing.'),
     "unknown in profile": ('[profile]\ndaul = ["f"]', 'f.toml:4: [profile] "daul" is not a key here; did you mean "dual"?'),
     "misses of no twin": ('[profile]\nmisses = "< 10 %"', 'f.toml:4: [profile] "misses": compared with those of the single-type twin'),
-    "a share of nothing": ('[profile]\ndual_share = "< 5 %"', 'f.toml:4: [profile] "dual_share": a share of the functions that "dual" names'),
+    "a share of nothing": ('[profile]\ndual_share = "< 5 %"', 'f.toml:4: [profile] "dual_share": a share of the functions'),
     "a share at least": (
         '[profile]\ndual = ["f"]\ndual_share = "> 5 %"',
         'f.toml:5: [profile] "dual_share": "> 5 %" is not the most that dual_share may be; write it as "< 5 %"',

@@ -137,7 +137,7 @@ class PerfEngine:
 
 def _profile(target: Target, rate: int, sampler: str, asked: str, used: str, script: Path) -> Profile:
     with script.open(encoding="utf-8", errors="replace") as lines:
-        parsed = parse_script(lines)
+        parsed = parse_script(lines, focus=target.focus)
     folded = fold(parsed.stacks, target.focus)
     if not folded.samples:
         raise refuse("perf took no sample of the target", "Sample for longer, or at a higher rate.")
@@ -164,6 +164,7 @@ def _profile(target: Target, rate: int, sampler: str, asked: str, used: str, scr
         seconds=seconds,
         stacks=folded.stacks,
         notes=tuple(notes),
+        leaves=parsed.leaves,
     )
 
 

@@ -358,7 +358,8 @@ static void check_damage(dm_similarity by) {
         CHECK_EQUAL(load(&made, image, size, i % 2 == 0), DM_ERROR_CORRUPT);
         image[i] ^= bit;
     }
-    const size_t ends[] = {0, HEADER, at.links - lines(20), at.scales, at.norms, at.parents, at.upper, at.marks, at.size};
+    const size_t body = at.links - lines(20);
+    const size_t ends[] = {0, HEADER, body, at.scales, at.norms, at.parents, at.upper, at.marks, at.size};
     for (size_t e = 0; e < sizeof(ends) / sizeof(ends[0]); e++) {
         for (size_t cut = ends[e] > 2 ? ends[e] - 2 : 0; cut < ends[e] + 2 && cut < size; cut++) {
             check_refused(&made, image, cut);

@@ -7,8 +7,8 @@
 #include "tests/graph_case.h"
 #include "tests/variants.h"
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-enum { SCALE = 2 }; /* ten times as slow */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || defined(__aarch64__)
+enum { SCALE = 2 }; /* ten times as slow; ARM is emulated (make test-neon) */
 #else
 enum { SCALE = 1 };
 #endif

@@ -124,7 +124,7 @@ class Store(NodeCalls, BindingCalls, AssociationCalls, DecayCalls, FormationCall
     def load_index(self, path: FilePath, *, team: Team | None = None) -> Lookup:
         """The index that Lookup.save wrote to a file, for a store with the same nodes: this one, or one loaded from its snapshot. Slots,
         ids and embeddings are compared. Where the rows have moved since (a store that had nodes replaced or removed, after it was saved and
-        loaded), a graph is built again. StoreArgumentError: of another store, or another state of this one.
+        loaded), lists and graphs are renumbered. StoreArgumentError: of another store, or another state of this one.
         StoreDataError: no such file, or damaged. StoreFileError, StoreUnsupportedError, StoreMemoryError."""
         store = self._live
         return Lookup(self._native, store, load_lookup(self._native, store, path, team=team), dim=self.dim)

@@ -52,14 +52,13 @@ static int32_t no_memory(char *error, size_t error_size, const char *what, uint3
     return DM_ERROR_MEMORY;
 }
 
-/* Levels, and where the links above level 0 lie. */
-static void draw_levels(dm_graph *graph) {
+/* Levels, given or (NULL) drawn, and where the links above level 0 lie. */
+static void set_levels(dm_graph *graph, const uint8_t *levels) {
     uint32_t lines = 0;
     for (uint32_t row = 0; row < graph->capacity; row++) {
-        uint32_t level = dm_graph_level_of(graph->seed, row);
-        graph->levels[row] = (uint8_t)level;
+        graph->levels[row] = levels != NULL ? levels[row] : (uint8_t)dm_graph_level_of(graph->seed, row);
         graph->upper_at[row] = lines;
-        lines += level;
+        lines += graph->levels[row];
     }
 }
 
@@ -152,7 +151,7 @@ static int32_t check_options(const dm_rows *rows, const dm_graph_options *option
 }
 
 int32_t dm_graph_make(const dm_graph_variant *variant, const dm_rows *rows, const dm_graph_options *options,
-                      dm_memory *account, dm_graph **graph, char *error, size_t error_size) {
+                      const uint8_t *levels, dm_memory *account, dm_graph **graph, char *error, size_t error_size) {
     *graph = NULL;
     int32_t status = check_options(rows, options, error, error_size);
     if (status != DM_OK) {
@@ -180,14 +179,20 @@ int32_t dm_graph_make(const dm_graph_variant *variant, const dm_rows *rows, cons
         dm_graph_destroy(made, account);
         return no_memory(error, error_size, "the levels", options->capacity);
     }
-    draw_levels(made);
+    set_levels(made, levels);
     *graph = made;
     return DM_OK;
 }
 
 int32_t dm_graph_create(const dm_graph_variant *variant, const dm_rows *rows, const dm_graph_options *options,
                         dm_memory *account, dm_graph **graph, char *error, size_t error_size) {
-    int32_t status = dm_graph_make(variant, rows, options, account, graph, error, error_size);
+    return dm_graph_create_at(variant, rows, options, NULL, account, graph, error, error_size);
+}
+
+int32_t dm_graph_create_at(const dm_graph_variant *variant, const dm_rows *rows, const dm_graph_options *options,
+                           const uint8_t *levels, dm_memory *account, dm_graph **graph, char *error,
+                           size_t error_size) {
+    int32_t status = dm_graph_make(variant, rows, options, levels, account, graph, error, error_size);
     if (status != DM_OK) {
         return status;
     }

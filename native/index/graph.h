@@ -147,6 +147,13 @@ int32_t dm_graph_from_image(const dm_graph_variant *variant, const dm_rows *rows
 int32_t dm_graph_from_file(const dm_graph_variant *variant, const dm_rows *rows, const char *path, dm_memory *account,
                            dm_graph **graph, char *error, size_t error_size);
 
+/* The graph for the same rows under other numbers: `rows`, map[row] each one's number there. Its nodes keep their links
+ * and levels. Nobody searches it, it has no scratch, and no row waits to be free: as it is when it was just loaded. The
+ * one returned is a copy, in memory of its own. DM_ERROR_CORRUPT: the map is not of the rows in use and one to one.
+ * DM_ERROR_MEMORY. The graph is then as it was. */
+int32_t dm_graph_renumber(dm_graph **graph, const dm_graph_variant *variant, const dm_rows *rows, const uint32_t *map,
+                          dm_memory *account, char *error, size_t error_size);
+
 /* Bytes of the file that such a graph maps, which no account counts; 0 for any other graph. */
 uint64_t dm_graph_mapped(const dm_graph *graph);
 

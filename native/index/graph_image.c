@@ -1,6 +1,7 @@
-/* graph_image.c: the graph as bytes, and back, by copying them or in place. A header and the graph's body behind it
- * (graph_parts.h), padded to whole cache lines, so that a file mapped anywhere has its arrays where they may lie; what
- * follows from the rest (levels, places above level 0, how many links lead to a row) is computed anew. The checksum
+/* graph_image.c: the graph as bytes, and back, by copying them or in place. A header, the levels, and the graph's body
+ * (graph_parts.h), each padded to whole cache lines, so that a file mapped anywhere has its arrays where they may lie;
+ * what follows from the rest (places above level 0, how many links lead to a row) is computed anew. Version 2 has no
+ * levels: they are those drawn by the numbers of the rows. The checksum
  * finds what was damaged on the way; what passes it is still looked through, so that no number of a careless writer
  * leads out of an array. */
 #include <fcntl.h>
@@ -30,24 +31,34 @@ typedef struct header {
 } header;
 
 static const char MAGIC[8] = {'d', 'm', 'g', 'r', 'a', 'p', 'h', '\n'};
-enum { VERSION = 2 };
+enum { VERSION = 3, VERSION_WITHOUT_LEVELS = 2 };
 
 _Static_assert(sizeof(header) == DM_CACHE_LINE, "the body begins at a cache line");
 
-size_t dm_graph_image_size(const dm_graph *graph) {
-    return sizeof(header) + graph->body_size;
+/* What lies before the body. */
+static size_t front_of(uint32_t version, uint32_t capacity) {
+    const size_t levels = version == VERSION_WITHOUT_LEVELS ? 0 : capacity;
+    return sizeof(header) + (levels + DM_CACHE_LINE - 1) / DM_CACHE_LINE * DM_CACHE_LINE;
 }
 
-static uint32_t checksum_of(header head, const uint8_t *body, size_t size) {
+size_t dm_graph_image_size(const dm_graph *graph) {
+    return front_of(VERSION, graph->capacity) + graph->body_size;
+}
+
+static uint32_t checksum_of(header head, const uint8_t *rest, size_t size) {
     const dm_crc32c_variant *crc = dm_crc32c_best();
     dm_crc32c_tables tables;
     dm_crc32c_prepare(&tables);
     head.checksum = 0;
-    return crc->update(&tables, crc->update(&tables, 0, &head, sizeof(head)), body, size);
+    return crc->update(&tables, crc->update(&tables, 0, &head, sizeof(head)), rest, size);
 }
 
 void dm_graph_write_image(dm_graph *graph, dm_graph_scratch *scratch, void *bytes) {
-    uint8_t *body = (uint8_t *)bytes + sizeof(header);
+    uint8_t *rest = (uint8_t *)bytes + sizeof(header);
+    const size_t front = front_of(VERSION, graph->capacity);
+    uint8_t *body = (uint8_t *)bytes + front;
+    memset(rest, 0, front - sizeof(header));
+    memcpy(rest, graph->levels, graph->capacity);
     (void)pthread_mutex_lock(&graph->change);
     dm_graph_sweep(graph, scratch);
     dm_graph_reclaim(graph);
@@ -69,7 +80,7 @@ void dm_graph_write_image(dm_graph *graph, dm_graph_scratch *scratch, void *byte
     for (uint32_t row = 0; row < graph->capacity; row++) { /* one that a search may still read is free in the image */
         marks[row] = marks[row] == DM_MARK_LIVE ? DM_MARK_LIVE : DM_MARK_FREE;
     }
-    head.checksum = checksum_of(head, body, graph->body_size);
+    head.checksum = checksum_of(head, rest, head.size - sizeof(head));
     memcpy(bytes, &head, sizeof(head));
 }
 
@@ -84,10 +95,10 @@ static int32_t check_header(const header *head, const dm_rows *rows, size_t size
     if (memcmp(head->magic, MAGIC, sizeof(MAGIC)) != 0) {
         return corrupt(error, error_size, "it does not begin like one");
     }
-    if (head->version != VERSION) {
+    if (head->version != VERSION && head->version != VERSION_WITHOUT_LEVELS) {
         snprintf(error, error_size,
-                 "the image of the graph is of version %u and this library reads version %d; make it anew",
-                 head->version, (int)VERSION);
+                 "the image of the graph is of version %u and this library reads versions %d and %d; make it anew",
+                 head->version, (int)VERSION_WITHOUT_LEVELS, (int)VERSION);
         return DM_ERROR_CORRUPT;
     }
     if (head->size != size) {
@@ -101,6 +112,17 @@ static int32_t check_header(const header *head, const dm_rows *rows, size_t size
         return corrupt(error, error_size, "it is of rows of another dimension or number");
     }
     return DM_OK;
+}
+
+/* *levels: in the image, or NULL: drawn. 0: one is none. */
+static int find_levels(const header *head, const uint8_t *bytes, const uint8_t **levels) {
+    *levels = head->version == VERSION_WITHOUT_LEVELS ? NULL : bytes + sizeof(*head);
+    for (uint32_t row = 0; *levels != NULL && row < head->capacity; row++) {
+        if ((*levels)[row] >= DM_GRAPH_LEVELS) {
+            return 0;
+        }
+    }
+    return 1;
 }
 
 /* What is known of a row's place in the tree while the image is looked through; in graph->next, not in use yet. */
@@ -218,6 +240,7 @@ static int is_sound(dm_graph *graph, uint64_t live, uint64_t entry) {
 static int32_t begin(const dm_graph_variant *variant, const dm_rows *rows, const uint8_t *bytes, size_t size,
                      dm_memory *account, dm_graph **graph, char *error, size_t error_size) {
     header head;
+    const uint8_t *levels = NULL;
     *graph = NULL;
     if (size < sizeof(head)) {
         return corrupt(error, error_size, "it is shorter than its header");
@@ -230,21 +253,30 @@ static int32_t begin(const dm_graph_variant *variant, const dm_rows *rows, const
     if (checksum_of(head, bytes + sizeof(head), size - sizeof(head)) != head.checksum) {
         return corrupt(error, error_size, "its bytes are not those that were written, by their checksum");
     }
+    if (!find_levels(&head, bytes, &levels)) {
+        return corrupt(error, error_size, "a level is out of range");
+    }
     const dm_graph_options options = {.capacity = head.capacity,
                                       .ef_construction = head.ef_construction,
                                       .seed = head.seed,
                                       .similarity = (dm_similarity)head.similarity};
-    status = dm_graph_make(variant, rows, &options, account, graph, error, error_size);
+    status = dm_graph_make(variant, rows, &options, levels, account, graph, error, error_size);
     if (status != DM_OK) {
         return status == DM_ERROR_ARGUMENT ? DM_ERROR_CORRUPT : status;
     }
     dm_graph_set_body(*graph, NULL);
-    if (dm_graph_image_size(*graph) != size) {
+    if (front_of(head.version, head.capacity) + (*graph)->body_size != size) {
         dm_graph_destroy(*graph, account);
         *graph = NULL;
         return corrupt(error, error_size, "it has not the size of such a graph");
     }
     return DM_OK;
+}
+
+static const uint8_t *body_in(const uint8_t *bytes) {
+    header head;
+    memcpy(&head, bytes, sizeof(head));
+    return bytes + front_of(head.version, head.capacity);
 }
 
 /* The body is in place. On failure *graph is destroyed and NULL. */
@@ -273,7 +305,7 @@ int32_t dm_graph_from_image(const dm_graph_variant *variant, const dm_rows *rows
         snprintf(error, error_size, "no memory for a graph of %zu bytes; map its file instead", size);
         return DM_ERROR_MEMORY;
     }
-    memcpy((*graph)->body, (const uint8_t *)bytes + sizeof(header), (*graph)->body_size);
+    memcpy((*graph)->body, body_in(bytes), (*graph)->body_size);
     return end(bytes, account, graph, error, error_size);
 }
 
@@ -315,6 +347,6 @@ int32_t dm_graph_from_file(const dm_graph_variant *variant, const dm_rows *rows,
     }
     (*graph)->mapped = bytes;
     (*graph)->mapped_size = size;
-    dm_graph_set_body(*graph, bytes + sizeof(header));
+    dm_graph_set_body(*graph, bytes + (body_in(bytes) - bytes));
     return end(bytes, account, graph, error, error_size);
 }

@@ -41,7 +41,7 @@ static void choose_list(const dm_graph *graph, dm_graph_scratch *scratch, uint32
             scratch->bound[count++] = 0;
         }
     }
-    scratch->list_sizes[level] = dm_graph_choose(graph, scratch, row, count, DM_GRAPH_M, scratch->lists[level]);
+    scratch->list_sizes[level] = dm_graph_choose(graph, scratch, count, DM_GRAPH_M, scratch->lists[level]);
     dm_graph_set_links(graph, row, level, scratch->lists[level], scratch->list_sizes[level]);
 }
 

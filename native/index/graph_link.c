@@ -50,15 +50,11 @@ int dm_graph_is_bound(const dm_graph *graph, uint32_t a, uint32_t b) {
 
 /* --- choosing ----------------------------------------------------------------------------------------------------- */
 
-static double norm_of(const dm_graph *graph, uint32_t row) {
-    return graph->norms == NULL ? 1.0 : (double)graph->norms[row];
-}
-
-/* Marks as dominated those behind place `taken` that are at least as close to the row there as to the node. What is
- * compared lacks the norm of the row it is compared with (dm_graph_compare); as doubles neither product overflows. */
-static void dominate(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t taken, uint32_t count) {
-    const double from_norm = norm_of(graph, from);
-    const double taken_norm = norm_of(graph, scratch->rows[taken]);
+/* Marks as dominated those behind place `taken` that are at least as close to the row there as to the node: in
+ * direction, even for inner products. Both numbers lack the norm of the row that they are compared from
+ * (dm_graph_compare), which leaves angles. With it whoever is chosen first, a long row, would be closer to all others
+ * than the node is: lists of 4 to 6 links, and rows that no search finds (docs/explanation/lookup.md). */
+static void dominate(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t taken, uint32_t count) {
     uint32_t left = 0;
     for (uint32_t i = taken + 1; i < count; i++) {
         if (!scratch->dominated[i] && !scratch->bound[i]) {
@@ -72,12 +68,11 @@ static void dominate(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t 
     dm_weights weights = dm_graph_weights(graph, scratch, scratch->rows[taken]);
     dm_graph_compare(graph, scratch, &weights, scratch->left_rows, left, scratch->left_cosines);
     for (uint32_t i = 0; i < left; i++) {
-        scratch->dominated[scratch->left[i]] = (double)scratch->left_cosines[i] * taken_norm >=
-                                               (double)scratch->cosines[scratch->left[i]] * from_norm;
+        scratch->dominated[scratch->left[i]] = scratch->left_cosines[i] >= scratch->cosines[scratch->left[i]];
     }
 }
 
-uint32_t dm_graph_choose(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t count, uint32_t most,
+uint32_t dm_graph_choose(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t count, uint32_t most,
                          uint32_t *chosen) {
     uint32_t bound = 0;
     uint32_t size = 0;
@@ -93,7 +88,7 @@ uint32_t dm_graph_choose(const dm_graph *graph, dm_graph_scratch *scratch, uint3
         }
         chosen[size++] = scratch->rows[i];
         if (size + bound < most) {
-            dominate(graph, scratch, from, i, count);
+            dominate(graph, scratch, i, count);
         }
     }
     return size;
@@ -142,7 +137,7 @@ static void add_link(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t 
         return;
     }
     dm_graph_rank(graph, scratch, from, level, rows, count);
-    count = dm_graph_choose(graph, scratch, from, count, width, chosen);
+    count = dm_graph_choose(graph, scratch, count, width, chosen);
     dm_graph_set_links(graph, from, level, chosen, count);
 }
 

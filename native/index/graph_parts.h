@@ -163,12 +163,17 @@ static inline uint32_t dm_graph_parent(const dm_graph *graph, uint32_t row) {
     return atomic_load_explicit(&graph->parents[row], memory_order_relaxed);
 }
 
-/* graph.c: a graph without its body, and where the arrays lie in one that is given. */
+/* graph.c: a graph without its body, and where the arrays lie in one that is given. levels: [row], each less than
+ * DM_GRAPH_LEVELS, or NULL: drawn. */
 int32_t dm_graph_make(const dm_graph_variant *variant, const dm_rows *rows, const dm_graph_options *options,
-                      dm_memory *account, dm_graph **graph, char *error, size_t error_size);
+                      const uint8_t *levels, dm_memory *account, dm_graph **graph, char *error, size_t error_size);
 void dm_graph_set_body(dm_graph *graph, uint8_t *body);
 /* graph.c: a body of its own, empty. 1, or 0: no memory. */
 int dm_graph_allocate_body(dm_graph *graph, size_t placement, dm_memory *account);
+/* graph.c: dm_graph_create with these levels. */
+int32_t dm_graph_create_at(const dm_graph_variant *variant, const dm_rows *rows, const dm_graph_options *options,
+                           const uint8_t *levels, dm_memory *account, dm_graph **graph, char *error,
+                           size_t error_size);
 /* graph.c: the level of a row, floor(-ln U / ln M) with U uniform in (0, 1]. */
 uint32_t dm_graph_level_of(uint64_t seed, uint32_t row);
 
@@ -189,10 +194,10 @@ uint32_t dm_graph_descend(const dm_graph *graph, dm_graph_scratch *scratch, cons
 void dm_graph_walk(const dm_graph *graph, dm_graph_scratch *scratch, const dm_weights *weights, uint32_t begin,
                    uint32_t level, uint32_t ef);
 
-/* graph_link.c. The paper's algorithm 4: of scratch->rows[0 .. count), with their cosines to the node `from` and
+/* graph_link.c. The paper's algorithm 4: of scratch->rows[0 .. count), with their cosines to one node and
  * `bound` set for those that must stay, at most `most`, best first, none of which is closer to one chosen before than
  * to the node. */
-uint32_t dm_graph_choose(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t count, uint32_t most,
+uint32_t dm_graph_choose(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t count, uint32_t most,
                          uint32_t *chosen);
 /* graph_link.c: fills the arrays for dm_graph_choose with these rows, in order, as seen from a node. `count` at most 2
  * DM_GRAPH_M0. */

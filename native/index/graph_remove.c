@@ -54,7 +54,7 @@ static void repair(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t ro
             scratch->bound[i] |= scratch->rows[i] == rows[j];
         }
     }
-    count = dm_graph_choose(graph, scratch, row, count, dm_graph_width(level), chosen);
+    count = dm_graph_choose(graph, scratch, count, dm_graph_width(level), chosen);
     dm_graph_set_links(graph, row, level, chosen, count);
     for (uint32_t i = 0; i < count; i++) { /* both ways, as at an insertion */
         int is_new = 1;

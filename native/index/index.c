@@ -120,13 +120,22 @@ int32_t dm_index_follow(const dm_index *before, const dm_rows *rows, dm_team *te
     return DM_OK;
 }
 
-int dm_index_renumber(dm_index *index, const dm_rows *rows, const uint32_t *map) {
-    if (index->lists == NULL) {
-        return 0;
+int32_t dm_index_renumber(dm_index *index, const dm_rows *rows, const uint32_t *map, dm_memory *account, char *error,
+                          size_t error_size) {
+    int32_t status = DM_OK;
+    if (index->graph != NULL) {
+        status = dm_graph_renumber(&index->graph, dm_index_graph_variant(index->isa), rows, map, account, error,
+                                   error_size);
+    } else if (index->lists != NULL) {
+        dm_lists_renumber(index->lists, rows, map);
+    } else {
+        snprintf(error, error_size, "an exact index is made of its rows; make it anew");
+        status = DM_ERROR_ARGUMENT;
     }
-    index->rows = *rows;
-    dm_lists_renumber(index->lists, rows, map);
-    return 1;
+    if (status == DM_OK) {
+        index->rows = *rows;
+    }
+    return status;
 }
 
 void dm_index_empty(dm_index *index, dm_memory *account) {

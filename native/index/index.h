@@ -63,8 +63,10 @@ int32_t dm_index_create(const dm_rows *rows, const dm_index_options *options, dm
  * new one. DM_ERROR_MEMORY. */
 int32_t dm_index_follow(const dm_index *before, const dm_rows *rows, dm_team *team, dm_memory *account,
                         dm_index **index, char *error, size_t error_size);
-/* As dm_lists_renumber. 0: an index of another method, which is as it was. */
-int dm_index_renumber(dm_index *index, const dm_rows *rows, const uint32_t *map);
+/* As dm_lists_renumber, and the same for a graph that nobody searches and that has no scratch. DM_ERROR_CORRUPT: its
+ * rows are not those of the map, DM_ERROR_MEMORY, DM_ERROR_ARGUMENT: an exact index; the index is then as it was. */
+int32_t dm_index_renumber(dm_index *index, const dm_rows *rows, const uint32_t *map, dm_memory *account, char *error,
+                          size_t error_size);
 /* Accepts NULL. No scratch is left. The same account as at the making. */
 void dm_index_destroy(dm_index *index, dm_memory *account);
 

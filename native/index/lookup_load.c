@@ -196,7 +196,25 @@ static int map_rows(const dm_lookup_file_side *from, const uint32_t *file_slots,
     return left == 0;
 }
 
-/* Lists for rows of other numbers: those of the file, renumbered. */
+static int32_t refuse_index(const loader *state) {
+    return refuse(state, "an index in it is damaged");
+}
+
+/* The index in the file, of rows with the numbers that they have there. */
+static int32_t load_index(loader *state, int i, const dm_rows *rows) {
+    dm_lookup *lookup = state->lookup;
+    const dm_lookup_file_side *from = &state->head.sides[i];
+    dm_edition *edition = lookup->sides[i].edition;
+    const int32_t status =
+        dm_index_from_image(rows, state->bytes + from->image_at, from->image_size, lookup->isa, 0, &lookup->memory,
+                            &edition->index, state->error, state->error_size);
+    const int is_another =
+        status == DM_OK && (int32_t)dm_index_similarity(edition->index) != lookup->options.similarity;
+    edition->choice = from->choice;
+    return status == DM_ERROR_CORRUPT || is_another ? refuse_index(state) : status;
+}
+
+/* Lists or a graph for rows of other numbers: those of the file, renumbered. */
 static int32_t renumber(loader *state, int i, const dm_rows *rows) {
     dm_lookup *lookup = state->lookup;
     const dm_lookup_side *side = &lookup->sides[i];
@@ -213,20 +231,18 @@ static int32_t renumber(loader *state, int i, const dm_rows *rows) {
         status = refuse(state, "its rows are not those of its nodes");
     }
     if (status == DM_OK) {
-        status = dm_index_from_image(&then, state->bytes + from->image_at, from->image_size, lookup->isa, 0,
-                                     &lookup->memory, &edition->index, state->error, state->error_size);
-        if (status == DM_ERROR_CORRUPT || (status == DM_OK && !dm_index_renumber(edition->index, rows, map))) {
-            status = refuse(state, "an index in it is damaged");
+        status = load_index(state, i, &then);
+        if (status == DM_OK) {
+            status = dm_index_renumber(edition->index, rows, map, &lookup->memory, state->error, state->error_size);
+            status = status == DM_ERROR_CORRUPT ? refuse_index(state) : status;
         }
     }
     dm_memory_free(&lookup->memory, now);
     dm_memory_free(&lookup->memory, map);
-    edition->choice = from->choice;
     return status;
 }
 
-/* Where rows have other numbers a graph is of no use, because the level of a node is a function of its row; but the
- * method that was chosen is. */
+/* Where rows have other numbers, lists and graphs are renumbered, and exact codes, which no file has, made anew. */
 static int32_t index_side(loader *state, int i) {
     dm_lookup *lookup = state->lookup;
     const dm_lookup_side *side = &lookup->sides[i];
@@ -234,17 +250,12 @@ static int32_t index_side(loader *state, int i) {
     dm_edition *edition = side->edition;
     const dm_rows rows = dm_lookup_rows(side, edition->slots);
     if (has_these_rows(from, (const uint32_t *)(const void *)(state->bytes + from->slots_at), &rows)) {
-        edition->choice = from->choice;
-        int32_t status = dm_index_from_image(&rows, state->bytes + from->image_at, from->image_size, lookup->isa, 0,
-                                             &lookup->memory, &edition->index, state->error, state->error_size);
-        const int is_another =
-            status == DM_OK && (int32_t)dm_index_similarity(edition->index) != lookup->options.similarity;
-        return status == DM_ERROR_CORRUPT || is_another ? refuse(state, "an index in it is damaged") : status;
+        return load_index(state, i, &rows);
     }
-    if (from->choice.method == DM_LOOKUP_LISTS) {
+    if (from->choice.method != DM_LOOKUP_EXACT) {
         return renumber(state, i, &rows);
     }
-    const dm_index_options options = {.method = (dm_method)from->choice.method,
+    const dm_index_options options = {.method = DM_METHOD_EXACT,
                                       .recall = lookup->options.recall,
                                       .k = lookup->options.k,
                                       .capacity = side->table->row_capacity,
@@ -253,11 +264,7 @@ static int32_t index_side(loader *state, int i) {
                                       .similarity = (dm_similarity)lookup->options.similarity};
     int32_t status = dm_index_create(&rows, &options, state->team, &lookup->memory, &edition->index, state->error,
                                      state->error_size);
-    if (status == DM_OK && from->choice.method == DM_LOOKUP_EXACT) {
-        edition->choice = from->choice;
-    } else if (status == DM_OK) {
-        dm_edition_note_plan(edition, from->choice.planned);
-    }
+    edition->choice = from->choice;
     return status;
 }
 

@@ -56,8 +56,14 @@ int dm_planning_open(dm_planning *planning) {
     planning->hits = dm_memory_allocate(account, HELD_MAX * sizeof(uint32_t), DM_CACHE_LINE, 0);
     planning->compared = dm_memory_allocate(account, HELD_MAX * sizeof(uint32_t), DM_CACHE_LINE, 0);
     planning->rescored = dm_memory_allocate(account, HELD_MAX * sizeof(uint32_t), DM_CACHE_LINE, 0);
+    const size_t answers = (size_t)HELD_MAX * planning->options->k;
+    planning->answers = dm_memory_allocate(account, answers * sizeof(uint32_t), DM_CACHE_LINE, 0);
+    planning->missed = dm_memory_allocate(account, answers, DM_CACHE_LINE, 0);
+    planning->times_answer = dm_memory_allocate(account, planning->rows->count * sizeof(uint32_t), DM_CACHE_LINE, 0);
+    planning->times_missed = dm_memory_allocate(account, planning->rows->count * sizeof(uint32_t), DM_CACHE_LINE, 0);
     if (planning->order == NULL || planning->mask == NULL || planning->kth == NULL || planning->hits == NULL ||
-        planning->compared == NULL || planning->rescored == NULL) {
+        planning->compared == NULL || planning->rescored == NULL || planning->answers == NULL ||
+        planning->missed == NULL || planning->times_answer == NULL || planning->times_missed == NULL) {
         return 0;
     }
     draw(planning);
@@ -71,6 +77,10 @@ void dm_planning_close(dm_planning *planning) {
     dm_memory_free(planning->account, planning->hits);
     dm_memory_free(planning->account, planning->compared);
     dm_memory_free(planning->account, planning->rescored);
+    dm_memory_free(planning->account, planning->answers);
+    dm_memory_free(planning->account, planning->missed);
+    dm_memory_free(planning->account, planning->times_answer);
+    dm_memory_free(planning->account, planning->times_missed);
 }
 
 dm_rows dm_planning_rows(const dm_planning *planning, uint32_t first, uint32_t last) {
@@ -94,6 +104,18 @@ typedef struct asking {
     int is_truth; /* 1: what is found is the truth; 0: it is compared with it */
 } asking;
 
+/* Which of the true nearest is found. */
+static void note_missed(dm_planning *planning, uint32_t query, const dm_neighbour *found, uint32_t count) {
+    const uint32_t k = planning->options->k;
+    for (uint32_t i = 0; i < k; i++) {
+        uint32_t j = 0;
+        while (j < count && found[j].row != planning->answers[query * k + i]) {
+            j++;
+        }
+        planning->missed[query * k + i] = j == count;
+    }
+}
+
 static void ask_one(const asking *work, dm_index_scratch *scratch, uint32_t query) {
     dm_planning *planning = work->planning;
     dm_neighbour found[DM_EXACT_K_MAX];
@@ -101,7 +123,11 @@ static void ask_one(const asking *work, dm_index_scratch *scratch, uint32_t quer
     const uint32_t count = dm_index_search_at(work->trial, scratch, values, planning->options->k, work->effort, found);
     if (work->is_truth) {
         planning->kth[query] = found[count - 1].similarity;
+        for (uint32_t i = 0; i < count; i++) {
+            planning->answers[query * planning->options->k + i] = found[i].row;
+        }
     }
+    note_missed(planning, query, found, count);
     uint32_t hits = 0;
     for (uint32_t i = 0; i < count; i++) {
         hits += found[i].similarity >= planning->kth[query]; /* both exact: equal cosines have equal bits */
@@ -119,7 +145,36 @@ static void ask_some(void *context, uint32_t task, uint32_t member) {
     }
 }
 
-static dm_measured summarize(const dm_planning *planning, uint32_t effort) {
+/* What the variance of the hits is more than queries alone tell, times the number of queries squared: a row that is
+ * missed is missed by every query that it answers, and the rows too are drawn. The variance in two ways (Cameron,
+ * Gelbach & Miller 2011), by query and by answer, less what both count; this is the second and the third of them.
+ * By cosine it is next to nothing; by inner product a few long rows answer most queries. */
+static double vary_by_answer(dm_planning *planning) {
+    const uint32_t total = planning->held * planning->options->k;
+    uint64_t missed = 0;
+    for (uint32_t i = 0; i < total; i++) {
+        planning->times_answer[planning->answers[i]] = 0;
+        planning->times_missed[planning->answers[i]] = 0;
+    }
+    for (uint32_t i = 0; i < total; i++) {
+        planning->times_answer[planning->answers[i]]++;
+        planning->times_missed[planning->answers[i]] += planning->missed[i];
+        missed += planning->missed[i];
+    }
+    const double share = (double)missed / total;
+    double sum = 0.0; /* in the order of the queries, so the same with any team */
+    for (uint32_t i = 0; i < total; i++) {
+        const uint32_t row = planning->answers[i];
+        if (planning->times_answer[row] > 0) {
+            const double off = planning->times_missed[row] - share * planning->times_answer[row];
+            sum += off * off;
+            planning->times_answer[row] = 0;
+        }
+    }
+    return sum - total * share * (1.0 - share);
+}
+
+static dm_measured summarize(dm_planning *planning, uint32_t effort) {
     const double count = planning->held;
     const double k = planning->options->k;
     uint64_t hits = 0;
@@ -134,7 +189,8 @@ static dm_measured summarize(const dm_planning *planning, uint32_t effort) {
     }
     const double mean = (double)hits / count;
     const double variance = ((double)squares - mean * (double)hits) / (count - 1.0);
-    const double low = mean - 1.645 * sqrt(fmax(variance, 0.0) / count);
+    const double by_answer = vary_by_answer(planning) / (count * count);
+    const double low = mean - 1.645 * sqrt(fmax(variance, 0.0) / count + fmax(by_answer, 0.0));
     return (dm_measured){.effort = effort,
                          .recall = mean / k,
                          .recall_low = fmax(low / k, 0.0),

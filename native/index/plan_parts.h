@@ -20,6 +20,10 @@ typedef struct dm_planning {
     uint32_t *hits;  /* [held-out row] of the last measurement; so are the two that follow */
     uint32_t *compared;
     uint32_t *rescored;
+    uint32_t *answers; /* [held-out row][k] its true nearest */
+    uint8_t *missed;   /* [held-out row][k] 1: not found by the last measurement */
+    uint32_t *times_answer; /* [row], of all `answers`; only theirs are kept up to date, here and in the next */
+    uint32_t *times_missed;
 } dm_planning;
 
 /* Of one method with one effort, over the held-out rows. */

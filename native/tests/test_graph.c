@@ -49,8 +49,14 @@ static double similarity_of_codes(const graph_case *made, uint32_t row, uint32_t
     return (double)dot * 2.0 * (double)made->graph->scales[base] * (double)made->graph->scales[row];
 }
 
-/* Algorithm 4 of the paper, written anew: best first; one is kept if it is closer to the node than to all kept
- * before. */
+/* The same, but for the norm of the second: by which angles differ. */
+static double angle_of_codes(const graph_case *made, uint32_t row, uint32_t base) {
+    const double norm = made->graph->norms == NULL ? 1.0 : (double)made->graph->norms[base];
+    return similarity_of_codes(made, row, base) / norm;
+}
+
+/* Algorithm 4 of the paper, written anew: best first; one is kept if it is closer, in direction, to the node than to
+ * all kept before. */
 static uint32_t choose_by_force(const graph_case *made, uint32_t node, const uint32_t *rows, uint32_t count,
                                 uint32_t most, uint32_t *kept) {
     uint8_t taken[64] = {0};
@@ -66,7 +72,7 @@ static uint32_t choose_by_force(const graph_case *made, uint32_t node, const uin
         taken[best] = 1;
         int is_kept = 1;
         for (uint32_t j = 0; j < size; j++) {
-            is_kept &= similarity_of_codes(made, rows[best], kept[j]) < similarity_of_codes(made, rows[best], node);
+            is_kept &= angle_of_codes(made, rows[best], kept[j]) < angle_of_codes(made, rows[best], node);
         }
         if (is_kept) {
             kept[size++] = rows[best];
@@ -96,7 +102,7 @@ static void test_choosing(dm_similarity by) {
         }
         const uint32_t most = 1 + trial % 32;
         dm_graph_rank(made.graph, made.scratch, node, 1, rows, 60); /* level 1: no links of the tree */
-        uint32_t size = dm_graph_choose(made.graph, made.scratch, node, 60, most, chosen);
+        uint32_t size = dm_graph_choose(made.graph, made.scratch, 60, most, chosen);
         CHECK_EQUAL(size, choose_by_force(&made, node, rows, 60, most, expected));
         for (uint32_t i = 0; i < size; i++) {
             CHECK_EQUAL(chosen[i], expected[i]);

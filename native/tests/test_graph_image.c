@@ -40,6 +40,7 @@ static void put64(uint8_t *bytes, uint64_t value) {
 
 /* Where the arrays lie. */
 typedef struct places {
+    size_t levels;
     size_t links; /* of row 0 */
     size_t step;
     size_t scales;
@@ -56,12 +57,13 @@ static size_t lines(size_t size) {
 
 static places places_of(const graph_case *made, uint64_t seed) {
     const size_t rows = made->capacity;
-    places at = {.links = HEADER + lines(made->dim), .step = lines(made->dim) + 128};
+    const size_t body = HEADER + lines(rows);
+    places at = {.levels = HEADER, .links = body + lines(made->dim), .step = lines(made->dim) + 128};
     size_t upper = 0;
     for (uint32_t row = 0; row < made->capacity; row++) {
         upper += dm_graph_level_of(seed, row);
     }
-    at.scales = HEADER + rows * at.step;
+    at.scales = body + rows * at.step;
     at.norms = at.scales + lines(4 * rows);
     at.parents = at.norms + (made->by == DM_SIMILARITY_INNER_PRODUCT ? lines(4 * rows) : 0);
     at.upper = at.parents + lines(4 * rows);
@@ -159,7 +161,7 @@ static void check_round_trip(dm_similarity by, int in_place) {
     CHECK_EQUAL(load(&made, image, size, in_place), DM_OK);
     open_scratch(&made);
     CHECK_EQUAL(dm_graph_mapped(made.graph), in_place ? size : 0);
-    CHECK_EQUAL(dm_memory_bytes(&made.account) + (in_place ? size - HEADER : 0), allocated);
+    CHECK_EQUAL(dm_memory_bytes(&made.account) + (in_place ? size - HEADER - lines(400) : 0), allocated);
     graph_case_check(&made);
     CHECK_EQUAL(dm_graph_search(made.graph, made.scratch, query, 10, 40, after), 10);
     for (uint32_t i = 0; i < 10; i++) {
@@ -217,6 +219,115 @@ static void test_beside_search(void) {
     graph_case_free(&made);
 }
 
+/* An image of before there were levels in it: those of the rows' numbers. */
+static void test_without_levels(void) {
+    test_random random = {57};
+    graph_case made = make_case(100, 24, DM_SIMILARITY_INNER_PRODUCT, &random);
+    size_t size = 0;
+    uint8_t *image = graph_case_image(&made, &size);
+    graph_case_close(&made);
+    const size_t old = size - lines(100);
+    uint8_t *before = malloc(old);
+    REQUIRE(before != NULL);
+    memcpy(before, image, HEADER);
+    memcpy(before + HEADER, image + HEADER + lines(100), old - HEADER);
+    put32(before + VERSION, 2);
+    put64(before + SIZE, old);
+    put32(before + CHECKSUM, crc_of(before, old));
+    for (int in_place = 0; in_place < 2; in_place++) {
+        size_t again_size = 0;
+        REQUIRE(CHECK_EQUAL(load(&made, before, old, in_place), DM_OK));
+        open_scratch(&made);
+        graph_case_check(&made);
+        uint8_t *again = graph_case_image(&made, &again_size);
+        CHECK(again_size == size && memcmp(again, image, size) == 0);
+        free(again);
+        graph_case_close(&made);
+    }
+    put64(before + SEED, 4); /* other levels */
+    put32(before + CHECKSUM, crc_of(before, old));
+    check_refused(&made, before, old);
+    free(before);
+    free(image);
+    graph_case_free(&made);
+}
+
+/* Moves row r of the case to 7 r + 3 modulo its capacity, which 7 does not divide; fills the map. */
+static graph_case move_rows(const graph_case *made, uint32_t *map) {
+    graph_case moved = graph_case_make(made->capacity, made->dim);
+    moved.by = made->by;
+    for (uint32_t row = 0; row < made->capacity; row++) {
+        const uint32_t to = (7 * row + 3) % made->capacity;
+        map[row] = made->slots[row] == DM_SLOT_NONE ? UINT32_MAX : to; /* of no row it is not looked at */
+        memcpy(graph_case_row(&moved, to), graph_case_row(made, row), made->dim * sizeof(float));
+        moved.inverse_norms[to] = made->inverse_norms[row];
+        moved.slots[to] = made->slots[row] == DM_SLOT_NONE ? DM_SLOT_NONE : to;
+    }
+    return moved;
+}
+
+/* The same graph under other numbers: the same answers, levels that went along, and it can be saved, changed. */
+static void test_renumber(dm_similarity by) {
+    test_random random = {58};
+    graph_case made = make_case(300, 24, by, &random);
+    uint32_t map[300];
+    uint8_t levels[300];
+    char error[300] = "";
+    graph_case moved = move_rows(&made, map);
+    dm_neighbour before[20][10];
+    float queries[20][24];
+    size_t size = 0;
+    for (uint32_t i = 0; i < 20; i++) {
+        graph_case_draw(&random, 24, 8, 5, queries[i]);
+        CHECK_EQUAL(dm_graph_search(made.graph, made.scratch, queries[i], 10, 20, before[i]), 10);
+    }
+    memcpy(levels, made.graph->levels, sizeof(levels));
+    uint8_t *image = graph_case_image(&made, &size);
+    graph_case_close(&made);
+    REQUIRE(CHECK_EQUAL(load(&made, image, size, 0), DM_OK));
+    const dm_rows rows = graph_case_rows(&moved);
+    const uint32_t kept = map[5];
+    for (uint32_t lie = 0; lie < 2; lie++) { /* twice the same number; none that there is */
+        map[5] = lie == 0 ? map[6] : 300;
+        CHECK_EQUAL(dm_graph_renumber(&made.graph, dm_graph_best(), &rows, map, &made.account, error, sizeof(error)),
+                    DM_ERROR_CORRUPT);
+    }
+    map[5] = kept;
+    int32_t status = dm_graph_renumber(&made.graph, dm_graph_best(), &rows, map, &made.account, error, sizeof(error));
+    REQUIRE(CHECK_STATUS(status, DM_OK, error));
+    moved.graph = made.graph;
+    moved.account = made.account;
+    open_scratch(&moved);
+    graph_case_check(&moved);
+    for (uint32_t row = 0; row < 300; row++) {
+        CHECK(map[row] == UINT32_MAX || moved.graph->levels[map[row]] == levels[row]);
+    }
+    for (uint32_t i = 0; i < 20; i++) {
+        dm_neighbour after[10];
+        CHECK_EQUAL(dm_graph_search(moved.graph, moved.scratch, queries[i], 10, 20, after), 10);
+        for (uint32_t j = 0; j < 10; j++) {
+            CHECK(after[j].row == map[before[i][j].row] && after[j].similarity == before[i][j].similarity);
+        }
+    }
+    free(image);
+    image = graph_case_image(&moved, &size);
+    graph_case_close(&moved);
+    REQUIRE(CHECK_EQUAL(load(&moved, image, size, 1), DM_OK)); /* its levels are not those of its rows' numbers */
+    open_scratch(&moved);
+    for (uint32_t row = 0; row < 300; row++) {
+        if (moved.slots[row] == DM_SLOT_NONE) {
+            CHECK_STATUS(dm_graph_insert(moved.graph, moved.scratch, row, error, sizeof(error)), DM_OK, error);
+            moved.slots[row] = row;
+        }
+    }
+    graph_case_check(&moved);
+    CHECK(graph_case_recall(&moved, &random, 8, 5, 20, 64) >= 0.95);
+    graph_case_close(&moved);
+    free(image);
+    graph_case_free(&moved);
+    graph_case_free(&made);
+}
+
 /* The file may go while the graph lives. */
 static void test_file_removed(void) {
     test_random random = {52};
@@ -247,7 +358,8 @@ static void check_damage(dm_similarity by) {
         CHECK_EQUAL(load(&made, image, size, i % 2 == 0), DM_ERROR_CORRUPT);
         image[i] ^= bit;
     }
-    const size_t ends[] = {0, HEADER, at.scales, at.norms, at.parents, at.upper, at.marks, at.size};
+    const size_t body = at.links - lines(20);
+    const size_t ends[] = {0, HEADER, body, at.scales, at.norms, at.parents, at.upper, at.marks, at.size};
     for (size_t e = 0; e < sizeof(ends) / sizeof(ends[0]); e++) {
         for (size_t cut = ends[e] > 2 ? ends[e] - 2 : 0; cut < ends[e] + 2 && cut < size; cut++) {
             check_refused(&made, image, cut);
@@ -341,7 +453,8 @@ static void check_lies(dm_similarity by) {
     CHECK_EQUAL(crc_of(image, size), *(const uint32_t *)(const void *)(image + CHECKSUM));
 
     check_lie32(&made, image, size, VERSION, 1);
-    check_lie32(&made, image, size, VERSION, 3);
+    check_lie32(&made, image, size, VERSION, 2); /* which has no levels there */
+    check_lie32(&made, image, size, VERSION, 4);
     check_lie32(&made, image, size, DIM, 21);
     check_lie32(&made, image, size, CAPACITY, 0);
     check_lie32(&made, image, size, CAPACITY, 91);
@@ -349,7 +462,8 @@ static void check_lies(dm_similarity by) {
     check_lie32(&made, image, size, EF, 15);
     check_lie32(&made, image, size, SIMILARITY, 1 - (uint32_t)by);
     check_lie32(&made, image, size, SIMILARITY, 2);
-    check_lie64(&made, image, size, SEED, 4); /* other levels */
+    check_lie32(&made, image, size, at.levels, 16);
+    check_lie32(&made, image, size, at.levels, 0x01010101); /* other levels than there are links for */
     check_lie64(&made, image, size, ENTRY, UINT64_MAX);
     check_lie64(&made, image, size, ENTRY, 90);
     check_lie64(&made, image, size, ENTRY, 45); /* the row that is not in the graph */
@@ -404,7 +518,7 @@ static void test_chance(void) {
     uint8_t *changed = malloc(size);
     REQUIRE(changed != NULL);
     for (uint32_t trial = 0; trial < 400; trial++) {
-        const size_t begins[] = {HEADER, at.links, at.scales, at.norms, at.parents, at.upper};
+        const size_t begins[] = {at.levels, at.links, at.scales, at.norms, at.parents, at.upper};
         const size_t begin = begins[trial % 6];
         memcpy(changed, image, size);
         for (uint32_t lie = 0; lie < 1 + trial % 3; lie++) {
@@ -462,6 +576,9 @@ int main(void) {
     }
     test_beside_search();
     test_file_removed();
+    test_without_levels();
+    test_renumber(DM_SIMILARITY_COSINE);
+    test_renumber(DM_SIMILARITY_INNER_PRODUCT);
     test_chance();
     test_no_file();
     (void)unlink(path);

@@ -59,6 +59,7 @@ class _Bench:
         self._known = LoadRun(
             scenario=load.scenario, variant=load.workloads[0].variant, arms=arms, workloads=load.workloads[: len(arms)],
             trace=load.facts, players=(), failure=None, times=file.name if file else "", soak_s=extent.soak_s,
+            data=opened.digest(load.scenario),
         )  # fmt: skip
 
     def run(self) -> None:

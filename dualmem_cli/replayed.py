@@ -60,7 +60,7 @@ def _replays(lab: Laboratory, opened: Opened, scenario: LoadScenario, builds: tu
         )
         run = LoadRun(
             scenario=scenario, variant=workload.variant, arms=arms, workloads=(old[workload.variant], workload), trace=load.facts,
-            players=(), failure=None,
+            players=(), failure=None, data=opened.digest(scenario),
         )  # fmt: skip
         yield Replay(load, run)
 

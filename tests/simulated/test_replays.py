@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fabricated_loads import COST_NS, POPULATION, compare, load, players
+from fabricated_loads import POPULATION, Slower, compare, load, players
 
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.judge.outcome import compare_status
@@ -15,23 +15,6 @@ from dualmem_cli.model.verdict import Verdict
 from dualmem_cli.store import records
 
 GATE = "[gate]\ntime = 0.05\np50 = 0.05\n"
-
-
-class Slower(dict[tuple[str, str, str], float]):
-    """Costs in which the candidate's updates take `factor` times as long."""
-
-    def __init__(self, factor: float) -> None:
-        super().__init__(COST_NS)
-        self.factor = factor
-
-    def __contains__(self, key: object) -> bool:
-        return self._planted(key) or super().__contains__(key)
-
-    def __getitem__(self, key: tuple[str, str, str]) -> float:
-        return COST_NS["", "", "update"] * self.factor if self._planted(key) else super().__getitem__(key)
-
-    def _planted(self, key: object) -> bool:
-        return isinstance(key, tuple) and str(key[0]).endswith("1.0.so") and key[1:] == ("", "update")
 
 
 def verdicts(record: Record) -> dict[str, Verdict]:

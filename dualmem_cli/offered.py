@@ -91,11 +91,14 @@ class _Bench:
             self._lab.watch(self._known, part, played)
 
         playing = Playing(empty, threads=measure.threads, seconds=self._lab.seconds, heard=heard)
+
+        def ready() -> None:
+            self._know((*before, playing.run))
+            if not population_problem(self._known):
+                self._play(playing, cut, last=index + 1 == measure.workers)
+
         try:
-            with playing.started(self._lab.players_or_error(), setup, timeout_s=measure.timeout_s):
-                self._know((*before, playing.run))
-                if not population_problem(self._known):
-                    self._play(playing, cut, last=index + 1 == measure.workers)
+            playing.started(self._lab.players_or_error(), setup, timeout_s=measure.timeout_s, then=ready)
         finally:
             self._know((*before, playing.run))
 

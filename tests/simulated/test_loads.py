@@ -121,6 +121,13 @@ def test_a_crash_in_the_middle_keeps_what_was_played(tmp_path: Path) -> None:
     assert bench_status(record, enforce_budgets=False) is ExitStatus.MEASUREMENT_FAILED
 
 
+def test_a_crash_in_set_up_is_told_and_the_next_load_is_played(tmp_path: Path) -> None:
+    record = bench(players(fails_at=(0, CRASH)), tmp_path, load(), load(name="next"))
+    assert [finding.problem for finding in record.bench] == [CRASH.message] * 2
+    assert [run.players[0].plays for run in record.loads] == [(), ()]
+    assert bench_status(record, enforce_budgets=False) is ExitStatus.MEASUREMENT_FAILED
+
+
 def test_an_interrupt_in_the_middle_keeps_and_judges_what_was_played(tmp_path: Path) -> None:
     def interrupt(player: FakePlayer, played: Played) -> Played:
         if player.plays == 6:

@@ -11,6 +11,7 @@ from dualmem_cli.judge.outcome import compare_status
 from dualmem_cli.measure.fake_player import FakePlayer
 from dualmem_cli.model.load import Part, Played
 from dualmem_cli.model.record import Record
+from dualmem_cli.model.samples import Failure, FailureKind
 from dualmem_cli.model.verdict import Verdict
 from dualmem_cli.store import records
 
@@ -98,3 +99,10 @@ def test_an_interrupt_judges_the_processes_that_were_whole(tmp_path: Path) -> No
     assert len(record.loads[0].players) == 3
     assert len(record.compare) == 4
     assert fake.open_players == 0
+
+
+def test_a_player_that_dies_in_set_up_makes_every_verdict_invalid(tmp_path: Path) -> None:
+    crash = Failure(FailureKind.CRASHED, "setup", 0, "the worker died of SIGSEGV in setup")
+    record = compare(players(fails_at=(0, crash)), tmp_path, load())
+    assert set(verdicts(record).values()) == {Verdict.INVALID}
+    assert {finding.reason for finding in record.compare} == {crash.message}

@@ -26,7 +26,7 @@ SOAK_CYCLES ?= 1000000
 SOAK_SECONDS ?= 300
 SOAK_THREADS ?= 4
 
-.PHONY: help build bench peers scaling test lint check c-test test-neon sanitize soak ab wheel clean
+.PHONY: help build bench peers overhead scaling test lint check c-test test-neon sanitize soak ab wheel clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -103,6 +103,9 @@ peers: build ## other libraries behind the kernel table, in build/peers, for dua
 	  -DPEER_PYTHON=$(abspath $(BIN))/python \
 	  -DPEER_BOOST="$$($(BIN)/python -c 'import boost_headers as peer; print(*peer.__path__, sep="")' 2>/dev/null)/include" >/dev/null
 	@PATH="$(abspath $(BIN)):$$PATH" cmake --build build/peers -j $(JOBS)
+
+overhead: build ## what the second type costs: the share of dual-only functions and the misses beside the twin's, against their limits
+	@$(RUN) profile mixed --with perf --with callgrind --seconds 40 --rate 999 --enforce-budgets
 
 scaling: build ## how every operation's cost grows with its size: the files of scenarios/scaling (minutes)
 	@$(RUN) bench $(wildcard scenarios/scaling/*.toml)

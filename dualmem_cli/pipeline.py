@@ -3,21 +3,19 @@
 Deciding is pure (plan, stats, judge), doing is in measure, keeping in store; this file connects them and saves after every case.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 
+from dualmem_cli.benching import measured
 from dualmem_cli.contest import Contest, contend
 from dualmem_cli.judge.bench import bench_finding
 from dualmem_cli.judge.cautions import bench_cautions, build_cautions, repeated_caution
 from dualmem_cli.judge.compare import absent_finding
 from dualmem_cli.judge.controls import control_rounds, control_work, control_workers
 from dualmem_cli.laboratory import Laboratory, Opened, Planned
-from dualmem_cli.measure.case import CaseSession
 from dualmem_cli.model.caution import Caution
 from dualmem_cli.model.kernel import Build
-from dualmem_cli.model.plan import Arm, Case, Role
-from dualmem_cli.model.record import CaseRun, Record
-from dualmem_cli.model.samples import WorkerRun
+from dualmem_cli.model.plan import Arm, Case
+from dualmem_cli.model.record import Record
 from dualmem_cli.model.scenario import Scenario
 from dualmem_cli.model.workload import LoadScenario
 from dualmem_cli.offered import ONCE, Extent, bench_loads
@@ -55,8 +53,7 @@ def bench(
                 opened.add_absent(lacking)
                 planned.append(_planned(scenario, case, build, (*bench_arms(scenario, case, build.library), *beside)))
         for plan in lab.progress.track(planned, label=lambda plan: plan.label):
-            session = lab.session(opened, plan)
-            run = _run(session, plan, _bench_workers(session, plan, _peers(lab, opened, plan)))
+            run = measured(lab, opened, plan)
             finding = bench_finding(plan.scenario, plan.kernel, run)
             opened.add_bench(run, finding)
             opened.add_cautions(bench_cautions(run, finding))
@@ -127,51 +124,6 @@ def _paired(lab: Laboratory, scenario: Scenario, builds: tuple[Build, Build], op
     kernels = dict(pairing.cases)
     for case in lab.fitting(opened, scenario, tuple(kernels)):
         yield Planned(scenario, case, kernels[case], compare_arms(case))
-
-
-def _run(session: CaseSession, plan: Planned, workers: Iterator[CaseRun]) -> CaseRun:
-    """Open the case and let the workers run; the last state of the case is the result."""
-    failure = session.open()
-    run = CaseRun(case=plan.case, arms=plan.arms, workers=(), recall=session.recall, failure=failure)
-    if failure is None:
-        for state in workers:
-            run = state
-    return run
-
-
-def _bench_workers(session: CaseSession, plan: Planned, peers: Sequence[tuple[int, CaseSession]]) -> Iterator[CaseRun]:
-    """A fixed number of workers; none after one that failed. A latency case with a twin beside it needs blocks as well, and workers that
-    clock its peers: one of each in turn, so that what else the machine does meets them all."""
-    run = CaseRun(case=plan.case, arms=plan.arms, workers=(), recall=(), failure=None)
-    for index in range(plan.scenario.measure.workers):
-        for latency in (True, False) if session.has_latency else (False,):
-            if latency or not session.has_latency or len(plan.arms) > 1:
-                run = replace(run, workers=(*run.workers, session.worker(index, latency=latency)), recall=session.recall)
-                yield run
-                if run.workers[-1].failure is not None:
-                    return
-        for arm, peer in peers if session.has_latency else ():
-            failure = peer.open() if index == 0 else None
-            if failure is not None:
-                yield replace(run, failure=replace(failure, arm=arm))
-                return
-            run = replace(run, workers=(*run.workers, _of_arm(arm, peer.worker(index, latency=True))))
-            yield run
-            if run.workers[-1].failure is not None:
-                return
-
-
-def _peers(lab: Laboratory, opened: Opened, plan: Planned) -> tuple[tuple[int, CaseSession], ...]:
-    """The place and the session of every peer, to be clocked alone."""
-    arms = [(index, arm) for index, arm in enumerate(plan.arms) if arm.role is Role.PEER]
-    return tuple((index, lab.peer_session(opened, plan, arm)) for index, arm in arms)
-
-
-def _of_arm(arm: int, worker: WorkerRun) -> WorkerRun:
-    """What a worker of one arm alone answered, under that arm's number in the case."""
-    failure = replace(worker.failure, arm=arm) if worker.failure else None
-    latency = tuple(replace(latency, arm=arm) for latency in worker.latency)
-    return replace(worker, latency=latency, metrics=((),) * arm + worker.metrics, failure=failure)
 
 
 def _controls(opened: Opened, contests: list[Contest]) -> None:

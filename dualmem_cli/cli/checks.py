@@ -133,6 +133,7 @@ def _building(start: Path) -> Iterator[Check]:
 
 
 def _profiling() -> Iterator[Check]:
+    from dualmem_cli.profile.engines.inlined import missing_tools
     from dualmem_cli.profile.session import availability_report
 
     for tool, ok, detail, remedy in availability_report():
@@ -143,6 +144,13 @@ def _profiling() -> Iterator[Check]:
         kept,
         "keeps what names source lines" if kept else "not there: counts of two builds name no source lines",
         "" if kept else "apt-get install binutils",
+    )
+    gone = missing_tools()
+    yield Check(
+        "addr2line",
+        not gone,
+        f"{gone} not there: the share of dual-only functions is not known" if gone else "finds inlined functions",
+        "apt-get install binutils" if gone else "",
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from dualmem_cli.cli.differing import shifts_of, targets_of
+from dualmem_cli.cli.reasoning import Lines, lines_of, reasoned
 from dualmem_cli.cli.sides import Side, Stored
 from dualmem_cli.errors import DualmemError
 from dualmem_cli.model.explanation import CountedChange, Explanation
@@ -101,9 +102,20 @@ def explanations(
                 scenario = record.scenario_of(run.case)
                 targets, labels = targets_of(scenario, run.case, builds, scratch=Path(scratch), seconds=_TURN_S)
                 stem = f"{page.stem}.why-{number}"
-                done[-1] = _sampled(done[-1], finding, targets, labels, engine=engine, directory=page.parent, stem=stem)
+                done[-1], lines = _sampled(
+                    done[-1],
+                    finding,
+                    targets,
+                    labels,
+                    builds,
+                    engine=engine,
+                    scratch=Path(scratch),
+                    directory=page.parent,
+                    stem=stem,
+                )
                 done[-1] = _with_lines(done[-1], *(refusal.line() for refusal in refusals))
                 done[-1] = _counted(done[-1], targets, labels)
+                done[-1] = reasoned(done[-1], finding, lines, scenario=scenario, case=run.case, builds=builds)
     except KeyboardInterrupt:
         _cut(done, worst, "The explanation was cut by an interruption; the verdict stands.")
     except DualmemError as error:
@@ -137,39 +149,46 @@ def _sampled(
     finding: CompareFinding,
     targets: tuple[Target, Target],
     labels: dict[str, str],
+    builds: tuple[Build, Build],
     *,
     engine: Engine | None,
+    scratch: Path,
     directory: Path,
     stem: str,
-) -> Explanation:
-    """What samples of both builds in turns tell."""
+) -> tuple[Explanation, Lines]:
+    """What samples of both builds in turns tell, and where in the functions they lie."""
     if engine is None:
-        return replace(known, headline="No sampler works here, so no function's share of the time is known.")
+        return replace(known, headline="No sampler works here, so no function's share of the time is known."), Lines()
     try:
         with _deadline(_LONGEST_S):
             pair = capture_in_turns(
                 targets, engine=engine, rate=_RATE, rounds=_ROUNDS, limit_s=_WANTED_S, announce=lambda _: None, labels=labels
             )
     except _TooLongError:
-        return replace(known, headline=f"Not sampled: {engine.name} took longer than {_LONGEST_S:.0f} s.")
+        return replace(known, headline=f"Not sampled: {engine.name} took longer than {_LONGEST_S:.0f} s."), Lines()
     except DualmemError as error:
-        return replace(known, headline=f"Not sampled: {error}")
+        return replace(known, headline=f"Not sampled: {error}"), Lines()
     found = difference(*pair)
     titles, added = _added(found, finding)
     kept = keep_sides(found, directory=directory, stem=stem)
-    return replace(
+    sources = targets[1].work.sources if targets[1].work else ()
+    lines = lines_of(found, finding, builds, sources, folder=scratch)
+    told = replace(
         known,
         headline=_headline(found),
         lines=(
             f"{found.candidate.sampler}, event {found.candidate.event}, after the verdict, on the first layout of both builds. "
             f"{sampled(found)}",
             *(f"Note: {note}." for note in dict.fromkeys((*found.baseline.notes, *found.candidate.notes))),
+            *(f"Note: {note}." for note in lines.notes),
             f"Again: dualmem profile --diff {kept[0]} {kept[1]}",
         ),
+        hot=lines.shifts,
         shifts=shifts_of(found, most=_SHOWN, more=added),
         more_titles=titles,
         folded=(write_folded(found.baseline), write_folded(found.candidate)),
     )
+    return told, lines
 
 
 def _counted(known: Explanation, targets: tuple[Target, Target], labels: dict[str, str]) -> Explanation:

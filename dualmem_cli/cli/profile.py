@@ -41,12 +41,18 @@ def profile(
             "--operations",
             min=0,
             metavar="N",
-            help="Operations per counted sample; give it to compare two builds. Default: some ms.",
+            help="Operations per counted sample; give it to compare two builds. Default: [profile] operations, else those of some ms.",
         ),
     ] = 0,
     cpu: Annotated[
         list[int] | None, typer.Option("--cpu", metavar="N", help="Keep the target on this processor; may be repeated.")
     ] = None,
+    enforce_budgets: Annotated[
+        bool,
+        typer.Option(
+            "--enforce-budgets", help="Exit 1 when a limit of the scenario's [profile] is missed; measures all that they need."
+        ),
+    ] = False,
     library: options.Library = "",
     reports: options.Reports = options.REPORTS,
     baselines: options.Baselines = options.BASELINES,
@@ -60,7 +66,7 @@ def profile(
     from dualmem_cli.errors import DualmemError
 
     if diff is not None:
-        if scenario or against or with_ or case or library:
+        if scenario or against or with_ or case or library or enforce_budgets:
             raise DualmemError(
                 "--diff compares two files and runs nothing", hint="Leave everything but --reports and --json out."
             )
@@ -82,7 +88,8 @@ def profile(
         quiet=quiet,
     )
     if against:
+        if enforce_budgets:
+            raise DualmemError("--enforce-budgets judges one build", hint="Leave --against out; `dualmem compare` judges two.")
         differing.profile_builds(wanted, against=against, baselines=baselines)
-    else:
-        profiling.profile_one(wanted)
-    return 0
+        return 0
+    return profiling.profile_one(wanted, enforce_budgets=enforce_budgets)

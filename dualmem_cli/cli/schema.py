@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-_KNOWN = ("scenario", "load", "record", "selftest", "summary", "selftest-summary", "fleet-summary", "history")
+_KNOWN = ("scenario", "load", "record", "selftest", "summary", "selftest-summary", "fleet-summary", "history", "profile")
 
 
 def schema(
@@ -12,7 +12,7 @@ def schema(
         str,
         typer.Argument(
             help="scenario, load (a load scenario), record, selftest (its record), summary (what --json prints), selftest-summary (of a "
-            "self-test), fleet-summary (of a run on a fleet) or history (of a history)."
+            "self-test), fleet-summary (of a run on a fleet), history (of a history) or profile (of a profile)."
         ),
     ] = "scenario",
 ) -> int:
@@ -55,6 +55,10 @@ def schema(
             from dualmem_cli.report import history
 
             found = history.json_schema()
+        case "profile":
+            from dualmem_cli.profile import session
+
+            found = session.json_schema()
         case _:
             raise DualmemError(f'there is no schema "{what}"; {did_you_mean(what, _KNOWN)}')
     print(json.dumps(found, indent=2))

@@ -9,6 +9,7 @@ import platform
 import shlex
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,20 @@ def built(revision: Revision, *, tree: Path, cache: Path) -> Binaries:
             f"{error.filename or folder}: {error.strerror}", hint="Set DUALMEM_CACHE to a folder with room."
         ) from None
     return Binaries(links=links, origin=f"revision {revision.name}", tree=None, revision=revision.short)
+
+
+def export_sources(commit: str, *, tree: Path, folder: Path) -> bool:
+    """Write what the library is built from, as `commit` has it, into `folder`. False where this clone does not know it."""
+    archive = folder / "sources.tar"
+    try:
+        done = _ask_git(tree, "archive", "--format=tar", f"--output={archive}", commit, SOURCES)
+    except BuildError:
+        return False
+    if done.returncode != 0:
+        return False
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+    return True
 
 
 def kept_links(home: Path) -> tuple[Path, ...]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from dualmem_cli.model.estimate import Estimate
+
 
 @dataclass(frozen=True, slots=True)
 class FunctionShift:
@@ -62,7 +64,8 @@ class FunctionCounts:
 @dataclass(frozen=True, slots=True)
 class CountedChange:
     """What one engine counted of both builds, over as many operations of each. `costs` names the counts of functions and lines,
-    instructions first. `functions` differ, the one with most more instructions first; `headline` says it in words."""
+    instructions first. `functions` differ, the one with most more instructions first; `headline` says it in words. `missing` is the
+    candidate's line that misses most."""
 
     engine: str
     tool: str
@@ -72,12 +75,51 @@ class CountedChange:
     functions: tuple[FunctionCounts, ...] = ()
     notes: tuple[str, ...] = ()
     headline: str = ""
+    missing: LineCount | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A line of a source file. `source` is its text, "" where the file is not there."""
+
+    function: str
+    file: str
+    line: int
+    source: str
+
+    @property
+    def where(self) -> str:
+        """Basename and line: 'fan.c:12'."""
+        return f"{self.file.rpartition('/')[2]}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class LineShift:
+    """A source line's own share of both profiles, as fractions, and what it adds to the baseline's time per operation, with the 95 %
+    interval. `line` is the candidate's number, the baseline's where the candidate has none."""
+
+    function: str
+    file: str
+    line: int
+    source: str
+    samples: tuple[int, int]
+    shares: tuple[float, float]
+    added: float
+    low: float
+    high: float
+
+    @property
+    def where(self) -> str:
+        """Basename and line: 'fan.c:12'."""
+        return f"{self.file.rpartition('/')[2]}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """What was found out about one case. `headline` says it in words, and where nothing was found out, why. `folded` are the stacks of
-    the baseline and of the candidate as `dualmem profile` writes them, None where there are none."""
+    the baseline and of the candidate as `dualmem profile` writes them, None where there are none. `reason` is what all of it together
+    says, "" where it is open. `hot` are the lines that add most to the time. `alone` is the change with one thread, of a case that has
+    several."""
 
     case: str
     title: str
@@ -87,3 +129,6 @@ class Explanation:
     more_titles: tuple[str, ...] = ()
     counted: tuple[CountedChange, ...] = ()
     folded: tuple[str, str] | None = None
+    reason: str = ""
+    hot: tuple[LineShift, ...] = ()
+    alone: Estimate | None = None

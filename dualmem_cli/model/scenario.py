@@ -101,6 +101,16 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileLimits:
+    """What `dualmem profile` judges a case by; None for what is not limited. Fractions."""
+
+    dual: tuple[str, ...] = ()  # names of functions that exist only because there are two types; * stands for any characters
+    dual_share: float | None = None  # the most of the samples, or of the instructions, that may be in them and below
+    operations: int = 0  # how many are counted; 0: those of some milliseconds
+    misses: float | None = None  # how many more cache misses per operation than [control]
+
+
+@dataclass(frozen=True, slots=True)
 class Needs:
     """What a machine must have for a scenario to be measured on it; empty or 0 for what does not matter."""
 
@@ -129,3 +139,4 @@ class Scenario:
     digest: str
     source: str = field(repr=False)
     needs: Needs = Needs()
+    profile: ProfileLimits = ProfileLimits()

@@ -23,6 +23,14 @@ _SIZE = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*$")
 _LIMIT = re.compile(r"^\s*(<=|<|>=|>)\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z/%]*)\s*$")
 
 
+def parse_most(quantity: str, text: str) -> float:
+    """The fraction that a quantity may be at most, from "< 5 %". Raises ValueError with a sentence."""
+    match = _LIMIT.match(text)
+    if match is None or match[3] not in _RATIOS or match[1].startswith(">"):
+        raise ValueError(f'"{text}" is not the most that {quantity} may be; write it as "< 5 %"')
+    return float(Fraction(match[2]) * _RATIOS[match[3]])
+
+
 def parse_limit(quantity: str, text: str) -> Budget:
     """A budget from its text. Times become nanoseconds, per cent a fraction. Raises ValueError with a sentence."""
     match = _LIMIT.match(text)

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from dualmem_cli.model.machine import ISA_LEVELS
-from dualmem_cli.model.scenario import Gate, Measure, Mode, Needs, Reference, Scenario
+from dualmem_cli.model.scenario import Gate, Measure, Mode, Needs, ProfileLimits, Reference, Scenario
 from dualmem_cli.plan.data_table import DataTable, choose_data, data_of
-from dualmem_cli.plan.limits import parse_size, read_limits
+from dualmem_cli.plan.limits import parse_most, parse_size, read_limits
 from dualmem_cli.plan.toml_table import Table, line_of, located, read_table, read_toml, titled_schema
 
 __all__ = ["ScenarioFile", "json_schema", "line_of", "parse_scenario"]
@@ -64,6 +64,22 @@ class BesideTable(Table):
     speedup: float = Field(gt=0, description="the smallest wanted")
 
 
+class ProfileTable(Table):
+    """What `dualmem profile` judges."""
+
+    dual: list[Annotated[str, Field(pattern=r"^[A-Za-z_*][\w*]*$")]] = Field(
+        default_factory=list,
+        description="functions that exist only because there are two types, inlined ones as well; * stands for any characters",
+    )
+    dual_share: str = Field(default="", description='the most that may be spent in them and below, such as "< 5 %"')
+    operations: int = Field(
+        default=0, ge=0, description="how many are counted, the same everywhere; default: as many as take some milliseconds"
+    )
+    misses: str = Field(
+        default="", description='cache misses per operation: the most beyond those of [control], such as "< 10 %"'
+    )
+
+
 class NeedsTable(Table):
     """What a machine must have, or the scenario is not measured on it. A fleet sends it to a machine that has it."""
 
@@ -89,6 +105,7 @@ class ScenarioFile(Table):
     control: ControlTable | None = None
     beside: BesideTable | None = None
     needs: NeedsTable = NeedsTable()
+    profile: ProfileTable = ProfileTable()
 
     @model_validator(mode="before")
     @classmethod
@@ -124,6 +141,7 @@ def parse_scenario(text: str, *, path: str, name: str) -> Scenario:
         digest=hashlib.sha256(text.encode()).hexdigest(),
         source=text,
         needs=_needs(table.needs, text, path),
+        profile=_profile(table, text, path),
     )
 
 
@@ -133,6 +151,23 @@ def _needs(table: NeedsTable, text: str, path: str) -> Needs:
     except ValueError as error:
         raise located(text, path, ("needs", "memory"), str(error)) from None
     return Needs(tuple(dict.fromkeys(table.isa)), table.cores, table.numa_nodes, memory)
+
+
+def _profile(table: ScenarioFile, text: str, path: str) -> ProfileLimits:
+    wanted = table.profile
+    if wanted.misses and table.control is None:
+        raise located(
+            text, path, ("profile", "misses"), "compared with those of the single-type twin, and no [control] names one"
+        )
+    if wanted.dual_share and not wanted.dual:
+        raise located(text, path, ("profile", "dual_share"), 'a share of the functions that "dual" names, and it names none')
+    limits = {}
+    for key, limit in (("dual_share", wanted.dual_share), ("misses", wanted.misses)):
+        try:
+            limits[key] = parse_most(key, limit) if limit else None
+        except ValueError as error:
+            raise located(text, path, ("profile", key), str(error)) from None
+    return ProfileLimits(tuple(dict.fromkeys(wanted.dual)), operations=wanted.operations, **limits)
 
 
 def _measure(table: MeasureTable) -> Measure:

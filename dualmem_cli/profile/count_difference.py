@@ -51,6 +51,7 @@ def count_difference(baseline: Counts, candidate: Counts, labels: Mapping[str, s
         figures=tuple(_change(baseline, candidate, figure.name) for figure in candidate.figures),
         functions=tuple(shown),
         notes=tuple(dict.fromkeys((*baseline.notes, *candidate.notes))),
+        missing=_missing(candidate.lines),
     )
     first = next((figure for figure in change.figures if figure.name == COSTS[0]), None)
     counted = first is not None and first.baseline is not None and first.candidate is not None
@@ -107,6 +108,15 @@ def changed_lines(old: Sequence[LineCost], new: Sequence[LineCost]) -> tuple[Lin
     return tuple(
         LineCount(line.file, line.line, (line.source or "").strip(), line.costs, line.called) for line in heaviest[:MOST_LINES]
     )
+
+
+def _missing(lines: Sequence[LineCost]) -> LineCount | None:
+    """The line that misses the last cache most; where none does, the first one."""
+    for cache in (COSTS.index("ll_misses"), COSTS.index("l1d_misses")):
+        most = max(lines, key=lambda line: line.costs[cache], default=None)
+        if most is not None and most.costs[cache] >= _LEAST_MISSES:
+            return LineCount(most.file, most.line, (most.source or "").strip(), most.costs, most.called)
+    return None
 
 
 def _weight(line: LineCost) -> tuple[str, int, int]:

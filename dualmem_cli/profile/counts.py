@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dualmem_cli.profile.folded import Profile
+from dualmem_cli.profile.marked import Marked
 
 COSTS = ("instructions", "l1d_misses", "ll_misses", "branch_misses")
 
@@ -63,7 +64,8 @@ class LineCost:
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What one counting engine found about one case. `facts` is the line without which the numbers cannot be trusted. `series` is resident
-    memory over time: seconds from the start, bytes. `profile` are the same counts as stacks, where the engine knows stacks."""
+    memory over time: seconds from the start, bytes. `profile` are the same counts as stacks, where the engine knows stacks; `marked` what
+    lies in the target's marked functions, where it has some."""
 
     title: str
     engine: str
@@ -76,6 +78,7 @@ class Counts:
     series: tuple[tuple[float, int], ...] = ()
     notes: tuple[str, ...] = ()
     profile: Profile | None = None
+    marked: Marked | None = None
 
     def figure(self, name: str) -> Figure:
         """The figure of that name; KeyError where the engine has none."""
@@ -87,7 +90,7 @@ class Counts:
     def document(self) -> dict[str, Any]:
         """As a JSON document, without the stacks: those are in the folded file."""
         facts = asdict(self)
-        del facts["profile"]
+        del facts["profile"], facts["marked"]
         return {**facts, "costs": list(COSTS)}
 
 

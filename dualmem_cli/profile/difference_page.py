@@ -60,7 +60,7 @@ def write_difference(difference: Difference) -> str:
     """Write a difference as text: per stack the samples of the baseline and of the candidate. The facts stand in a first line that
     other readers pass over. Counts are as sampled: a reader of two columns scales them itself (difffolded.pl -n)."""
     facts = {
-        side: {key: value for key, value in asdict(profile).items() if key != "stacks"}
+        side: {key: value for key, value in asdict(profile).items() if key not in ("stacks", "marked", "leaves")}
         for side, profile in (("baseline", difference.baseline), ("candidate", difference.candidate))
     }
     lines = [f"# dualmem difference {json.dumps(facts, ensure_ascii=True)}"]

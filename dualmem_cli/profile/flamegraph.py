@@ -14,6 +14,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dualmem_cli.profile.annotation import Annotation
+from dualmem_cli.profile.annotation_section import render_annotation
 from dualmem_cli.profile.counts import Counts
 from dualmem_cli.profile.counts_section import render_counts
 from dualmem_cli.profile.folded import Profile, half_width
@@ -25,15 +27,30 @@ KINDS = tuple(Kind)
 _PLACE = re.compile(r"@@([A-Z_]+)@@")
 
 
-def render_page(profiles: Sequence[Profile], *, title: str, subtitle: str, counts: Sequence[Counts] = ()) -> str:
-    """Render captures of one target as a page, counts below the graphs. Same profiles, same bytes."""
+def render_page(
+    profiles: Sequence[Profile],
+    *,
+    title: str,
+    subtitle: str,
+    counts: Sequence[Counts] = (),
+    annotations: Mapping[str, Annotation] | None = None,
+    headline: str = "",
+) -> str:
+    """Render captures of one target as a page: under each graph the annotation of its engine, and counts below all. `headline` is HTML.
+    Same profiles, same bytes."""
+    known = annotations or {}
     return document(
         title=title,
         subtitle=subtitle,
-        headline="",
+        headline=headline,
         tabs=[profile.engine for profile in profiles],
         tabs_label="Sampler",
-        sections="".join((*(_section(i, profile) for i, profile in enumerate(profiles)), *map(render_counts, counts))),
+        sections="".join(
+            (
+                *(_section(i, profile, known.get(profile.engine)) for i, profile in enumerate(profiles)),
+                *map(render_counts, counts),
+            )
+        ),
         graphs=[_graph(profile) for profile in profiles],
         reading=asset("flamegraph_reading.html.in"),
     )
@@ -118,7 +135,7 @@ def _tab(number: int, name: str) -> str:
     )
 
 
-def _section(number: int, profile: Profile) -> str:
+def _section(number: int, profile: Profile, annotation: Annotation | None) -> str:
     functions = function_shares(profile)
     return fill(
         asset("flamegraph_section.html.in"),
@@ -129,6 +146,7 @@ def _section(number: int, profile: Profile) -> str:
             "NOTES": "".join(f'<p class="note">{html.escape(note)}</p>' for note in profile.notes),
             "ROWS": "".join(_row(function, profile) for function in functions[:TABLE_ROWS]),
             "CAPTION": html.escape(_caption(len(functions), profile)),
+            "ANNOTATION": render_annotation(annotation) if annotation else "",
         },
     )
 

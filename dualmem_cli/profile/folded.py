@@ -16,6 +16,7 @@ from typing import Any
 
 from dualmem_cli.errors import DataError
 from dualmem_cli.profile.frames import collapse, is_unknown, split_place
+from dualmem_cli.profile.marked import Marked, together
 
 Stack = tuple[str, ...]
 
@@ -34,6 +35,8 @@ class Profile:
     `unit` is what is counted: "samples", or what an engine counted exactly ("instructions"): rates are then 0, and shares have no interval.
     all kept samples, before grouping. `notes` are sentences a reader must know: a fallback, an invisible kernel. `design_effect`: as many
     samples tell as much as one independent sample would; 1 where one capture cannot tell how far captures scatter.
+    `leaves` are the places where samples were taken, as far as the sampler tells them: path of the object, address in it, samples. No file
+    keeps them: they are good for as long as the object is there.
     """
 
     title: str
@@ -57,6 +60,8 @@ class Profile:
         return self.unit != "samples"
 
     design_effect: float = 1.0
+    marked: Marked | None = None  # of the target's marked functions, where it has some; not kept in the folded text
+    leaves: tuple[tuple[str, int, int], ...] = ()
 
     def line(self) -> str:
         """The line every capture prints: without these facts a flame graph cannot be trusted."""
@@ -127,6 +132,9 @@ def merge(profiles: Sequence[Profile]) -> Profile:
     stacks: Counter[Stack] = Counter()
     for profile in profiles:
         stacks.update(dict(profile.stacks))
+    leaves: Counter[tuple[str, int]] = Counter()
+    for path, address, count in (leaf for profile in profiles for leaf in profile.leaves):
+        leaves[path, address] += count
     weights = [sum(len(stack) * count for stack, count in p.stacks) for p in profiles]
     seconds = sum(p.seconds for p in profiles)
     taken = sum(p.rate_achieved * p.seconds for p in profiles)
@@ -145,13 +153,21 @@ def merge(profiles: Sequence[Profile]) -> Profile:
         stacks=tuple(sorted(stacks.items())),
         notes=tuple(dict.fromkeys(note for p in profiles for note in p.notes)),
         unit=first.unit,
+        marked=_merged(profiles),
+        leaves=tuple((path, address, count) for (path, address), count in sorted(leaves.items())),
     )
+
+
+def _merged(profiles: Sequence[Profile]) -> Marked | None:
+    """None where one capture does not know it: a share of the rest would pass for that of all."""
+    found = [profile.marked for profile in profiles if profile.marked is not None]
+    return together(found) if len(found) == len(profiles) else None
 
 
 def write_folded(profile: Profile) -> str:
     """Write a profile as folded text, facts first."""
     facts = asdict(profile)
-    del facts["stacks"]
+    del facts["stacks"], facts["marked"], facts["leaves"]
     lines = [_HEADER + json.dumps(facts, ensure_ascii=True)]
     lines += [f"{write_stack(stack)} {count}" for stack, count in profile.stacks]
     return "\n".join(lines) + "\n"

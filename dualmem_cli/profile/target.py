@@ -25,6 +25,16 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Marking:
+    """Functions whose share is wanted, by patterns of their names (* stands for any characters), and the shared object that they are in:
+    `mapped` is the file that the target maps, `symbols` the one that has its debug information."""
+
+    patterns: tuple[str, ...]
+    mapped: Path
+    symbols: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Two command lines that do the same work for `seconds`.
 
@@ -36,6 +46,9 @@ class Target:
 
     `work` is None where the work cannot be cut into samples; then nothing can be counted per operation. `cpus` are the processors that
     everything is kept on; none: wherever the system puts it.
+
+    `rounds` is how many fresh processes a sampler starts one after the other, each for `seconds`: how far they scatter tells what a share
+    of all is worth. `marking` is None where no functions are marked.
     """
 
     title: str
@@ -48,3 +61,5 @@ class Target:
     focus: tuple[str, ...] = ()
     work: Work | None = None
     cpus: tuple[int, ...] = ()
+    rounds: int = 1
+    marking: Marking | None = None

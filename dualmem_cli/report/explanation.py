@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from dualmem_cli.model.explanation import CountedChange, Explanation, FigureChange, FunctionCounts, FunctionShift, LineCount
+from dualmem_cli.model.explanation import (
+    CountedChange,
+    Explanation,
+    FigureChange,
+    FunctionCounts,
+    FunctionShift,
+    LineCount,
+    LineShift,
+)
 from dualmem_cli.model.units import Unit, count_text, count_title, human, signed_count
 from dualmem_cli.report.context import FlameGraphs
 from dualmem_cli.report.layout import (
@@ -34,14 +42,46 @@ def explanation_sections(explanations: Sequence[Explanation], flame_graphs: Flam
 
 def _blocks(each: Explanation, flame_graphs: FlameGraphs | None) -> tuple[Block, ...]:
     told = [change.headline for change in each.counted if change.headline]
-    blocks: list[Block] = [Notes((strong(each.headline), *map(strong, told), *map(plain, each.lines)))]
+    found = (each.headline, *told)  # loud where nothing says what they are worth together
+    first = (strong(each.reason), *map(plain, found)) if each.reason else tuple(map(strong, found))
+    blocks: list[Block] = [Notes((*first, *map(plain, each.lines)))]
     if each.shifts:
         blocks.append(shift_table(each.shifts, each.more_titles))
+    if each.hot:
+        blocks.append(_hot_table(each.hot))
     for change in each.counted:
         blocks += counted_blocks(change)
     if flame_graphs is not None and each.case in flame_graphs.pages:
         blocks.append(Embedded(f"Differential flame graph of {each.title}", flame_graphs.pages[each.case], flame_graphs.script))
     return tuple(blocks)
+
+
+def _hot_table(shifts: Sequence[LineShift]) -> Table:
+    columns = (
+        Column("line", name=True),
+        Column("in", group=True),
+        Column("baseline %", numeric=True),
+        Column("candidate %", numeric=True),
+        Column("adds to the time, %", numeric=True),
+        Column("source", remark=True),
+    )
+    rows = tuple(
+        Row(
+            (
+                cell(shift.where),
+                cell(shift.function),
+                cell(f"{100 * shift.shares[0]:.1f}"),
+                cell(f"{100 * shift.shares[1]:.1f}"),
+                cell(
+                    f"{100 * shift.added:+.1f} ({100 * shift.low:+.1f} to {100 * shift.high:+.1f})",
+                    Tone.WORSE if shift.low > 0 else Tone.NEUTRAL,
+                ),
+                cell(shift.source),
+            )
+        )
+        for shift in shifts
+    )
+    return Table("Source lines that add most: samples lie on the line that is waited for, or on lines after it", columns, rows)
 
 
 def counted_blocks(change: CountedChange) -> tuple[Block, ...]:

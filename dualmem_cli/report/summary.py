@@ -214,6 +214,8 @@ def _explanation(each: Explanation) -> Json:
     """Without the stacks, which the record holds."""
     return {
         "case": each.case,
+        "reason": each.reason,
+        "alone": _estimate(each.alone),
         "headline": each.headline,
         "lines": list(each.lines),
         "shifts": [
@@ -227,6 +229,19 @@ def _explanation(each: Explanation) -> Json:
                 "direction": shift.direction,
             }
             for shift in each.shifts
+        ],
+        "hot": [
+            {
+                "function": shift.function,
+                "file": shift.file,
+                "line": shift.line,
+                "source": shift.source,
+                "samples": list(shift.samples),
+                "added": shift.added,
+                "low": shift.low,
+                "high": shift.high,
+            }
+            for shift in each.hot
         ],
         "counted": [_counted(change) for change in each.counted],
     }

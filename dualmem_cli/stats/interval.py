@@ -7,7 +7,7 @@ are: each is a fresh process with its own draw. So the unit is the worker, and a
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 
 from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.units import Unit
@@ -58,6 +58,22 @@ def change_of(logs: Estimate) -> Estimate:
         low=math.expm1(logs.low),
         high=math.expm1(logs.high) if logs.high < 700 else math.inf,
     )
+
+
+def median_interval(values: Sequence[float], *, unit: Unit | str, method: str) -> Estimate:
+    """The median with the narrowest interval between two of the values that has a confidence of 95 % or more (the sign test, turned round):
+    a few workers that somebody disturbed do not widen it. Fewer than six values have an unbounded interval."""
+    if not values:
+        raise ValueError("an estimate needs at least one value")
+    ordered, count = sorted(values), len(values)
+    left_out, outside = 0, 0.0  # values on either side, and the chance that the median is not between the others
+    while True:
+        further = outside + 2.0 * math.comb(count, left_out) / 2.0**count
+        if further > 0.05 or 2 * left_out >= count - 1:
+            break
+        outside, left_out = further, left_out + 1
+    low, high = (ordered[left_out - 1], ordered[-left_out]) if left_out else (-math.inf, math.inf)
+    return Estimate(value=median(ordered), low=low, high=high, confidence=1.0 - outside, unit=unit, count=count, method=method)
 
 
 def exact(value: float, *, unit: Unit | str, count: int, method: str) -> Estimate:

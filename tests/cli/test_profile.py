@@ -1,13 +1,18 @@
 """`dualmem profile` on the real command line: a planted 10 % is there to the instruction, and what cannot be is one line."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
+import jsonschema
 import pytest
-from command_line import Dualmem
+from command_line import Done, Dualmem
 
 from dualmem_cli.profile.engines.callgrind import CallgrindEngine
 from dualmem_cli.profile.engines.engine import Unavailable
+from dualmem_cli.profile.engines.inlined import missing_tools
+from dualmem_cli.profile.engines.perf import PerfEngine
+from dualmem_cli.profile.session import json_schema
 
 
 def count(dualmem: Dualmem, subject: str) -> dict[str, float]:
@@ -99,3 +104,96 @@ def test_counts_of_two_builds_side_by_side(dualmem: Dualmem) -> None:
     if shutil.which("objcopy"):
         assert [Path(line["file"]).name for line in grown["lines"]] == ["spin.h"] * len(grown["lines"]) != []
     assert list((dualmem.folder / "reports").glob("*profile-diff*.counts.json"))
+
+
+TWO = """
+[control]
+kernel = "two_single"
+[profile]
+dual = ["{dual}"]
+dual_share = "< 5 %"
+misses = "< 10 %"
+"""
+
+
+def judged(dualmem: Dualmem, library: str | Path, *arguments: str, dual: str = "dual_only_*") -> Done:
+    """A kernel and its single-type twin, of which every share and every miss is known (tests/subjects/two_types.h)."""
+    scenario = dualmem.scenario(kernel="two", tail=TWO.format(dual=dual))
+    return dualmem("profile", scenario, "--library", library, "--enforce-budgets", "--operations", "2", "-q", *arguments)
+
+
+@pytest.fixture
+def callgrind() -> None:
+    state = CallgrindEngine().availability()
+    if isinstance(state, Unavailable):
+        pytest.skip(f"callgrind: {state.reason}; {state.remedy}")
+    if missing_tools():
+        pytest.skip(f"{missing_tools()} not there: apt-get install binutils")
+
+
+@pytest.mark.usefixtures("callgrind")
+@pytest.mark.parametrize(
+    ("subject", "share", "more", "status"),
+    [("two_types_2", 0.02, 0.02, 0), ("two_types_8", 0.08, 0.0, 1), ("two_types_misses", 0.02, 0.2, 1)],
+)
+def test_planted_overheads_are_found(dualmem: Dualmem, subject: str, share: float, more: float, status: int) -> None:
+    done = judged(dualmem, dualmem.subject(subject), "--with", "callgrind", "--json")
+    assert done.status == status, done
+    jsonschema.Draft202012Validator(json_schema()).validate(done.json)
+    (dual,) = done.json["dual_only"]
+    assert (dual["unit"], dual["verdict"]) == ("instructions", "MISSED" if share > 0.05 else "ok")
+    assert dual["share"] == pytest.approx(share, rel=0.2)  # a step is 4 or 5 instructions, by where it is compiled to
+    assert [name for name, _ in dual["functions"]] == ["dual_only_inline"]
+    twin = done.json["twin"]
+    misses = {row["name"]: row for row in twin["rows"]}["l1d_misses"]
+    assert misses["single"] == pytest.approx(2000, abs=3)  # as many lines
+    assert misses["change"] == pytest.approx(more, abs=0.002)
+    assert (misses["verdict"], twin["verdict"]) == (("MISSED",) * 2 if more > 0.1 else ("ok",) * 2)
+    assert done.json["not_measured"] == twin["unmarked"] == []
+    page = (dualmem.folder / done.json["page"]).read_text()
+    assert f"Dual-only functions: {100 * dual['share']:.2f} % of " in page
+    assert f"at most 10 %: {twin['verdict']}" in page
+
+
+@pytest.mark.usefixtures("callgrind")
+def test_what_hides_a_dual_only_function_is_said(dualmem: Dualmem, tmp_path: Path) -> None:
+    library = dualmem.subject("two_types_8")
+    misspelt = judged(dualmem, library, "--with", "callgrind", dual="dual_olny_inline")
+    assert misspelt.status == 2
+    assert 'no function of two_types_8.so is called "dual_olny_inline"' in misspelt.err
+    assert "dual_only_inline" in misspelt.err
+    forgotten = judged(dualmem, library, "--with", "callgrind", dual="touch")
+    assert "two_single does not run " in forgotten.out
+    assert "dual_only_inline (3." in forgotten.out
+    stripped = tmp_path / "stripped.so"
+    subprocess.run(["strip", "--strip-debug", "-o", stripped, library], check=True)
+    blind = judged(dualmem, stripped, "--with", "callgrind")
+    assert blind.status == 3
+    assert "stripped.so has no debug information, so inlined functions are not seen" in blind.out
+    assert "the share of the dual-only functions was not measured" in blind.err
+
+
+def test_perf_samples_show_a_planted_share(dualmem: Dualmem) -> None:
+    state = PerfEngine().availability()
+    if isinstance(state, Unavailable):
+        pytest.skip(f"perf: {state.reason}; {state.remedy}")
+    if missing_tools():
+        pytest.skip(f"{missing_tools()} not there: apt-get install binutils")
+    scenario = dualmem.scenario(kernel="two", tail=TWO.format(dual="dual_only_*"))
+    found = {}
+    for subject in ("two_types_2", "two_types_8"):
+        done = dualmem(
+            *("profile", scenario, "--library", dualmem.subject(subject), "--with", "perf", "--rate", "999"),
+            *("--seconds", "0.8", "--json", "-q"),
+        )
+        (found[subject],) = done.json["dual_only"]
+        assert found[subject]["functions"][0][0] == "dual_only_inline"
+    assert found["two_types_8"]["verdict"] in ("MISSED", "NOT SHOWN")  # samples are dealt by chance
+    assert found["two_types_2"]["verdict"] in ("ok", "NOT SHOWN")
+    assert found["two_types_2"]["share"] < found["two_types_8"]["share"]
+
+
+def test_two_builds_are_not_judged(dualmem: Dualmem) -> None:
+    both = dualmem("profile", dualmem.scenario(), "--against", dualmem.subject("ok"), "--enforce-budgets")
+    assert both.status == 2
+    assert "--enforce-budgets judges one build" in both.err

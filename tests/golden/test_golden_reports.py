@@ -16,8 +16,18 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from dualmem_cli.errors import ExitStatus
-from dualmem_cli.model.explanation import CountedChange, Explanation, FigureChange, FunctionCounts, FunctionShift, LineCount
+from dualmem_cli.model.estimate import Estimate
+from dualmem_cli.model.explanation import (
+    CountedChange,
+    Explanation,
+    FigureChange,
+    FunctionCounts,
+    FunctionShift,
+    LineCount,
+    LineShift,
+)
 from dualmem_cli.model.record import Record
+from dualmem_cli.model.units import Unit
 from dualmem_cli.report import COMPARE_ONLY, RENDERERS, Level, ReportContext
 from dualmem_cli.report.context import FlameGraphs
 from dualmem_cli.report.summary import json_schema
@@ -315,6 +325,12 @@ EXPLAINED = Explanation(
         )),
     ),
     folded=("", ""),
+    reason="More work: +15.0 % instructions, most of them in copy_<row> (row.c:41).",
+    hot=(
+        LineShift("copy_<row>", "native/simd/row.c", 41, "memcpy(own, row, 3072); /* <all> */", (0, 120), (0.0, 0.142), 0.16, 0.13, 0.21),
+        LineShift("dm_dot", "native/simd/dot.c", 7, "", (500, 420), (0.62, 0.496), -0.04, -0.1, 0.02),
+    ),
+    alone=Estimate(0.01, -0.02, 0.04, 0.961, Unit.RATIO, 12, "median"),
 )  # fmt: skip
 GRAPHS = FlameGraphs({EXPLAINED.case: "<!doctype html><title>a page of its own</title>"}, "'sha256-AAAA'")
 

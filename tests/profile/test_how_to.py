@@ -36,7 +36,7 @@ def test_the_half_widths() -> None:
 def test_the_messages() -> None:
     table = GUIDE.partition("## When it does not work")[2]
     messages = re.findall(r"`([^`]+)`", "\n".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `")))
-    assert len(messages) == 12
+    assert len(messages) == 14
     for message in messages:
         engine, colon, words = message.partition(": ")
         words = re.sub(r"\(?(paranoid )?is \d\)?$", "", words if colon and engine in ("perf", "pyspy", "callgrind") else message)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dualmem_cli.errors import ExitStatus, ScenarioError
-from dualmem_cli.model.scenario import Budget, ClusteredData, FileData, GaussianData, Mode, Reference
+from dualmem_cli.model.scenario import Budget, ClusteredData, FileData, GaussianData, Mode, ProfileLimits, Reference
 from dualmem_cli.plan.limits import BLOCK_QUANTITIES, LATENCY_QUANTITIES, parse_limit
 from dualmem_cli.plan.scenario import json_schema, line_of, parse_scenario
 
@@ -46,6 +46,18 @@ MISTAKES = {
     "empty file": ("!", 'f.toml:1: "question" is missing. Every scenario needs it; see `dualmem schema`.'),
     "missing kernel": ('!question = "q"', 'f.toml:1: "kernel" is missing.'),
     "missing rows": ('[data]\nsynthetic = "gaussian"', 'f.toml:3: [data] "rows" is missing.'),
+    "unknown in profile": ('[profile]\ndaul = ["f"]', 'f.toml:4: [profile] "daul" is not a key here; did you mean "dual"?'),
+    "misses of no twin": ('[profile]\nmisses = "< 10 %"', 'f.toml:4: [profile] "misses": compared with those of the single-type twin'),
+    "a share of nothing": ('[profile]\ndual_share = "< 5 %"', 'f.toml:4: [profile] "dual_share": a share of the functions'),
+    "a share at least": (
+        '[profile]\ndual = ["f"]\ndual_share = "> 5 %"',
+        'f.toml:5: [profile] "dual_share": "> 5 %" is not the most that dual_share may be; write it as "< 5 %"',
+    ),
+    "misses in ms": (
+        '[control]\nkernel = "t"\n[profile]\nmisses = "< 5 ms"',
+        'f.toml:6: [profile] "misses": "< 5 ms" is not the most that misses may be',
+    ),
+    "no name of a function": ('[profile]\ndual = ["f()"]', 'f.toml:4: [profile] "dual": string should match pattern'),
     "missing twin": ("[control]\nlimit = 0.1", 'f.toml:3: [control] "kernel" is missing.'),
     "text for a list": ('variants = "a"', 'f.toml:3: "variants": input should be a valid list'),
     "number in a list of text": ('variants = ["a", 3]', 'f.toml:3: "variants": input should be a valid string'),
@@ -104,7 +116,9 @@ def test_line_endings_do_not_matter() -> None:
     assert mistake(text).startswith('f.toml:4: [measure] "worker"')
 
 
-@pytest.mark.parametrize("key", ["question", "kernel", "variants", "params", "measure", "budget", "gate", "control", "beside"])
+@pytest.mark.parametrize(
+    "key", ["question", "kernel", "variants", "params", "measure", "budget", "gate", "control", "beside", "profile"]
+)
 def test_no_value_of_any_type_escapes_as_another_error(key: str) -> None:
     others = "".join(f'{name} = "x"\n' for name in ("question", "kernel") if name != key)
     line = 1 + others.count("\n")
@@ -138,6 +152,18 @@ def test_everything_stated_is_read() -> None:
     assert (read.gate.time, read.gate.metrics) == (0.1, (("bytes", 0.0),))
     assert (read.control, read.beside) == (Reference("twin", "", 0.05), Reference("k", "slow", 2.0))
     assert (read.measure.mode, read.measure.sample_ns) == (Mode.LATENCY, 20e3)
+
+
+def test_what_a_profile_is_judged_by() -> None:
+    read = parse_scenario(
+        HEAD
+        + '[control]\nkernel = "t"\n[profile]\ndual = ["a", "b_*", "a"]\ndual_share = "<= 5 %"\nmisses = "< 0.1"\noperations = 3\n',
+        path="f",
+        name="f",
+    )
+    assert read.profile == ProfileLimits(("a", "b_*"), 0.05, misses=0.1, operations=3)
+    assert parse_scenario(HEAD + '[profile]\ndual = ["a"]', path="f", name="f").profile == ProfileLimits(("a",))
+    assert parse_scenario(HEAD, path="f", name="f").profile == ProfileLimits()
 
 
 def test_data_of_every_kind() -> None:
@@ -187,6 +213,6 @@ def test_line_of_unknown_keys_is_the_first() -> None:
 def test_schema_names_every_table() -> None:
     schema = json_schema()
     assert set(schema["properties"]) == {
-        "question", "kernel", "variants", "data", "params", "measure", "budget", "gate", "control", "beside", "needs",
+        "question", "kernel", "variants", "data", "params", "measure", "budget", "gate", "control", "beside", "needs", "profile",
     }  # fmt: skip
     assert schema["additionalProperties"] is False

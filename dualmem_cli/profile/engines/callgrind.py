@@ -78,7 +78,11 @@ class CallgrindEngine:
             raise refuse(*((state.reason, state.remedy) if isinstance(state, Unavailable) else ("valgrind is gone", _INSTALL)))
         length = sample_length(target, timeout_s=120.0)
         out = directory / "callgrind.out"
-        argv = [*_prefix(tool, target.environment), *_options(out, work), *target.native_argv]
+        argv = [
+            *_prefix(tool, target.environment),
+            *_options(out, work, addresses=target.marking is not None),
+            *target.native_argv,
+        ]
         try:
             done = run_child(
                 argv,
@@ -120,9 +124,10 @@ def _fixed_addresses() -> list[str]:
     return [setarch, "-R"] if trial.status == 0 else []
 
 
-def _options(out: Path, work: Work | None) -> list[str]:
+def _options(out: Path, work: Work | None, *, addresses: bool = False) -> list[str]:
     options = ["--tool=callgrind", "--vgdb=no", "--cache-sim=yes", "--branch-sim=yes", f"--callgrind-out-file={out}"]
     options += [f"--{cache}={shape}" for cache, shape in GEOMETRY.items()]
+    options += ["--dump-instr=yes"] if addresses else []
     if work is None:
         return options
     return [*options, *(f"--{option}={work.sampled}" for option in ("dump-before", "zero-before", "dump-after"))]

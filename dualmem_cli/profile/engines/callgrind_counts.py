@@ -4,13 +4,16 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from dualmem_cli.errors import DualmemError
 from dualmem_cli.profile.counts import COSTS, Counts, Figure, FunctionCost, LineCost, source_line
 from dualmem_cli.profile.engines.callgrind_graph import Stacks, inclusive_of, outside_of, stacks_of
+from dualmem_cli.profile.engines.callgrind_marks import marked_in_part
 from dualmem_cli.profile.engines.callgrind_out import Costs, Part
 from dualmem_cli.profile.engines.engine import refuse
 from dualmem_cli.profile.engines.lengths import work_of
 from dualmem_cli.profile.folded import Profile, fold
 from dualmem_cli.profile.frames import normalise
+from dualmem_cli.profile.marked import Marked, not_marked
 from dualmem_cli.profile.target import Target
 
 ENGINE = "callgrind"
@@ -34,6 +37,7 @@ def counts_of(
         raise refuse("callgrind counted nothing inside of the operations", "Count more operations: --operations.")
     stacks = stacks_of(second.functions, (work.sampled,))
     lines = _lines(second, outside, work.sources, operations)
+    marked, unmarked = _marked(target, second, outside)
     return Counts(
         title=target.title,
         engine=ENGINE,
@@ -43,9 +47,24 @@ def counts_of(
         figures=_figures(second, total, operations),
         functions=_functions(second, outside, inclusive_of(stacks), operations),
         lines=lines,
-        notes=(*notes, *_notes(work.threads, second, _total(first, outside_of(first.functions, (work.sampled,))), total, lines)),
+        notes=(
+            *notes,
+            *unmarked,
+            *_notes(work.threads, second, _total(first, outside_of(first.functions, (work.sampled,))), total, lines),
+        ),
         profile=_profile(target, second, stacks, tool),
+        marked=marked,
     )
+
+
+def _marked(target: Target, part: Part, outside: frozenset[int]) -> tuple[Marked | None, tuple[str, ...]]:
+    """What lies in marked functions, or a sentence on why that is not known."""
+    if target.marking is None:
+        return None, ()
+    try:
+        return marked_in_part(part, outside, target.marking), ()
+    except DualmemError as error:
+        return None, (not_marked(error),)
 
 
 def _total(part: Part, outside: frozenset[int]) -> Costs:

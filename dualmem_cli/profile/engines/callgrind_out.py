@@ -23,7 +23,8 @@ Costs = Counter[str]
 @dataclass(slots=True)
 class Function:
     """Costs by event. `lines` are its own by (file, line); `calls` are by callee: how often, and what they cost inclusively; `sites` are
-    the same costs by the line that calls. `calls` from functions that were entered before collection began count 0 times."""
+    the same costs by the line that calls. `calls` from functions that were entered before collection began count 0 times. Where the file
+    tells addresses, `own_at` are its own instructions by address, and `calls_at` those of its calls, inclusively, by address and callee."""
 
     object: str
     file: str
@@ -31,6 +32,8 @@ class Function:
     lines: dict[tuple[str, int], Costs] = field(default_factory=dict)
     calls: dict[int, tuple[int, Costs]] = field(default_factory=dict)
     sites: dict[tuple[str, int], Costs] = field(default_factory=dict)
+    own_at: Counter[int] = field(default_factory=Counter)
+    calls_at: Counter[tuple[int, int]] = field(default_factory=Counter)
 
     @property
     def own(self) -> Costs:
@@ -164,6 +167,11 @@ class _Reader:
             self._current.sites.setdefault(place, Counter()).update(costs)
         else:
             self._current.lines.setdefault(place, Counter()).update(costs)
+        if self._positions[0] == "instr":
+            if awaiting == "call":
+                self._current.calls_at[self._at[0], self._callee] += costs["Ir"]
+            else:
+                self._current.own_at[self._at[0]] += costs["Ir"]
 
     def _named(self, values: list[str]) -> Costs:
         if len(values) > len(self._events):

@@ -10,14 +10,18 @@ import os
 import re
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+from dualmem_cli.errors import DualmemError
 from dualmem_cli.profile.engines.answer import target_failure
 from dualmem_cli.profile.engines.engine import TARGET_FAILED, Available, Unavailable, once, refuse
+from dualmem_cli.profile.engines.perf_marks import marked_in_script
 from dualmem_cli.profile.engines.perf_script import parse_script
 from dualmem_cli.profile.folded import Profile, fold
+from dualmem_cli.profile.marked import not_marked
 from dualmem_cli.profile.process import Finished, run_child
-from dualmem_cli.profile.target import Target
+from dualmem_cli.profile.target import Marking, Target
 
 STACK_BYTES = 8192
 HARDWARE_EVENT = "cycles"
@@ -91,7 +95,8 @@ class PerfEngine:
         )
         if told.status != 0:
             raise refuse(f"perf script failed ({_first_line(told)})", "Sample for a shorter time, or --with pyspy.")
-        return _profile(target, rate, state.detail, event, used, script)
+        profile = _profile(target, rate, state.detail, event, used, script)
+        return profile if target.marking is None else _with_marks(profile, target, target.marking, script)
 
     def _event(self) -> str:
         """Cycles where the machine shows a processor's counters, else the clock: asked for openly rather than fallen back to."""
@@ -132,7 +137,7 @@ class PerfEngine:
 
 def _profile(target: Target, rate: int, sampler: str, asked: str, used: str, script: Path) -> Profile:
     with script.open(encoding="utf-8", errors="replace") as lines:
-        parsed = parse_script(lines)
+        parsed = parse_script(lines, focus=target.focus)
     folded = fold(parsed.stacks, target.focus)
     if not folded.samples:
         raise refuse("perf took no sample of the target", "Sample for longer, or at a higher rate.")
@@ -159,7 +164,17 @@ def _profile(target: Target, rate: int, sampler: str, asked: str, used: str, scr
         seconds=seconds,
         stacks=folded.stacks,
         notes=tuple(notes),
+        leaves=parsed.leaves,
     )
+
+
+def _with_marks(profile: Profile, target: Target, marking: Marking, script: Path) -> Profile:
+    """The same with what lies in marked functions, or a note on why that is not known."""
+    try:
+        with script.open(encoding="utf-8", errors="replace") as lines:
+            return replace(profile, marked=marked_in_script(lines, marking, target.focus if profile.outside else ()))
+    except DualmemError as error:
+        return replace(profile, notes=(*profile.notes, not_marked(error)))
 
 
 def _short_version(text: str) -> str:

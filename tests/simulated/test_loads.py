@@ -71,6 +71,9 @@ def test_the_overhead_over_the_twin_is_found(tmp_path: Path) -> None:
     assert quantity(record, "lookup.overhead").estimate.value == pytest.approx(0.04, abs=0.004)
     assert quantity(record, "update.overhead").estimate.value == pytest.approx(0.0, abs=0.006)
     assert quantity(record, "overhead").met is True
+    found = quantity(record, "overhead").estimate
+    between = text.replace("0.05", f"{(found.value + found.high) / 2:.6f}")  # above the value, and not above its interval
+    assert quantity(bench(players(costs), tmp_path / "between", load(between)), "overhead").met is False
     slower = bench(players({**COST_NS, ("", "dual", "lookup"): 220_000.0}), tmp_path / "slower", load(text))
     assert quantity(slower, "overhead").met is False
     assert bench_status(slower, enforce_budgets=True) is ExitStatus.REGRESSION

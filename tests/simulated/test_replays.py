@@ -8,6 +8,7 @@ from fabricated_loads import POPULATION, Slower, compare, load, players
 
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.judge.outcome import compare_status
+from dualmem_cli.judge.replay import replay_findings
 from dualmem_cli.measure.fake_player import FakePlayer
 from dualmem_cli.model.load import Part, Played
 from dualmem_cli.model.record import Record
@@ -106,3 +107,12 @@ def test_a_player_that_dies_in_set_up_makes_every_verdict_invalid(tmp_path: Path
     record = compare(players(fails_at=(0, crash)), tmp_path, load())
     assert set(verdicts(record).values()) == {Verdict.INVALID}
     assert {finding.reason for finding in record.compare} == {crash.message}
+
+
+def test_verdicts_share_the_error_of_a_false_alarm(tmp_path: Path) -> None:
+    """The more of them a run has, the wider each interval is."""
+    run = compare(players(process_noise=0.004), tmp_path, load()).loads[0]
+    alone, crowded = (replay_findings(run, suite=suite)[0].change for suite in (1, 1000))
+    assert alone is not None
+    assert crowded is not None
+    assert crowded.high - crowded.low > 1.3 * (alone.high - alone.low)

@@ -91,7 +91,7 @@ class Opened:
         self.scratch = scratch
         self.unsaved = ""  # why the record could not be saved
 
-    def digest(self, scenario: Scenario) -> str:
+    def digest(self, scenario: Scenario | LoadScenario) -> str:
         """The digest of a scenario's data set, "" without one."""
         dataset = self.datasets.get(scenario.name)
         return dataset.facts.digest if dataset else ""

@@ -59,6 +59,7 @@ class _Bench:
         self._known = LoadRun(
             scenario=load.scenario, variant=load.workloads[0].variant, arms=arms, workloads=load.workloads[: len(arms)],
             trace=load.facts, players=(), failure=None, times=file.name if file else "", soak_s=extent.soak_s,
+            data=opened.digest(load.scenario),
         )  # fmt: skip
 
     def run(self) -> None:
@@ -90,11 +91,14 @@ class _Bench:
             self._lab.watch(self._known, part, played)
 
         playing = Playing(empty, threads=measure.threads, seconds=self._lab.seconds, heard=heard)
+
+        def ready() -> None:
+            self._know((*before, playing.run))
+            if not population_problem(self._known):
+                self._play(playing, cut, last=index + 1 == measure.workers)
+
         try:
-            with playing.started(self._lab.players_or_error(), setup, timeout_s=measure.timeout_s):
-                self._know((*before, playing.run))
-                if not population_problem(self._known):
-                    self._play(playing, cut, last=index + 1 == measure.workers)
+            playing.started(self._lab.players_or_error(), setup, timeout_s=measure.timeout_s, then=ready)
         finally:
             self._know((*before, playing.run))
 

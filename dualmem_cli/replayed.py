@@ -60,7 +60,7 @@ def _replays(lab: Laboratory, opened: Opened, scenario: LoadScenario, builds: tu
         )
         run = LoadRun(
             scenario=scenario, variant=workload.variant, arms=arms, workloads=(old[workload.variant], workload), trace=load.facts,
-            players=(), failure=None,
+            players=(), failure=None, data=opened.digest(scenario),
         )  # fmt: skip
         yield Replay(load, run)
 
@@ -106,10 +106,12 @@ class _Contest:
             self._lab.watch(self._known, part, played)
 
         playing = Playing(empty, threads=measure.threads, seconds=self._lab.seconds, heard=heard)
-        with playing.started(self._lab.players_or_error(), setup, timeout_s=measure.timeout_s):
-            ready = replace(self._known, players=(*before, playing.run))
-            if not population_problem(ready):
+
+        def ready() -> None:
+            if not population_problem(replace(self._known, players=(*before, playing.run))):
                 self._play(playing, index)
+
+        playing.started(self._lab.players_or_error(), setup, timeout_s=measure.timeout_s, then=ready)
         self._known = replace(self._known, players=(*before, playing.run))
 
     def _play(self, playing: Playing, index: int) -> None:

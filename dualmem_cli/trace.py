@@ -82,7 +82,7 @@ def trace(
 def check_name(name: str) -> None:
     """Raises TraceError for what cannot be the name of an operation."""
     if not _NAME.fullmatch(name):
-        raise TraceError(f'"{name}" cannot name an operation; write lower_case_with_underscores, at most 63 letters')
+        raise TraceError(f'"{name[:80]}" cannot name an operation; write lower_case_with_underscores, at most 63 letters')
 
 
 def encode(made: Trace) -> bytes:

@@ -25,6 +25,23 @@ POPULATION = Population(HELD, (9, 100, *(0,) * 98, 1))
 COST_NS = {("", "", "lookup"): 200_000.0, ("", "", "update"): 50_000.0}
 
 
+class Slower(dict[tuple[str, str, str], float]):
+    """Costs in which the candidate's updates take `factor` times as long."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__(COST_NS)
+        self.factor = factor
+
+    def __contains__(self, key: object) -> bool:
+        return self._planted(key) or super().__contains__(key)
+
+    def __getitem__(self, key: tuple[str, str, str]) -> float:
+        return COST_NS["", "", "update"] * self.factor if self._planted(key) else super().__getitem__(key)
+
+    def _planted(self, key: object) -> bool:
+        return isinstance(key, tuple) and str(key[0]).endswith("1.0.so") and key[1:] == ("", "update")
+
+
 def _count(name: str, default: float) -> Parameter:
     return Parameter(name=name, default=default, minimum=0, maximum=1e6, integer=True, meaning=name)
 

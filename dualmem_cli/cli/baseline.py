@@ -8,6 +8,7 @@ import typer
 from dualmem_cli.cli import options
 
 if TYPE_CHECKING:
+    from dualmem_cli.model.record import Record
     from dualmem_cli.store.baselines import Baseline
 
 app = typer.Typer(help="Keep records and their builds to compare with.", no_args_is_help=True, rich_markup_mode=None)
@@ -35,10 +36,9 @@ def save(
     if not folder.is_dir():
         raise BaselineError(f"{path}: the build it was made with is not in {folder.parent}", hint="Run `dualmem bench` again.")
     made = kept.save(baselines, name=name, record=loaded, build_folder=folder)
-    print(
-        f"baseline {made.name}: build {made.build.short} ({len(made.build.links)} layouts), {len(loaded.cases)} cases, from {path}"
-    )
-    print("Next: dualmem compare")
+    print(f"baseline {made.name}: build {made.build.short} ({len(made.build.links)} layouts), {_measured(loaded)}, from {path}")
+    loads = " ".join(load.scenario.name for load in loaded.loads) if not loaded.cases else ""
+    print(f"Next: dualmem compare {loads}".rstrip())
     return 0
 
 
@@ -105,6 +105,14 @@ def gc(
     return 0
 
 
+def _measured(record: "Record") -> str:
+    """'22 cases', '1 load', '22 cases and 1 load'."""
+    from dualmem_cli.report.phrases import counted
+
+    cases, loads = counted(len(record.cases), "case"), counted(len(record.loads), "load")
+    return cases if not record.loads else f"{cases} and {loads}" if record.cases else loads
+
+
 def _described(found: "Baseline", *, folder: Path) -> str:
     """A baseline in one line: its age, revision, build, machine and size."""
     from dualmem_cli.cli.setting import utc_now
@@ -118,7 +126,7 @@ def _described(found: "Baseline", *, folder: Path) -> str:
     age = age_text(record.created, now=utc_now())
     return (
         f"{found.name}: {age or record.created} ({record.created}), revision {short_revision(record.revision) or 'not known'}, "
-        f"build {build.short} ({build.library.name}, {counted(len(build.links), 'layout')}), {counted(len(record.cases), 'case')}, "
+        f"build {build.short} ({build.library.name}, {counted(len(build.links), 'layout')}), {_measured(record)}, "
         f"{record.machine.cpu} ({record.machine.architecture}; {machine_words(record.machine, read_machine())}), "
         f"{human(size_of(folder / found.name), Unit.BYTE)}"
     )

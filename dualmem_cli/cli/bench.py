@@ -82,14 +82,15 @@ def bench(
     build = setting.keep_build(found, worker=worker, reports=reports)
     peers = tuple(setting.keep_build(binaries.named(path), worker=worker, reports=reports) for path in peer or ())
     chosen, loads = setting.scenarios_for(scenarios, libraries=(build.library,), named=bool(library))
-    extent = soaked(soak, times=times, chosen=chosen, loads=loads)
+    watched = metrics is not None or metrics_port is not None
+    extent = soaked(soak, times=times, watched=watched, chosen=chosen, loads=loads)
     if fleet:
         setting.refuse_loads(loads)
         run = OnFleet(fleet, reports, history, json=json, quiet=quiet, verbose=verbose)
         return run.bench(chosen, build, enforce_budgets=enforce_budgets)
-    watching = Watching(file=metrics if loads else None, terminal=bool(loads) and not quiet and sys.stderr.isatty())
+    watching = Watching(file=metrics, terminal=bool(loads) and not quiet and sys.stderr.isatty())
     lab = setting.laboratory(worker=worker, kind="bench", reports=reports, progress=progress.chosen(quiet=quiet), watch=watching)
-    with served(watching, port=metrics_port if loads else None, host=metrics_host):
+    with served(watching, port=metrics_port, host=metrics_host):
         opened = pipeline.bench(lab, chosen, build, peers, loads=loads, extent=extent)
     watching.clear()
     return showing.show(
@@ -100,18 +101,21 @@ def bench(
         json=json,
         level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
+        unwritten=watching.lost,
         exports=exports,
         history=history,
     )
 
 
-def soaked(soak: str, *, times: bool, chosen: "tuple[Scenario, ...]", loads: "tuple[LoadScenario, ...]") -> "Extent":
+def soaked(
+    soak: str, *, times: bool, watched: bool, chosen: "tuple[Scenario, ...]", loads: "tuple[LoadScenario, ...]"
+) -> "Extent":
     """How far loads are played. Raises DualmemError for a time that is none, and for options about loads without any."""
     from dualmem_cli.errors import DualmemError
     from dualmem_cli.offered import Extent
 
-    if (soak or times) and not loads:
-        raise DualmemError("--soak and --times are about loads", hint="Name a load scenario, such as mixed_60s.")
+    if (soak or times or watched) and not loads:
+        raise DualmemError("--soak, --times and --metrics are about loads", hint="Name a load scenario, such as mixed_60s.")
     if soak and (len(loads) > 1 or chosen):
         raise DualmemError("--soak repeats one load", hint="Name one load scenario and nothing else.")
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|m|min|h|d)", soak)

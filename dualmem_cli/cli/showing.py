@@ -35,6 +35,7 @@ def show(
     json: bool,
     level: Level,
     unsaved: str,
+    unwritten: str = "",
     exports: Sequence[Export] = (),
     history: Path | None = None,
     explain: Callable[[], tuple[Explanation, ...]] | None = None,
@@ -54,7 +55,7 @@ def show(
             printed(lambda: print_explanations(record.explanations, level=level))
     if json:
         printed(lambda: print(RENDERERS["json"](record, context)))
-    lost = [unsaved, *write_exports(record, context, exports)]
+    lost = [unsaved, unwritten, *write_exports(record, context, exports)]
     if not unsaved:
         lost += [remember(record_path, history), write_page(record, context)]
     return saved(status, lost)

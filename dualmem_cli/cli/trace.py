@@ -123,5 +123,7 @@ def _made(scenario: "LoadScenario", library: str) -> "Trace":
 
 
 def _described(made: "Trace") -> str:
-    kinds = f"{len(made.names)} kind{'s' if len(made.names) != 1 else ''}"
-    return f"{len(made):,} operations of {kinds} in {made.duration_ns / 1e9:,.6g} s, {made.rate:,.6g} per second"
+    from dualmem_cli.report.phrases import counted
+
+    what = f"{counted(len(made), 'operation')} of {counted(len(made.names), 'kind')}"
+    return f"{what} in {made.duration_ns / 1e9:,.6g} s, {made.rate:,.6g} per second"

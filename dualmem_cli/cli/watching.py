@@ -26,6 +26,7 @@ class Watching:
         self._file = file
         self._terminal = terminal
         self._drawn = 0
+        self.lost = ""  # why the file does not hold the last section
         self.text = openmetrics(self._tally).encode()
         if file is not None:
             self._write()  # a folder that cannot be written to is better met now than after a section
@@ -34,8 +35,11 @@ class Watching:
         self._tally.add(run, part, played)
         self.text = openmetrics(self._tally).encode()
         if self._file is not None:
-            with contextlib.suppress(DualmemError):  # a full disk must not end hours of measuring; the next section tries again
+            try:
                 self._write()
+                self.lost = ""
+            except DualmemError as error:  # a full disk must not end hours of measuring; the next section tries again
+                self.lost = error.what
         if self._terminal:
             self._draw(lines(self._tally))
 

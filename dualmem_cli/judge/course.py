@@ -58,7 +58,9 @@ def course(series: Series, *, last: int) -> Course:
 
 
 def _by_ratio(series: Series) -> bool:
-    return series.measured.quantity != "overhead" and all(0 < point.value < math.inf for point in series.points)
+    return series.measured.quantity.rpartition(".")[2] not in ("overhead", "drift") and all(
+        0 < point.value < math.inf for point in series.points
+    )
 
 
 def _is_exact(values: Sequence[float], series: Series) -> bool:

@@ -35,7 +35,7 @@ class FakePlayers:
     `library`: what every path describes as. `cost_ns`: of an operation by (library path, variant, kind); a path or a variant that is
     missing falls back to "". `stalls`: by operation's number, nanoseconds more. `failing`: numbers of operations that return an error.
     `population`: what arms hold, by (library path, variant), with the same fallback. `fails_at`: (plays, failure): the player dies in
-    that play. `wrong`: (library path, kind) whose results are others. `interfere` sees every answer.
+    that play, in set-up before play 1. `wrong`: (library path, kind) whose results are others. `interfere` sees every answer.
     """
 
     library: WorkloadLibrary
@@ -60,6 +60,8 @@ class FakePlayers:
         self.started_players += 1
         self.open_players += 1
         try:
+            if self.fails_at is not None and self.fails_at[0] == 0:
+                raise PlayerFailedError(self.fails_at[1])
             yield FakePlayer(self, setup, Random(f"{self.seed}/{self.started_players}"))
         finally:
             self.open_players -= 1

@@ -1,7 +1,6 @@
 """A player while it plays: whatever it answers is kept at once, so that nothing is lost when it dies or somebody loses patience."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from dualmem_cli.measure.player import Player, PlayerFailedError, Players
@@ -22,14 +21,14 @@ class Playing:
         self._began_s = seconds()
         self._player: Player | None = None
 
-    @contextlib.contextmanager
-    def started(self, players: Players, setup: PlayerSetup, *, timeout_s: float) -> Iterator[None]:
-        """The player, set up; ended well where the block is left well. A player that fails ends the block, and `run` says why."""
+    def started(self, players: Players, setup: PlayerSetup, *, timeout_s: float, then: Callable[[], None]) -> None:
+        """Start a player, set it up, call `then`, end it well. One that fails, in set-up already or later, ends all that, and `run` says
+        why."""
         try:
             with players.started(setup, timeout_s=timeout_s) as player:
                 self._player = player
                 self.run = replace(self.run, clock=player.clock, before=player.before)
-                yield
+                then()
                 self.run = replace(self.run, after=player.finish())
         except PlayerFailedError as error:
             self.run = replace(self.run, failure=error.failure)

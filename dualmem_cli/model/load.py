@@ -149,6 +149,7 @@ class LoadRun:
     failure: Failure | None
     times: str = ""
     soak_s: float = 0.0  # for how long the steady phase was to be repeated; 0: played once
+    data: str = ""  # the digest of the data set, "" without one
 
     @property
     def id(self) -> str:

@@ -20,6 +20,7 @@ from dualmem_cli.model.verdict import (
     RooflineFinding,
     ScalingFinding,
 )
+from dualmem_cli.model.workload import LoadScenario
 
 SCHEMA_VERSION = 1
 
@@ -110,6 +111,11 @@ class Record:
 
     def scenario_of(self, case: Case) -> Scenario:
         return next(s for s in self.scenarios if s.name == case.scenario)
+
+    def scenario_named(self, name: str) -> Scenario | LoadScenario | None:
+        """The scenario of that name, of a kernel or of a load."""
+        loads = {load.scenario.name: load.scenario for load in self.loads}
+        return next((s for s in self.scenarios if s.name == name), None) or loads.get(name)
 
     def load_run(self, case_id: str) -> LoadRun | None:
         """The load that a finding is of: a bench has one finding for it, a compare one per kind and quantity."""

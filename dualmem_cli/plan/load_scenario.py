@@ -207,8 +207,11 @@ def _check_quantities(table: LoadScenarioFile, text: str, path: str) -> None:
         for quantity in entries:
             if operation_of(quantity)[1] not in known:
                 raise located(text, path, (key, quantity), f"is not measured by a load; {nearest_quantity(quantity, known)}")
-            if key == "gate" and quantity != "errors" and entries[quantity] == 0:
-                raise located(text, path, (key, quantity), "input should be greater than 0")
+    for quantity, threshold in table.gate.items():
+        if quantity != "errors" and threshold == 0:
+            raise located(text, path, ("gate", quantity), "input should be greater than 0")
+        if quantity == "errors" and threshold >= 1:
+            raise located(text, path, ("gate", quantity), f"is a share below 1, and {threshold:g} allows every operation to fail")
     for quantity in table.budget:
         if quantity in LOAD_RATIOS and quantity not in (*shares, "errors"):
             raise located(text, path, ("budget", quantity), "needs a [control]")

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.uint64]
 Populations = Mapping[KeySpace, int]
 
-_MOST = 2**31  # operations of one trace: 32 GiB
+_MOST = 2**26  # operations of one trace: a file of 1 GiB, and several times as much memory while it is made
 _ARRIVALS, _KINDS, _KEYS = range(3)  # each has its own stream, so that a change of one leaves the others as they were
 
 
@@ -49,7 +49,8 @@ def arrival_times(arrivals: Arrivals, duration_ns: int, stream: np.random.Genera
     rate = arrivals.rate or 0.0
     if rate * duration_ns / 1e9 > _MOST:
         raise TraceError(
-            f"{rate:g} operations per second for {duration_ns / 1e9:g} s are too many for one trace", hint="Play less."
+            f"{rate:g} operations per second for {duration_ns / 1e9:g} s are too many for one trace: {_MOST:,} are the most",
+            hint="Lower [measure] rate or steady_s.",
         )
     seconds = duration_ns / 1e9
     if arrivals.kind in (ArrivalKind.CONSTANT, ArrivalKind.CLOSED):

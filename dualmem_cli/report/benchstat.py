@@ -4,7 +4,8 @@ Both sides of a compare are in one file, told apart by the configuration key `si
 
     benchstat -col side FILE
 
-A name is BenchmarkDualmem/scenario=similarity/variant=avx2/count=16, so that -filter, -row and -col can speak of its parts.
+A name is BenchmarkDualmem/scenario=similarity/variant=avx2/count=16, of one kind of a load's operations BenchmarkDualmem/scenario=mixed/
+variant=dual/operation=lookup, so that -filter, -row and -col can speak of its parts.
 A case that is not valid has no line; it is named in a comment.
 """
 
@@ -16,7 +17,7 @@ from dualmem_cli.model.plan import Case, Role
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import significant
 from dualmem_cli.report.context import ReportContext
-from dualmem_cli.report.phrases import RECALL, TIME
+from dualmem_cli.report.phrases import RECALL, TIME, kind_of
 from dualmem_cli.report.readings import readings, shown_name
 from dualmem_cli.report.repetitions import Repetitions, findings, repetitions, valid_cases
 
@@ -54,13 +55,14 @@ def _lines(record: Record) -> Iterator[str]:
 
 def _results(record: Record, found: Repetitions, side: Role) -> Iterator[str]:
     recall = _recall(record, found.case.id, side)
+    kind, quantity = kind_of(found.quantity)
     for repetition in found.repetitions:
-        pairs = [(repetition.wall_ns, _UNITS[found.quantity])]
-        if found.quantity == TIME:
+        pairs = [(repetition.wall_ns, _UNITS[quantity])]
+        if quantity == TIME:
             pairs += [(value, _unit(name)) for name, value in repetition.metrics]
             pairs += [(recall, RECALL)] if recall is not None else []
         values = " ".join(f"{value!r} {unit}" for value, unit in pairs)
-        yield f"{_name(found.case)} {repetition.operations} {values}"
+        yield f"{_name(found.case, kind)} {repetition.operations} {values}"
 
 
 def _unit_lines(record: Record) -> Iterator[str]:
@@ -84,8 +86,9 @@ def _recall(record: Record, case_id: str, side: Role) -> float | None:
     return run.recall[arm] if run and arm is not None and arm < len(run.recall) else None
 
 
-def _name(case: Case) -> str:
+def _name(case: Case, operation: str) -> str:
     stated = [(name, significant(value, 12)) for name, value in case.parameters if name in case.stated]
+    stated += [("operation", operation)] if operation else []
     parts = [("scenario", case.scenario), ("variant", case.variant), *stated]
     name = "/".join(["BenchmarkDualmem", *(f"{_word(key)}={_word(value)}" for key, value in parts)])
     return f"{name}-1" if _PROCESSORS.search(name) else name

@@ -49,13 +49,13 @@ def _commands(record: Record, level: str, told: Sequence[Outcome], context: Repo
 
 
 def _place(record: Record, outcome: Outcome) -> dict[str, str]:
-    """The scenario file and the line of the key, its table's, or the kernel's; nothing for a scenario without a file."""
-    scenario = next((scenario for scenario in record.scenarios if scenario.name == outcome.group), None)
+    """The scenario file and the line of the key, its table's, or the kernel's or workload's; nothing for a scenario without a file."""
+    scenario = record.scenario_named(outcome.group)
     if scenario is None or not scenario.path:
         return {}
     line = line_of(scenario.source, outcome.key)
     if line == 1:  # the key has its default, and its table is not written either
-        line = line_of(scenario.source, ("kernel",))
+        line = max(line_of(scenario.source, (key,)) for key in ("kernel", "workload"))
     return {"file": scenario.path, "line": str(line)}
 
 

@@ -1,8 +1,8 @@
 """JSON for benchmark-action/github-action-benchmark with `tool: customSmallerIsBetter`.
 
 The action takes less for better in every entry, and alerts on the quotient of two of them. So only quantities that fit are in it: times,
-percentiles, and declared metrics whose kernel says that less is better; not an overhead or a change, which are about 0. Of a compare
-the new build's. A case that is not valid has no number, and is left out.
+percentiles, and declared metrics whose kernel says that less is better; not an overhead, a change, a drift or a share of errors. Of a
+compare the new build's. A case that is not valid has no number, and is left out.
 """
 
 import json
@@ -12,8 +12,11 @@ from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import Unit, significant
 from dualmem_cli.report.context import ReportContext
-from dualmem_cli.report.phrases import OVERHEAD
+from dualmem_cli.report.phrases import DRIFT, ERRORS, OVERHEAD, kind_of
 from dualmem_cli.report.readings import CHANGE, Reading, readings, shown_name
+
+# About 0, all of them: a quotient of two says nothing.
+_NO_QUOTIENT = (OVERHEAD, CHANGE, DRIFT, ERRORS, "rss_growth")
 
 
 def render(record: Record, _context: ReportContext) -> str:
@@ -23,7 +26,9 @@ def render(record: Record, _context: ReportContext) -> str:
 
 
 def _fits(reading: Reading) -> bool:
-    return reading.better is Better.LOWER and reading.side is not Role.BASELINE and reading.quantity not in (OVERHEAD, CHANGE)
+    return (
+        reading.better is Better.LOWER and reading.side is not Role.BASELINE and kind_of(reading.quantity)[1] not in _NO_QUOTIENT
+    )
 
 
 def _entry(reading: Reading, reasons: dict[str, str]) -> dict[str, str | float]:

@@ -13,6 +13,7 @@ from dualmem_cli.report.phrases import (
     change_text,
     counted,
     estimate_text,
+    kind_of,
     percentile_name,
     quantity_name,
 )
@@ -29,9 +30,10 @@ def what_text(measured: Measured) -> str:
 
 
 def short_what(measured: Measured) -> str:
-    """As a table's cell: 'time', 'P99', 'overhead', 'time (compare)'."""
-    name = percentile_name(measured.quantity) or measured.quantity.replace("_", " ")
-    return name + (" (compare)" if measured.command == "compare" else "")
+    """As a table's cell: 'time', 'P99', 'overhead', 'time (compare)', of one kind of a load's operations 'lookup P99'."""
+    kind, quantity = kind_of(measured.quantity)
+    name = percentile_name(quantity) or quantity.replace("_", " ")
+    return (f"{kind} {name}" if kind else name) + (" (compare)" if measured.command == "compare" else "")
 
 
 def case_text(measured: Measured) -> str:

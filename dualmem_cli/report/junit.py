@@ -25,9 +25,9 @@ def render(record: Record, context: ReportContext) -> str:
     groups: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in found:
         groups[outcome.group].append(outcome)
-    paths = {scenario.name: scenario.path for scenario in record.scenarios}
     for group, cases in groups.items():
-        root.append(_suite(record, group, cases, path=paths.get(group, "")))
+        scenario = record.scenario_named(group)
+        root.append(_suite(record, group, cases, path=scenario.path if scenario else ""))
     ElementTree.indent(root, " ")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 

@@ -124,6 +124,10 @@ def _unless_allowed(context: ReportContext) -> Result:
 
 
 def _seconds(record: Record, case_id: str) -> float:
-    """Wall time of all the worker processes of a case."""
+    """Wall time of all the processes of a case; those of a load are shared by its verdicts."""
+    load = record.load_run(case_id)
+    if load is not None:
+        sharing = sum(record.load_run(finding.case) is load for finding in findings(record))
+        return sum(player.seconds for player in load.players) / max(1, sharing)
     run = record.case_run(case_id)
     return sum(worker.seconds for worker in (*run.workers, *run.controls)) if run else 0.0

@@ -5,26 +5,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dualmem_cli.judge.direction import better_of_load, declared
 from dualmem_cli.model.metric import Better
 from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import Unit
 from dualmem_cli.model.verdict import BenchFinding, CompareFinding
 from dualmem_cli.report.layout import visible
-from dualmem_cli.report.phrases import (
-    ACHIEVED,
-    DRIFT,
-    ERRORS,
-    OVER_PEER,
-    OVERHEAD,
-    RECALL,
-    SATURATION,
-    SERVICE,
-    SPEEDUP,
-    TIME,
-    kind_of,
-    percentile_name,
-)
+from dualmem_cli.report.phrases import OVER_PEER, OVERHEAD, RECALL, SPEEDUP, TIME, percentile_name
 from dualmem_cli.report.repetitions import MEASURED
 
 CHANGE = "change"
@@ -99,23 +87,15 @@ def _compare(record: Record) -> Iterator[Reading]:
 def _better(record: Record, finding: BenchFinding | CompareFinding, quantity: str) -> Better:
     """Derived quantities have a direction of their own; a declared metric has the one that its kernel says."""
     load = record.load_run(finding.case)
-    name = kind_of(quantity)[1].removeprefix(f"{SERVICE}.") if load else quantity
-    if name in (TIME, OVERHEAD) or percentile_name(name) or (load and name in (ERRORS, DRIFT, "rss", "rss_growth")):
-        return Better.LOWER
-    if load and name in (ACHIEVED, SATURATION, "rate"):
-        return Better.HIGHER
     if load:
-        declared = next((metric for metric in load.workloads[0].metrics if metric.name == name), None)
-        return declared.better if declared else Better.NEITHER
+        return better_of_load(load, quantity)
+    if quantity in (TIME, OVERHEAD) or percentile_name(quantity):
+        return Better.LOWER
     if quantity in (RECALL, SPEEDUP) or quantity.startswith(OVER_PEER):
         return Better.HIGHER
     run = record.case_run(finding.case)
-    kernel = (
-        record.builds[-1 if record.kind == "compare" else 0].library.kernel(run.case.kernel, run.case.variant)
-        if run and record.builds
-        else None
-    )
-    metric = next((metric for metric in kernel.metrics if metric.name == quantity), None) if kernel else None
+    library = record.builds[-1 if record.kind == "compare" else 0].library if record.builds else None
+    metric = declared(library, run.case, quantity) if run else None
     return metric.better if metric else Better.NEITHER
 
 

@@ -5,17 +5,21 @@ hundred repetitions. What a worker contributes is therefore what the judge takes
 its own empty loop's where the scenario names one, or a percentile of its own latencies.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 
+from dualmem_cli.judge.load import of_kind, pooled_response
+from dualmem_cli.model.load import LoadRun, Part, Played
 from dualmem_cli.model.plan import Case, Role
 from dualmem_cli.model.record import CaseRun, Record
-from dualmem_cli.model.samples import Samples, WorkerRun
+from dualmem_cli.model.samples import Histogram, Samples, WorkerRun
 from dualmem_cli.model.verdict import BenchFinding, CompareFinding, Verdict
 from dualmem_cli.report.phrases import TIME
-from dualmem_cli.stats.histogram import percentile
+from dualmem_cli.stats.histogram import merge, percentile
 from dualmem_cli.stats.pairs import per_operation
+from dualmem_cli.stats.sections import midmean_of, trimmed_mean_of
 
 # What the gate measured. Of any other verdict no number is given away: it would look like a good one.
 MEASURED = frozenset({Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED, Verdict.INCONCLUSIVE})
@@ -36,7 +40,8 @@ class Repetition:
 
 @dataclass(frozen=True, slots=True)
 class Repetitions:
-    """All repetitions of one quantity ("time", "p50", "p95", "p99") of one case, in the order the workers ran."""
+    """All repetitions of one quantity ("time", "p50", "p95", "p99"; of a load also "lookup.p50", of one kind of operation) of one case, in
+    the order the workers ran."""
 
     case: Case
     quantity: str
@@ -46,7 +51,9 @@ class Repetitions:
 def repetitions(record: Record, *, side: Role) -> tuple[Repetitions, ...]:
     """Every valid case of one side: Role.SUBJECT of a bench, Role.BASELINE or Role.CANDIDATE of a compare."""
     valid = valid_cases(record)
-    return tuple(found for run in record.cases if run.case.id in valid for found in _of_case(record, run, side))
+    cases = [found for run in record.cases if run.case.id in valid for found in _of_case(record, run, side)]
+    loads = [found for load in record.loads if _load_is_valid(load, valid) for found in _of_load(load, side)]
+    return (*cases, *loads)
 
 
 def measured_side(record: Record) -> Role:
@@ -87,6 +94,46 @@ def _of_case(record: Record, run: CaseRun, side: Role) -> Iterator[Repetitions]:
                 for worker, found in latencies
             ),
         )
+
+
+def _load_is_valid(load: LoadRun, valid: frozenset[str]) -> bool:
+    """A bench has one finding of it; a compare one per kind and quantity, all valid or none."""
+    return any(case == load.id or case.startswith(f"{load.id}/") for case in valid)
+
+
+def _of_load(load: LoadRun, side: Role) -> Iterator[Repetitions]:
+    """A player is a repetition: percentiles of all operations of its measured sections together and of each kind, as the judge takes them,
+    and what an operation of a kind takes from its begin."""
+    arm = next((index for index, arm in enumerate(load.arms) if arm.role is side), None)
+    if arm is None:
+        return
+    case = Case(load.scenario.name, load.scenario.workload, load.variant, load.scenario.parameters, (), load.data)
+    plays = [player.of(Part.STEADY, arm) for player in load.players]
+    mean = midmean_of if side is Role.SUBJECT else trimmed_mean_of
+    for kind in ("", *load.kinds):
+        prefix = f"{kind}." if kind else ""
+        if kind:
+            services = [merge(k.service for played in steady if (k := of_kind(played, kind))) for steady in plays]
+            yield from _repeated(case, f"{kind}.{TIME}", services, mean)
+        waits = [merge(_waits(played, kind) for played in steady) for steady in plays]
+        for quantity, share in _SHARES:
+            yield from _repeated(case, f"{prefix}{quantity}", waits, partial(percentile, share=share))
+
+
+def _waits(played: Played, kind: str) -> Histogram:
+    """Latencies from the scheduled time (closed: from the begin); of all kinds, or of one."""
+    if not kind:
+        return pooled_response(played)
+    known = of_kind(played, kind)
+    return merge(()) if known is None else known.service if known.response is None else known.response
+
+
+def _repeated(
+    case: Case, quantity: str, found: Sequence[Histogram], value: Callable[[Histogram], float]
+) -> Iterator[Repetitions]:
+    timed = tuple(Repetition(one.count, value(one), None, ()) for one in found if one.count)
+    if timed:
+        yield Repetitions(case, quantity, timed)
 
 
 def _block(samples: Samples, arm: int, empty: int | None, metrics: tuple[tuple[str, float], ...]) -> Repetition:

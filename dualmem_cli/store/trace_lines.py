@@ -9,7 +9,7 @@ with its time in seconds from the start and, where the operation has one, its ke
 import json
 import re
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -100,6 +100,8 @@ def _parse(text: str, path: str) -> tuple[_Head, list[_Line]]:
 def _object(line: str, where: str) -> dict[str, Any]:
     try:
         raw = json.loads(line, parse_float=Decimal)
+    except InvalidOperation:
+        raise TraceError(f"{where}: a number beyond everything", hint="Times are seconds from the start.") from None
     except ValueError as error:
         raise TraceError(f"{where}: not JSON: {error}", hint="JSON Lines are wanted: one operation a line.") from None
     except RecursionError:
@@ -133,7 +135,11 @@ def _head(raw: dict[str, Any], where: str) -> _Head:
     duration_ns = _nanoseconds(raw["duration"], "duration", where) if "duration" in raw else None
     for name in names:
         _check_name(name, where)
-    return _Head(duration_ns, tuple(names), json.loads(json.dumps(note, default=float)))
+    try:
+        kept = json.dumps(note, default=float, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, "\\ud800", is JSON and no text
+        raise TraceError(f'{where}: "note" has half a character, which no file can keep') from None
+    return _Head(duration_ns, tuple(names), json.loads(kept))
 
 
 def _check_keys(raw: dict[str, Any], known: tuple[str, ...], where: str) -> None:

@@ -141,8 +141,8 @@ def fleet(dualmem: Dualmem, scheduler: Any) -> Iterator[Fleet]:
 
 
 def slow(dualmem: Dualmem, name: str, *, tail: str = "") -> Path:
-    """A scenario whose two workers take a good tenth of a second each."""
-    return dualmem.scenario(name, tail=f"[params]\nwork = 3000000\n{tail}", timeout=60)
+    """A scenario whose two workers take some three tenths of a second each: on a busy machine a look at the processes takes as long."""
+    return dualmem.scenario(name, tail=f"[params]\nwork = 9000000\n{tail}", timeout=60)
 
 
 NEEDS_A_CORE = "[needs]\ncores = 1"

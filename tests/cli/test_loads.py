@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,13 @@ from typing import Any
 import psutil
 import pytest
 from command_line import Dualmem
+from fabricated_loads import bench, players
+from fabricated_loads import load as fabricated_load
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from dualmem_cli.cli.bench import soaked
+from dualmem_cli.cli.watching import Watching, served
+from dualmem_cli.errors import DualmemError
 from dualmem_cli.model.record import Record
 from dualmem_cli.report.exposition import CONTENT_TYPE
 from dualmem_cli.store import records
@@ -55,8 +61,8 @@ def quantities(record: Record) -> dict[str, float]:
 
 
 def test_a_stall_of_50_ms_is_in_the_response_and_not_in_the_service_times(dualmem: Dualmem) -> None:
-    """At 5,000 operations a second 250 of them wait: 2 % of all. One is slow."""
-    path = load(dualmem, rate=5000, steady=2.1, section=0.3, params="stall_at = 6000")
+    """At 10,000 operations a second 500 of them wait: 5 % of all. One is slow."""
+    path = load(dualmem, rate=10_000, steady=1.05, section=0.15, params="stall_at = 6000")
     done = dualmem("bench", "-q", path, "--library", dualmem.subject("used_ok"), "--times")
     assert done.status == 0, done
     record = loaded(dualmem)
@@ -84,11 +90,18 @@ def test_a_crash_in_the_middle_costs_the_load_and_keeps_what_was_played(dualmem:
     assert "INVALID" in done.out
 
 
-def test_an_interruption_keeps_what_was_played_and_leaves_no_player(dualmem: Dualmem) -> None:
+def test_metrics_are_served_while_it_goes_on_and_an_interruption_keeps_what_was_played(dualmem: Dualmem) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     metrics = dualmem.folder / "metrics.txt"
-    path = load(dualmem, steady=60)
-    process = dualmem.start("bench", "-q", path, "--library", dualmem.subject("used_ok"), "--metrics", metrics)
+    process = dualmem.start(
+        "bench", "-q", load(dualmem, steady=60), "--library", dualmem.subject("used_ok"), "--metrics", metrics, "--metrics-port", str(port)
+    )  # fmt: skip
     _wait_for(process, metrics, 'dualmem_load_sections_total{part="steady"} 3')
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        assert answer.headers["Content-Type"] == CONTENT_TYPE
+        served = answer.read().decode()
     players = list(psutil.Process(process.pid).children(recursive=True))
     assert players
     os.kill(process.pid, signal.SIGTERM)
@@ -99,6 +112,18 @@ def test_an_interruption_keeps_what_was_played_and_leaves_no_player(dualmem: Dua
     assert len(record.loads[0].steady()) >= 3
     assert quantities(record)["lookup.service.p50"] > 0
     assert not [found for found in players if found.is_running() and found.status() != psutil.STATUS_ZOMBIE]
+    for text in (served, metrics.read_text()):
+        _check_metrics(text)
+
+
+def _check_metrics(text: str) -> None:
+    families = {family.name: family for family in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]
+    told = families["dualmem_load_response_seconds"].samples
+    assert {s.labels.get("quantile") for s in told if s.labels["operation"] == "lookup"} >= {"0.5", "0.95", "0.99", None}
+    assert families["dualmem_load_operations"].type == "counter"
+    stores = {s.labels["metric"]: s.value for s in families["dualmem_load_store"].samples}
+    assert stores["hit_rate"] == 0.9
+    assert stores["episodes"] > 1000
 
 
 def _wait_for(process: Any, path: Path, text: str) -> None:
@@ -112,35 +137,9 @@ def _wait_for(process: Any, path: Path, text: str) -> None:
     raise AssertionError((process.poll(), path.is_file() and path.read_text()))
 
 
-def test_metrics_are_written_and_served_while_it_goes_on(dualmem: Dualmem) -> None:
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    metrics = dualmem.folder / "metrics.txt"
-    process = dualmem.start(
-        "bench", "-q", load(dualmem, steady=60), "--library", dualmem.subject("used_ok"), "--metrics", metrics, "--metrics-port", str(port)
-    )  # fmt: skip
-    _wait_for(process, metrics, 'part="steady"} 2')
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        assert answer.headers["Content-Type"] == CONTENT_TYPE
-        served = answer.read().decode()
-    os.kill(process.pid, signal.SIGINT)
-    assert dualmem.finish(process).status == 130
-    for text in (served, metrics.read_text()):
-        families = {family.name: family for family in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]
-        told = families["dualmem_load_response_seconds"].samples
-        assert {s.labels.get("quantile") for s in told if s.labels["operation"] == "lookup"} >= {"0.5", "0.95", "0.99", None}
-        assert families["dualmem_load_operations"].type == "counter"
-        stores = {s.labels["metric"]: s.value for s in families["dualmem_load_store"].samples}
-        assert stores["hit_rate"] == 0.9
-        assert stores["episodes"] > 1000
-
-
 def test_a_soak_finds_a_leak(dualmem: Dualmem) -> None:
     path = load(dualmem, rate=4000, steady=0.4, section=0.1)
-    done = dualmem("bench", "-q", path, "--library", dualmem.subject("used_leaks"), "--soak", "2s")
+    done = dualmem("bench", "-q", path, "--library", dualmem.subject("used_leaks"), "--soak", "1.2s")
     assert done.status == 0, done
     record = loaded(dualmem)
     assert quantities(record)["rss_growth"] > 0
@@ -165,19 +164,45 @@ def test_builds_with_other_results_are_not_compared(dualmem: Dualmem) -> None:
     assert "the builds give different results: update" in " ".join(done.out.split())
 
 
+def test_a_port_or_a_file_that_cannot_be_had_is_told_before_anything_is_played() -> None:
+    with (
+        pytest.raises(DualmemError, match=r"^192\.0\.2\.1:0: ") as raised,
+        served(Watching(file=None, terminal=False), port=0, host="192.0.2.1"),
+    ):
+        pass
+    assert raised.value.hint == "Choose another port with --metrics-port."
+    with pytest.raises(DualmemError, match="/proc/no/folder") as unwritten:
+        Watching(file=Path("/proc/no/folder"), terminal=False)
+    assert unwritten.value.hint == "Choose another file with --metrics."
+
+
+def test_a_file_that_cannot_be_written_any_more_is_told_in_the_end(tmp_path: Path) -> None:
+    watching = Watching(file=tmp_path / "metrics", terminal=False)
+    (tmp_path / "metrics").unlink()
+    (tmp_path / "metrics").mkdir()
+    bench(players(), tmp_path / "work", fabricated_load(), watch=watching)
+    assert watching.lost.startswith(str(tmp_path / "metrics"))
+    (tmp_path / "metrics").rmdir()
+    bench(players(), tmp_path / "again", fabricated_load(), watch=watching)
+    assert watching.lost == ""
+
+
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("soak", "asked", "loads", "told"),
     [
-        (("--soak", "soon"), '--soak: "soon" is not a time'),
-        (("--metrics-port", "0", "--metrics-host", "192.0.2.1"), "Choose another port with --metrics-port."),
-        (("--metrics", "/proc/no/folder"), "Choose another file with --metrics."),
+        ("soon", {}, 1, '--soak: "soon" is not a time'),
+        ("0s", {}, 1, '--soak: "0s" is not a time'),
+        ("1h", {}, 2, "--soak repeats one load"),
+        ("1h", {}, 0, "--soak, --times and --metrics are about loads"),
+        ("", {"times": True}, 0, "--soak, --times and --metrics are about loads"),
+        ("", {"watched": True}, 0, "--soak, --times and --metrics are about loads"),
     ],
 )
-def test_mistakes_are_told_in_one_line(dualmem: Dualmem, arguments: tuple[str, ...], told: str) -> None:
-    done = dualmem("bench", "-q", load(dualmem), "--library", dualmem.subject("used_ok"), *arguments)
-    assert done.status == 2, done
-    assert told in done.err
-    assert len(done.err.strip().splitlines()) == 1
+def test_options_about_loads(soak: str, asked: dict[str, bool], loads: int, told: str) -> None:
+    chosen = tuple(fabricated_load(name=f"load{number}") for number in range(loads))
+    with pytest.raises(DualmemError) as raised:
+        soaked(soak, **{"times": False, "watched": False, **asked}, chosen=(), loads=chosen)
+    assert raised.value.what == told
 
 
 def test_a_kernel_library_has_no_workloads(dualmem: Dualmem) -> None:

@@ -13,9 +13,10 @@ from dualmem_cli.measure.fake_player import FakePlayer
 from dualmem_cli.model.load import Part, Played
 from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import Record
-from dualmem_cli.model.samples import Failure, FailureKind
+from dualmem_cli.model.samples import Failure, FailureKind, Histogram
 from dualmem_cli.model.verdict import Quantity
 from dualmem_cli.offered import Extent
+from dualmem_cli.stats.histogram import bucket_of
 from dualmem_cli.store import records
 
 CRASH = Failure(FailureKind.CRASHED, "play", 0, "the worker died of SIGSEGV in play")
@@ -35,6 +36,8 @@ def test_every_kind_has_its_percentiles_and_all_together_theirs(tmp_path: Path) 
     assert quantity(record, "update.time").estimate.value == pytest.approx(50_000, rel=0.01)
     assert quantity(record, "rate").estimate.value == pytest.approx(1000, rel=0.05)
     assert quantity(record, "achieved").estimate.value == pytest.approx(1.0, abs=0.002)
+    # What waited for the one before it waited: from the scheduled time only.
+    assert quantity(record, "update.p95").estimate.value > 2 * quantity(record, "update.service.p95").estimate.value
     # Pooled from the histograms: between the kinds, and not the larger of two percentiles.
     lookup, update, both = (
         quantity(record, f"{name}service.p50" if name else "p50").estimate for name in ("lookup.", "update.", "")
@@ -68,6 +71,9 @@ def test_the_overhead_over_the_twin_is_found(tmp_path: Path) -> None:
     assert quantity(record, "lookup.overhead").estimate.value == pytest.approx(0.04, abs=0.004)
     assert quantity(record, "update.overhead").estimate.value == pytest.approx(0.0, abs=0.006)
     assert quantity(record, "overhead").met is True
+    found = quantity(record, "overhead").estimate
+    between = text.replace("0.05", f"{(found.value + found.high) / 2:.6f}")  # above the value, and not above its interval
+    assert quantity(bench(players(costs), tmp_path / "between", load(between)), "overhead").met is False
     slower = bench(players({**COST_NS, ("", "dual", "lookup"): 220_000.0}), tmp_path / "slower", load(text))
     assert quantity(slower, "overhead").met is False
     assert bench_status(slower, enforce_budgets=True) is ExitStatus.REGRESSION
@@ -118,6 +124,35 @@ def test_a_crash_in_the_middle_keeps_what_was_played(tmp_path: Path) -> None:
     assert run.players[0].failure == CRASH
     assert [part for part, _ in run.players[0].plays] == [Part.WARMUP, *[Part.STEADY] * 3]
     assert records.load(tmp_path / "reports" / "record.json") == record
+    assert bench_status(record, enforce_budgets=False) is ExitStatus.MEASUREMENT_FAILED
+
+
+def test_a_store_that_cannot_keep_up_achieves_less_than_was_offered(tmp_path: Path) -> None:
+    """One thread and 2 ms an operation: half of 1,000 a second."""
+    slow = {("", "", "lookup"): 2_000_000.0, ("", "", "update"): 2_000_000.0}
+    record = bench(players(slow), tmp_path, load('[budget]\nachieved = ">= 0.99"\n'))
+    achieved = quantity(record, "achieved")
+    assert achieved.estimate.value == pytest.approx(0.5, abs=0.03)
+    assert achieved.met is False
+    assert quantity(record, "rate").estimate.value == pytest.approx(500, rel=0.03)
+
+
+@pytest.mark.parametrize(("late_ns", "told"), [(1_000, False), (1_000_000, True)])
+def test_a_player_that_was_late_itself_says_so(tmp_path: Path, late_ns: int, told: bool) -> None:
+    """P99 is some 400 us; a tenth of it is not worth a word."""
+    late = Histogram(buckets=((bucket_of(late_ns), 500),), count=500, sum_ns=500 * late_ns, max_ns=late_ns)
+    record = bench(players(interfere=lambda _player, played: replace(played, lateness=late)), tmp_path, load())
+    assert quantity(record, "lateness").estimate.value == pytest.approx(late_ns, rel=0.01)
+    cautions = [caution.what for caution in record.cautions if "although a thread was free" in caution.what]
+    assert cautions == (
+        ["operations began up to 1 ms late (P99) although a thread was free: the machine was busy"] if told else []
+    )
+
+
+def test_a_crash_in_set_up_is_told_and_the_next_load_is_played(tmp_path: Path) -> None:
+    record = bench(players(fails_at=(0, CRASH)), tmp_path, load(), load(name="next"))
+    assert [finding.problem for finding in record.bench] == [CRASH.message] * 2
+    assert [run.players[0].plays for run in record.loads] == [(), ()]
     assert bench_status(record, enforce_budgets=False) is ExitStatus.MEASUREMENT_FAILED
 
 

@@ -4,34 +4,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fabricated_loads import COST_NS, POPULATION, compare, load, players
+from fabricated_loads import POPULATION, Slower, compare, load, players
 
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.judge.outcome import compare_status
+from dualmem_cli.judge.replay import replay_findings
 from dualmem_cli.measure.fake_player import FakePlayer
 from dualmem_cli.model.load import Part, Played
 from dualmem_cli.model.record import Record
+from dualmem_cli.model.samples import Failure, FailureKind
 from dualmem_cli.model.verdict import Verdict
 from dualmem_cli.store import records
 
 GATE = "[gate]\ntime = 0.05\np50 = 0.05\n"
-
-
-class Slower(dict[tuple[str, str, str], float]):
-    """Costs in which the candidate's updates take `factor` times as long."""
-
-    def __init__(self, factor: float) -> None:
-        super().__init__(COST_NS)
-        self.factor = factor
-
-    def __contains__(self, key: object) -> bool:
-        return self._planted(key) or super().__contains__(key)
-
-    def __getitem__(self, key: tuple[str, str, str]) -> float:
-        return COST_NS["", "", "update"] * self.factor if self._planted(key) else super().__getitem__(key)
-
-    def _planted(self, key: object) -> bool:
-        return isinstance(key, tuple) and str(key[0]).endswith("1.0.so") and key[1:] == ("", "update")
 
 
 def verdicts(record: Record) -> dict[str, Verdict]:
@@ -115,3 +100,19 @@ def test_an_interrupt_judges_the_processes_that_were_whole(tmp_path: Path) -> No
     assert len(record.loads[0].players) == 3
     assert len(record.compare) == 4
     assert fake.open_players == 0
+
+
+def test_a_player_that_dies_in_set_up_makes_every_verdict_invalid(tmp_path: Path) -> None:
+    crash = Failure(FailureKind.CRASHED, "setup", 0, "the worker died of SIGSEGV in setup")
+    record = compare(players(fails_at=(0, crash)), tmp_path, load())
+    assert set(verdicts(record).values()) == {Verdict.INVALID}
+    assert {finding.reason for finding in record.compare} == {crash.message}
+
+
+def test_verdicts_share_the_error_of_a_false_alarm(tmp_path: Path) -> None:
+    """The more of them a run has, the wider each interval is."""
+    run = compare(players(process_noise=0.004), tmp_path, load()).loads[0]
+    alone, crowded = (replay_findings(run, suite=suite)[0].change for suite in (1, 1000))
+    assert alone is not None
+    assert crowded is not None
+    assert crowded.high - crowded.low > 1.3 * (alone.high - alone.low)

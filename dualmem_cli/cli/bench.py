@@ -44,7 +44,7 @@ def bench(
     ] = None,
     metrics_host: Annotated[
         str, typer.Option("--metrics-host", metavar="HOST", help="Address to serve at; other machines can read it then.")
-    ] = "127.0.0.1",
+    ] = "",
     soak: Annotated[
         str,
         typer.Option("--soak", metavar="TIME", help="Repeat a load's steady phase for so long (90s, 30m, 8h): drift and leaks."),
@@ -66,7 +66,8 @@ def bench(
     from dualmem_cli.cli import progress, setting, showing
     from dualmem_cli.cli.exports import parse_exports
     from dualmem_cli.cli.history import ready
-    from dualmem_cli.cli.watching import Watching, served
+    from dualmem_cli.cli.watching import LOOPBACK, Watching, served
+    from dualmem_cli.errors import DualmemError
     from dualmem_cli.judge.outcome import bench_status
     from dualmem_cli.measure import builds as binaries
 
@@ -82,6 +83,8 @@ def bench(
     build = setting.keep_build(found, worker=worker, reports=reports)
     peers = tuple(setting.keep_build(binaries.named(path), worker=worker, reports=reports) for path in peer or ())
     chosen, loads = setting.scenarios_for(scenarios, libraries=(build.library,), named=bool(library))
+    if metrics_host and metrics_port is None:
+        raise DualmemError("--metrics-host is where --metrics-port serves", hint="Give a port as well: --metrics-port 9100.")
     watched = metrics is not None or metrics_port is not None
     extent = soaked(soak, times=times, watched=watched, chosen=chosen, loads=loads)
     if fleet:
@@ -90,7 +93,7 @@ def bench(
         return run.bench(chosen, build, enforce_budgets=enforce_budgets)
     watching = Watching(file=metrics, terminal=bool(loads) and not quiet and sys.stderr.isatty())
     lab = setting.laboratory(worker=worker, kind="bench", reports=reports, progress=progress.chosen(quiet=quiet), watch=watching)
-    with served(watching, port=metrics_port, host=metrics_host):
+    with served(watching, port=metrics_port, host=metrics_host or LOOPBACK):
         opened = pipeline.bench(lab, chosen, build, peers, loads=loads, extent=extent)
     watching.clear()
     return showing.show(

@@ -144,7 +144,7 @@ def _estimates(run: LoadRun) -> dict[str, Estimate]:
     found |= _overheads(run)
     found |= saturation_estimate(run)
     found |= steadiness(run)
-    return found | _metrics(run)
+    return _metrics(run) | found  # what was measured, whatever name a library gives to a metric
 
 
 def _percentiles(prefix: str, sections: Sequence[Histogram]) -> dict[str, Estimate]:

@@ -35,6 +35,12 @@ class Check:
     remedy: str = ""
 
 
+_BINUTILS = (
+    ("objcopy", "keeps what names source lines", "counts of two builds name no source lines"),
+    ("objdump", "reads instructions", "profiles show no assembly, and no prefetch that is gone is found"),
+)
+
+
 def every_check(start: Path) -> list[Check]:
     """All checks, in the order in which a person would ask."""
     return [*_machine(), *_native(start), *_pages(), *_building(start), *_profiling(), *_history(), *_fleet(), *_storage()]
@@ -138,13 +144,9 @@ def _profiling() -> Iterator[Check]:
 
     for tool, ok, detail, remedy in availability_report():
         yield Check(tool, ok, detail, remedy)
-    kept = shutil.which("objcopy") is not None
-    yield Check(
-        "objcopy",
-        kept,
-        "keeps what names source lines" if kept else "not there: counts of two builds name no source lines",
-        "" if kept else "apt-get install binutils",
-    )
+    for tool, does, lacks in _BINUTILS:
+        found = shutil.which(tool) is not None
+        yield Check(tool, found, does if found else f"not there: {lacks}", "" if found else "apt-get install binutils")
     gone = missing_tools()
     yield Check(
         "addr2line",

@@ -21,6 +21,7 @@ def test_every_check_says_what_is_and_a_problem_what_to_do(dualmem: Dualmem) -> 
         "counters",
         "memory",
         "objcopy",
+        "objdump",
         "addr2line",
         "fleet",
         "cache",

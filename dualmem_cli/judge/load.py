@@ -144,7 +144,7 @@ def _estimates(run: LoadRun) -> dict[str, Estimate]:
     found |= _overheads(run)
     found |= saturation_estimate(run)
     found |= steadiness(run)
-    return _metrics(run) | found  # what was measured, whatever name a library gives to a metric
+    return found | {name: metric for name, metric in _metrics(run).items() if name not in found}
 
 
 def _percentiles(prefix: str, sections: Sequence[Histogram]) -> dict[str, Estimate]:

@@ -3,14 +3,11 @@ record itself has a document of its own.
 """
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping
 from importlib.resources import files
 
 from dualmem_cli.judge.fingerprint import machine_changes
-from dualmem_cli.model.estimate import Estimate
-from dualmem_cli.model.explanation import CountedChange, Explanation
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.plan import Case
 from dualmem_cli.model.record import Record
@@ -24,10 +21,10 @@ from dualmem_cli.model.verdict import (
     Verdict,
 )
 from dualmem_cli.report.context import ReportContext
+from dualmem_cli.report.summary_explanation import explanation_json
+from dualmem_cli.report.summary_numbers import Json, estimate_json, number_json
 
 SUMMARY_VERSION = 1
-
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
 def render(record: Record, context: ReportContext) -> str:
@@ -67,9 +64,9 @@ def summary(record: Record, context: ReportContext) -> dict[str, Json]:
         **({"scaling": [_scaling(found) for found in record.scaling]} if record.scaling else {}),
         **({"frontier": [_frontier(found) for found in record.frontier]} if record.frontier else {}),
         **({"roofline": _roofline(record.roofline)} if record.roofline else {}),
-        **({"explanations": [_explanation(each) for each in record.explanations]} if record.explanations else {}),
+        **({"explanations": [explanation_json(each) for each in record.explanations]} if record.explanations else {}),
         "controls": [
-            {"name": c.name, "held": c.held, "passed": c.passed, "cases": c.cases, "change": _estimate(c.change)}
+            {"name": c.name, "held": c.held, "passed": c.passed, "cases": c.cases, "change": estimate_json(c.change)}
             for c in record.controls
         ],
         "absent": [{"case": absent.case, "reason": absent.reason} for absent in record.absent],
@@ -152,7 +149,7 @@ def _roofline(found: RooflineFinding) -> Json:
                 "level": roof.level,
                 "threads": roof.threads,
                 "bytes_each": roof.bytes_each,
-                "rate": _estimate(roof.rate),
+                "rate": estimate_json(roof.rate),
             }
             for roof in found.roofs
         ],
@@ -179,7 +176,7 @@ def _scaling(found: ScalingFinding) -> Json:
         "cases": list(found.cases),
         "sizes": list(found.sizes),
         "costs_ns": list(found.costs_ns),
-        "exponent": _estimate(found.exponent),
+        "exponent": estimate_json(found.exponent),
     }
 
 
@@ -189,100 +186,24 @@ def _compare(record: Record, finding: CompareFinding) -> Json:
         "verdict": finding.verdict.value,
         "reason": finding.reason,
         "threshold": finding.threshold,
-        "change": _estimate(finding.change),
-        "baseline_ns": _number(finding.baseline_ns),
-        "candidate_ns": _number(finding.candidate_ns),
+        "change": estimate_json(finding.change),
+        "baseline_ns": number_json(finding.baseline_ns),
+        "candidate_ns": number_json(finding.candidate_ns),
         "layouts": [
-            {"baseline": e.baseline, "candidate": e.candidate, "change": _number(e.change), "workers": e.workers}
+            {"baseline": e.baseline, "candidate": e.candidate, "change": number_json(e.change), "workers": e.workers}
             for e in finding.layouts
         ],
         "metrics": [
             {
                 "name": metric.name,
                 "unit": str(metric.unit),
-                "baseline": _number(metric.baseline),
-                "candidate": _number(metric.candidate),
+                "baseline": number_json(metric.baseline),
+                "candidate": number_json(metric.candidate),
                 "allowance": metric.allowance,
                 "worsened": metric.worsened,
             }
             for metric in finding.metrics
         ],
-    }
-
-
-def _explanation(each: Explanation) -> Json:
-    """Without the stacks, which the record holds."""
-    return {
-        "case": each.case,
-        "reason": each.reason,
-        "alone": _estimate(each.alone),
-        "headline": each.headline,
-        "lines": list(each.lines),
-        "shifts": [
-            {
-                "name": shift.name,
-                "place": shift.place,
-                "samples": list(shift.samples),
-                "change": shift.change,
-                "low": shift.low,
-                "high": shift.high,
-                "direction": shift.direction,
-            }
-            for shift in each.shifts
-        ],
-        "hot": [
-            {
-                "function": shift.function,
-                "file": shift.file,
-                "line": shift.line,
-                "source": shift.source,
-                "samples": list(shift.samples),
-                "added": shift.added,
-                "low": shift.low,
-                "high": shift.high,
-            }
-            for shift in each.hot
-        ],
-        "counted": [_counted(change) for change in each.counted],
-    }
-
-
-def _counted(change: CountedChange) -> Json:
-    return {
-        "engine": change.engine,
-        "operations": change.operations,
-        "headline": change.headline,
-        "figures": [
-            {
-                "name": figure.name,
-                "baseline": _number(figure.baseline),
-                "candidate": _number(figure.candidate),
-                "reason": figure.reason,
-                "unit": figure.unit,
-            }
-            for figure in change.figures
-        ],
-        "costs": list(change.costs),
-        "functions": [
-            {
-                "name": function.name,
-                "place": function.place,
-                "baseline": list(function.baseline),
-                "candidate": list(function.candidate),
-                "lines": [
-                    {
-                        "file": line.file,
-                        "line": line.line,
-                        "source": line.source,
-                        "costs": list(line.costs),
-                        "called": line.called,
-                    }
-                    for line in function.lines
-                ],
-            }
-            for function in change.functions
-        ],
-        "notes": list(change.notes),
     }
 
 
@@ -295,7 +216,7 @@ def _case(record: Record, case_id: str) -> dict[str, Json]:
             "scenario": load.scenario.name,
             "kernel": load.scenario.workload,
             "variant": load.variant,
-            "parameters": {name: _number(value) for name, value in load.scenario.parameters},
+            "parameters": {name: number_json(value) for name, value in load.scenario.parameters},
         }
     run = record.case_run(case_id)
     case: Case | None = run.case if run else None
@@ -304,31 +225,17 @@ def _case(record: Record, case_id: str) -> dict[str, Json]:
         "scenario": case.scenario if case else None,
         "kernel": case.kernel if case else None,
         "variant": case.variant if case else None,
-        "parameters": {name: _number(value) for name, value in case.parameters} if case else {},
+        "parameters": {name: number_json(value) for name, value in case.parameters} if case else {},
     }
 
 
 def _quantity(quantity: Quantity) -> Json:
     return {
         "name": quantity.name,
-        "estimate": _estimate(quantity.estimate),
-        "limit": _number(quantity.limit),
+        "estimate": estimate_json(quantity.estimate),
+        "limit": number_json(quantity.limit),
         "minimum": quantity.minimum,
         "met": quantity.met,
-    }
-
-
-def _estimate(estimate: Estimate | None) -> Json:
-    if estimate is None:
-        return None
-    return {
-        "value": _number(estimate.value),
-        "low": _number(estimate.low),
-        "high": _number(estimate.high),
-        "confidence": estimate.confidence,
-        "unit": str(estimate.unit),
-        "count": estimate.count,
-        "method": estimate.method,
     }
 
 
@@ -343,7 +250,3 @@ def _build(build: Build) -> Json:
         "compiler": library.compiler,
         "layouts": len(build.links),
     }
-
-
-def _number(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

@@ -73,7 +73,7 @@ class History:
             with self._told():
                 self._connection.close()
         else:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # what went wrong before is on its way to the caller
                 self._connection.close()
 
     def add(self, entry: Entry) -> Outcome:
@@ -234,7 +234,7 @@ class History:
         try:
             yield
         except BaseException:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # the first failure is what is told; an open transaction ends with the connection
                 self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")

@@ -234,7 +234,7 @@ class History:
         try:
             yield
         except BaseException:
-            with contextlib.suppress(Exception):  # the first failure is what is told; an open transaction ends with the connection
+            with contextlib.suppress(Exception):  # the first failure is what is told
                 self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")

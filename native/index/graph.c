@@ -125,7 +125,7 @@ int dm_graph_allocate_body(dm_graph *graph, size_t placement, dm_memory *account
 static void clear_links(dm_graph *graph) {
     for (uint32_t row = 0; row < graph->capacity; row++) {
         for (uint32_t level = 0; level <= graph->levels[row]; level++) {
-            memset((void *)dm_graph_links(graph, row, level), 0xFF, dm_graph_width(level) * sizeof(dm_link));
+            dm_graph_clear_list(dm_graph_links(graph, row, level), level);
         }
         atomic_store_explicit(&graph->parents[row], DM_LINK_NONE, memory_order_relaxed);
     }

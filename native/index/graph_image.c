@@ -53,6 +53,21 @@ static uint32_t checksum_of(header head, const uint8_t *rest, size_t size) {
     return crc->update(&tables, crc->update(&tables, 0, &head, sizeof(head)), rest, size);
 }
 
+/* A row that a search may still read is free in the image and has no links there. */
+static void free_others(const dm_graph *graph, uint8_t *body) {
+    uint8_t *marks = body + ((const uint8_t *)(const void *)graph->marks - graph->body);
+    for (uint32_t row = 0; row < graph->capacity; row++) {
+        if (marks[row] == DM_MARK_LIVE) {
+            continue;
+        }
+        marks[row] = DM_MARK_FREE;
+        for (uint32_t level = 0; level <= graph->levels[row]; level++) {
+            const uint8_t *links = (const uint8_t *)(const void *)dm_graph_links(graph, row, level);
+            dm_graph_clear_list((dm_link *)(void *)(body + (links - graph->body)), level);
+        }
+    }
+}
+
 void dm_graph_write_image(dm_graph *graph, dm_graph_scratch *scratch, void *bytes) {
     uint8_t *rest = (uint8_t *)bytes + sizeof(header);
     const size_t front = front_of(VERSION, graph->capacity);
@@ -76,10 +91,7 @@ void dm_graph_write_image(dm_graph *graph, dm_graph_scratch *scratch, void *byte
     memcpy(head.magic, MAGIC, sizeof(MAGIC));
     memcpy(body, graph->body, graph->body_size);
     (void)pthread_mutex_unlock(&graph->change);
-    uint8_t *marks = body + ((const uint8_t *)(const void *)graph->marks - graph->body);
-    for (uint32_t row = 0; row < graph->capacity; row++) { /* one that a search may still read is free in the image */
-        marks[row] = marks[row] == DM_MARK_LIVE ? DM_MARK_LIVE : DM_MARK_FREE;
-    }
+    free_others(graph, body);
     head.checksum = checksum_of(head, rest, head.size - sizeof(head));
     memcpy(bytes, &head, sizeof(head));
 }

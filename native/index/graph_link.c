@@ -26,7 +26,7 @@ uint32_t dm_graph_list(const dm_graph *graph, uint32_t row, uint32_t level, uint
     return count;
 }
 
-static void count_incoming(const dm_graph *graph, const uint32_t *rows, uint32_t count, uint32_t change) {
+void dm_graph_count_incoming(const dm_graph *graph, const uint32_t *rows, uint32_t count, uint32_t change) {
     for (uint32_t i = 0; i < count; i++) {
         (void)atomic_fetch_add_explicit(&graph->incoming[rows[i]], change, memory_order_relaxed);
     }
@@ -37,11 +37,11 @@ void dm_graph_set_links(const dm_graph *graph, uint32_t row, uint32_t level, con
     dm_link *links = dm_graph_links(graph, row, level);
     uint32_t before[DM_GRAPH_M0];
     const uint32_t before_count = dm_graph_list(graph, row, level, before);
-    count_incoming(graph, rows, count, 1);
+    dm_graph_count_incoming(graph, rows, count, 1);
     for (uint32_t i = 0; i < dm_graph_width(level); i++) {
         atomic_store_explicit(&links[i], i < count ? rows[i] : DM_LINK_NONE, memory_order_release);
     }
-    count_incoming(graph, before, before_count, UINT32_MAX); /* minus one */
+    dm_graph_count_incoming(graph, before, before_count, UINT32_MAX); /* minus one */
 }
 
 int dm_graph_is_bound(const dm_graph *graph, uint32_t a, uint32_t b) {
@@ -132,7 +132,7 @@ static void add_link(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t 
     }
     rows[count++] = to;
     if (count <= width) {
-        count_incoming(graph, &to, 1, 1);
+        dm_graph_count_incoming(graph, &to, 1, 1);
         atomic_store_explicit(&dm_graph_links(graph, from, level)[count - 1], to, memory_order_release);
         return;
     }

@@ -151,6 +151,11 @@ static inline dm_link *dm_graph_links(const dm_graph *graph, uint32_t row, uint3
     return graph->upper + ((size_t)graph->upper_at[row] + level - 1) * DM_GRAPH_M;
 }
 
+/* Makes a list one of length 0, uncounted: nobody reads it. */
+static inline void dm_graph_clear_list(dm_link *links, uint32_t level) {
+    memset((void *)links, 0xFF, dm_graph_width(level) * sizeof(dm_link));
+}
+
 static inline uint32_t dm_link_load(const dm_link *link) {
     return atomic_load_explicit(link, memory_order_acquire);
 }
@@ -207,6 +212,8 @@ void dm_graph_rank(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t fr
 int dm_graph_is_bound(const dm_graph *graph, uint32_t a, uint32_t b);
 /* graph_link.c: sets a node's list, counting what comes and goes. Under its lock, or before anybody knows the node. */
 void dm_graph_set_links(const dm_graph *graph, uint32_t row, uint32_t level, const uint32_t *rows, uint32_t count);
+/* graph_link.c: adds `change` (UINT32_MAX: minus one) to the number of links that lead to each of these rows. */
+void dm_graph_count_incoming(const dm_graph *graph, const uint32_t *rows, uint32_t count, uint32_t change);
 /* graph_link.c: makes `to` a neighbour of `from`, if the heuristic has it so (a link of the tree: always). */
 void dm_graph_add_link(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t from, uint32_t to, uint32_t level);
 /* graph_link.c: makes `parent` or, if it has no room, one below it the parent of `child`, which is not in the tree;

@@ -1,6 +1,6 @@
 /* graph_remove.c: a node leaves. It is marked, its tree is mended, its neighbours choose anew among what is left of
- * their links and the links that it had; when nothing leads to it any more it is retired, and it is free when no
- * search can know it. */
+ * their links and the links that it had; when nothing leads to it any more it is retired, and it is free, without
+ * links, when no search can know it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -133,14 +133,13 @@ static uint64_t find_entry(const dm_graph *graph) {
 
 /* --- retirement --------------------------------------------------------------------------------------------------- */
 
-static void clear_lists(const dm_graph *graph, uint32_t row) {
-    for (uint32_t level = 0; level <= graph->levels[row]; level++) {
-        dm_graph_set_links(graph, row, level, NULL, 0);
-    }
-}
-
+/* Its links stay until it is free: a search that began at it, or stands on it, goes on from there. What they lead to
+ * becomes free later than the row or with it, so they are not counted any more. */
 static void retire(dm_graph *graph, uint32_t row) {
-    clear_lists(graph, row);
+    uint32_t rows[DM_GRAPH_M0];
+    for (uint32_t level = 0; level <= graph->levels[row]; level++) {
+        dm_graph_count_incoming(graph, rows, dm_graph_list(graph, row, level, rows), UINT32_MAX); /* minus one */
+    }
     graph->next[row] = graph->retired;
     graph->retired = row;
 }
@@ -184,6 +183,9 @@ static uint64_t earliest_passage(dm_graph *graph) {
 static void reclaim_waiting(dm_graph *graph) {
     if (graph->waiting != DM_LINK_NONE && earliest_passage(graph) > graph->waiting_since) {
         for (uint32_t row = graph->waiting; row != DM_LINK_NONE; row = graph->next[row]) {
+            for (uint32_t level = 0; level <= graph->levels[row]; level++) {
+                dm_graph_clear_list(dm_graph_links(graph, row, level), level);
+            }
             atomic_store_explicit(&graph->marks[row], DM_MARK_FREE, memory_order_release);
         }
         graph->waiting = DM_LINK_NONE;

@@ -1,6 +1,9 @@
 """Errors that reach a user, and the only place that writes an exit status as a number."""
 
+import contextlib
+from collections.abc import Iterator
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitStatus(IntEnum):
@@ -82,3 +85,14 @@ class StoreUnsupportedError(StoreError):
 
 class StoreClosedError(StoreError):
     """A store, a team or an index that was used after it was closed."""
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file or folder that is written: a disk that fills up says none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise

@@ -209,12 +209,13 @@ class Laboratory:
                 opened.record = replace(record, data=tuple({d.facts.digest: d.facts for d in opened.datasets.values()}.values()))
                 with self.turn():
                     began = self.seconds()
-                    yield opened
-            except KeyboardInterrupt:
-                opened.record = replace(opened.record, interrupted=True)
-                opened.add_cautions((INTERRUPTED,))
-            except DualmemError:
-                # A scenario or its data cannot be used: nothing was measured, nothing is left behind.
+                    try:
+                        yield opened
+                    except KeyboardInterrupt:
+                        opened.record = replace(opened.record, interrupted=True)
+                        opened.add_cautions((INTERRUPTED,))
+            except (DualmemError, KeyboardInterrupt):
+                # A scenario or its data cannot be used, or Ctrl-C came before the turn: nothing was measured, nothing is left behind.
                 if not opened.record.cases and not opened.record.loads:
                     self.record_path.unlink(missing_ok=True)
                 raise

@@ -25,6 +25,7 @@ def save(
 ) -> int:
     """Promote a record and the build it was made with to a baseline."""
     from dualmem_cli.errors import BaselineError
+    from dualmem_cli.report.phrases import counted
     from dualmem_cli.store import baselines as kept
     from dualmem_cli.store import records
 
@@ -36,7 +37,9 @@ def save(
     if not folder.is_dir():
         raise BaselineError(f"{path}: the build it was made with is not in {folder.parent}", hint="Run `dualmem bench` again.")
     made = kept.save(baselines, name=name, record=loaded, build_folder=folder)
-    print(f"baseline {made.name}: build {made.build.short} ({len(made.build.links)} layouts), {_measured(loaded)}, from {path}")
+    print(
+        f"baseline {made.name}: build {made.build.short} ({counted(len(made.build.links), 'layout')}), {_measured(loaded)}, from {path}"
+    )
     loads = " ".join(load.scenario.name for load in loaded.loads) if not loaded.cases else ""
     print(f"Next: dualmem compare {loads}".rstrip())
     return 0

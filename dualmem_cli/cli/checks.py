@@ -15,6 +15,7 @@ from dualmem_cli.measure.player import PlayerProcesses
 from dualmem_cli.measure.worker import WorkerProcesses, native_path
 from dualmem_cli.model.plan import Task, WorkerArm, WorkerRequest
 from dualmem_cli.plan.draw import draw_worker
+from dualmem_cli.report.phrases import counted
 
 _FREE_BYTES = 1 << 30
 _BUILD_TOOLS = (
@@ -90,7 +91,9 @@ def _native(start: Path) -> Iterator[Check]:
         return
     runs = sum(kernel.supported for kernel in library.kernels)
     yield Check(
-        "library", True, f"{library.name} {library.version} ({library.compiler}), {len(found.links)} layouts, {found.origin}"
+        "library",
+        True,
+        f"{library.name} {library.version} ({library.compiler}), {counted(len(found.links), 'layout')}, {found.origin}",
     )
     yield Check("kernels", runs > 0, f"{runs} of {len(library.kernels)} run here")
     try:

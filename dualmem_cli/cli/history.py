@@ -60,6 +60,7 @@ def show(
     from dualmem_cli.cli import chronicle
     from dualmem_cli.cli.showing import level_of, print_chronicle
     from dualmem_cli.cli.streams import printed
+    from dualmem_cli.errors import naming
     from dualmem_cli.report.compose_history import HistoryContext
     from dualmem_cli.report.history import HISTORY_RENDERERS
 
@@ -73,7 +74,8 @@ def show(
     if plot is not None:
         chronicle.draw(found, plot)
     if page is not None:
-        page.write_text(HISTORY_RENDERERS["html"](found, context), encoding="utf-8")
+        with naming(page):
+            page.write_text(HISTORY_RENDERERS["html"](found, context), encoding="utf-8")
     return 0
 
 
@@ -111,10 +113,11 @@ def add(
             except DualmemError:
                 print(_sum(counts), file=sys.stderr)
                 raise
-            counts[outcome or "self-tests left out"] += 1
+            counts[outcome or "left out: about the gate, not about a kernel"] += 1
         kept = len(history.records())
     print(f"{database}: {_sum(counts)}; {counted(kept, 'record')} in all")
-    print("Next: dualmem history")
+    if kept:
+        print("Next: dualmem history")
     return ExitStatus.USAGE if failed else ExitStatus.OK
 
 

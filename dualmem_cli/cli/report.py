@@ -34,7 +34,7 @@ def show_record(
     find one."""
     from dualmem_cli.cli.exports import check_format, parse_exports, write_exports
     from dualmem_cli.cli.showing import flame_graphs_of, level_of, print_table, saved
-    from dualmem_cli.errors import ExitStatus
+    from dualmem_cli.errors import ExitStatus, naming
     from dualmem_cli.judge.outcome import bench_status, compare_status
     from dualmem_cli.report import ReportContext
 
@@ -57,7 +57,8 @@ def show_record(
         if output is None:
             print(text, end="" if text.endswith("\n") or not text else "\n")  # OpenMetrics: nothing may follow its # EOF
         else:
-            output.write_text(text, encoding="utf-8")
+            with naming(output):
+                output.write_text(text, encoding="utf-8")
     return saved(ExitStatus.OK, write_exports(record, context, exports))
 
 
@@ -65,7 +66,7 @@ def show_selftest(
     record: SelftestRecord, *, path: Path, format_: str, output: Path | None, verbose: bool, export: list[str] | None = None
 ) -> int:
     """Render a self-test's record. Always 0, as `show_record`."""
-    from dualmem_cli.errors import DualmemError
+    from dualmem_cli.errors import DualmemError, naming
     from dualmem_cli.judge.curve import operating_curve
     from dualmem_cli.judge.outcome import selftest_status
     from dualmem_cli.plan.spelling import did_you_mean
@@ -93,5 +94,6 @@ def show_selftest(
     if output is None:
         print(text)
     else:
-        output.write_text(text, encoding="utf-8")
+        with naming(output):
+            output.write_text(text, encoding="utf-8")
     return 0

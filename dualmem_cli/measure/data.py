@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dualmem_cli.errors import DataError
+from dualmem_cli.errors import DataError, naming
 from dualmem_cli.measure import vectors
 from dualmem_cli.model.record import DataFacts
 from dualmem_cli.model.scenario import ClusteredData, Data, FileData, GaussianData
@@ -42,7 +42,11 @@ def materialise(spec: Data, *, directory: Path, cache: Path) -> Dataset:
     folder = cache / "data" / hashlib.sha256(recipe.encode()).hexdigest()
     facts_path = folder / "facts.json"
     if not facts_path.is_file():
-        _make(spec, directory, folder)
+        try:
+            with naming(folder):
+                _make(spec, directory, folder)
+        except MemoryError:
+            raise DataError("the data set does not fit into this machine's memory", hint="Lower [data] rows or dim.") from None
     try:
         facts = DataFacts(**json.loads(facts_path.read_text()))
     except (OSError, ValueError, TypeError):
@@ -121,7 +125,7 @@ def write_matrix(path: Path, matrix: "Vectors") -> None:
     padded[:, :columns] = matrix
     with path.open("wb") as file:
         file.write(struct.pack("<8sIIQQQ24x", _MAGIC, 1, 0, rows, columns, stride))
-        padded.tofile(file)
+        file.write(padded.data)  # tofile says of a full disk how many numbers it holds
 
 
 def read_matrix(path: Path) -> "Vectors":

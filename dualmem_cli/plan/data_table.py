@@ -25,9 +25,11 @@ class ClusteredTable(Table):
     rows: int = Field(ge=1, le=100_000_000)
     queries: int = Field(default=200, ge=1, le=1_000_000)
     dim: int = Field(default=768, ge=1, le=4096)
-    clusters: int = Field(default=100, ge=1, description="number of centres")
-    intrinsic: int = Field(default=32, ge=1, description="dimensions of the subspace that the data fills")
-    similarity: float = Field(default=0.7, gt=0, lt=1, description="promised mean cosine of two rows of one cluster; verified")
+    clusters: int = Field(default=100, ge=1, le=100_000_000, description="number of centres")
+    intrinsic: int = Field(default=32, ge=1, le=4096, description="dimensions of the subspace that the data fills")
+    similarity: float = Field(
+        default=0.7, ge=0.001, lt=1, description="promised mean cosine of two rows of one cluster; verified"
+    )
     seed: int = Field(default=1, ge=0)
 
 

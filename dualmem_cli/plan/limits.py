@@ -28,7 +28,7 @@ def parse_most(quantity: str, text: str) -> float:
     match = _LIMIT.match(text)
     if match is None or match[3] not in _RATIOS or match[1].startswith(">"):
         raise ValueError(f'"{text}" is not the most that {quantity} may be; write it as "< 5 %"')
-    return float(Fraction(match[2]) * _RATIOS[match[3]])
+    return _number(text, match[2], _RATIOS[match[3]])
 
 
 def parse_limit(quantity: str, text: str) -> Budget:
@@ -42,7 +42,14 @@ def parse_limit(quantity: str, text: str) -> Budget:
     if match[3] not in fitting:
         wanted = ", ".join(unit or "none" for unit in fitting)
         raise ValueError(f'"{text}" has the unit {match[3] or "none"}, and {quantity} is limited in one of: {wanted}')
-    return Budget(quantity=quantity, limit=float(Fraction(match[2]) * _SCALES[match[3]]), minimum=match[1].startswith(">"))
+    return Budget(quantity=quantity, limit=_number(text, match[2], _SCALES[match[3]]), minimum=match[1].startswith(">"))
+
+
+def _number(text: str, digits: str, scale: Fraction) -> float:
+    try:
+        return float(Fraction(digits) * scale)
+    except (OverflowError, ValueError):  # the latter of more digits than Python reads
+        raise ValueError(f'"{text[:20]}..." is beyond every number') from None
 
 
 def operation_of(quantity: str) -> tuple[str, str]:

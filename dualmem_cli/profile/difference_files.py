@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from dualmem_cli.errors import naming
 from dualmem_cli.profile.difference import Difference
 from dualmem_cli.profile.difference_page import render_difference, write_difference
 from dualmem_cli.profile.folded import write_folded
@@ -26,10 +27,11 @@ def keep_difference(
     `<stem>.candidate.folded`."""
     directory.mkdir(parents=True, exist_ok=True)
     page, folded, picture = (directory / f"{stem}.{kind}" for kind in ("html", "diff.folded", "png"))
-    page.write_text(render_difference(difference, title=title, subtitle=subtitle), encoding="utf-8")
-    folded.write_text(write_difference(difference), encoding="utf-8")
-    write_difference_png(difference, picture, title=title, width_inches=12, dots_per_inch=110)
-    return DifferenceFiles(page, folded, picture, keep_sides(difference, directory=directory, stem=stem) if sides else ())
+    with naming(directory):
+        page.write_text(render_difference(difference, title=title, subtitle=subtitle), encoding="utf-8")
+        folded.write_text(write_difference(difference), encoding="utf-8")
+        write_difference_png(difference, picture, title=title, width_inches=12, dots_per_inch=110)
+        return DifferenceFiles(page, folded, picture, keep_sides(difference, directory=directory, stem=stem) if sides else ())
 
 
 def keep_sides(difference: Difference, *, directory: Path, stem: str) -> tuple[Path, Path]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dualmem_cli.errors import DualmemError, ExitStatus
+from dualmem_cli.errors import DualmemError, ExitStatus, naming
 from dualmem_cli.model.scenario import ProfileLimits
 from dualmem_cli.profile.annotation import Annotation, annotate
 from dualmem_cli.profile.counts import Counts
@@ -130,8 +130,9 @@ def profile_case(
         )
     directory.mkdir(parents=True, exist_ok=True)
     sources = target.work.sources if target.work else ()
-    captures = tuple(replace(_write(profile, directory, stem), annotation=annotate(profile, sources)) for profile in profiles)
-    counted = tuple(_write_counts(each, directory, stem) for each in counts)
+    with naming(directory):
+        captures = tuple(replace(_write(profile, directory, stem), annotation=annotate(profile, sources)) for profile in profiles)
+        counted = tuple(_write_counts(each, directory, stem) for each in counts)
     page = directory / f"{stem}.html"
     found = [(profile.engine, profile.unit, profile.marked) for profile in profiles]
     found += [(each.engine, "instructions", each.marked) for each in counts]
@@ -144,7 +145,8 @@ def profile_case(
     text = render_page(
         outcome.profiles, title=target.title, subtitle=target.case_id, counts=counts, annotations=annotations, headline=headline
     )
-    page.write_text(text, encoding="utf-8")
+    with naming(page):
+        page.write_text(text, encoding="utf-8")
     return outcome
 
 

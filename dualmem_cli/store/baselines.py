@@ -52,7 +52,8 @@ def save(folder: Path, *, name: str, record: Record, build_folder: Path) -> Base
                     old.rename(target)
                 raise
     except OSError as error:
-        raise BaselineError(f"{target}: {error.strerror}", hint="Nothing was changed.") from None
+        why = error.strerror or error.args[0][0][2]  # shutil's own: (source, target, why) of each file
+        raise BaselineError(f"{target}: {why}", hint="Nothing was changed.") from None
     return Baseline(name=name, record=record, build=build)
 
 
@@ -60,7 +61,7 @@ def load(folder: Path, name: str) -> Baseline:
     """Read and check a baseline. Raises BaselineError with what to do."""
     home = folder / name
     again = f"Save it again: dualmem bench && dualmem baseline save {name}."
-    if not home.is_dir():
+    if not _NAME.fullmatch(name) or not home.is_dir():
         known = names(folder)
         hint = f"Known: {', '.join(known)}." if known else f"Make one: dualmem bench && dualmem baseline save {name}."
         raise BaselineError(f'there is no baseline "{name}" in {folder}', hint=hint)

@@ -2,6 +2,7 @@
 manifest. What was measured can so be measured again, whatever became of the working tree."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -33,7 +34,7 @@ def keep(
     this use of the build and not to its bytes."""
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    with in_use(folder, exclusive=False), tempfile.TemporaryDirectory(dir=folder, prefix=".keeping-") as scratch:
+    with _room(folder), in_use(folder, exclusive=False), tempfile.TemporaryDirectory(dir=folder, prefix=".keeping-") as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
         kept: list[Link] = []
@@ -60,6 +61,17 @@ def keep(
         with contextlib.suppress(OSError):
             os.utime(folder / total)  # used just now: `baseline gc` leaves it alone until a record refers to it
     return located(build, folder / total)
+
+
+@contextlib.contextmanager
+def _room(folder: Path) -> Iterator[None]:
+    """A copy that finds the disk full blames its source."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise BuildError(f"{folder}: {error.strerror}", hint="Make room or choose another folder.") from None
 
 
 @contextlib.contextmanager

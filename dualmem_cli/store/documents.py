@@ -84,7 +84,7 @@ def parsed(text: bytes, *, path: str) -> dict[str, Any]:
     """The JSON object in `text`, empty where it is JSON of another sort. Raises RecordError where it is none."""
     try:
         raw = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # of a hundred thousand brackets
         raise RecordError(f"{path}: not JSON", hint="The file is damaged or is not a record.") from None
     return raw if isinstance(raw, dict) else {}
 

@@ -182,7 +182,7 @@ class History:
     def _migrate(self, *, write: bool, wait_s: float) -> None:
         known = {name for (name,) in self._rows("SELECT table_name FROM duckdb_tables()")}
         if "dualmem_history" not in known and known:
-            raise HistoryError(f"{self._path}: a database of another program", hint="Choose another file with --database.")
+            raise HistoryError(f"{self._path}: a database of another program", hint="Choose another file.")
         version = self._rows("SELECT version FROM dualmem_history")[0][0] if known else 0
         if version > VERSION:
             raise HistoryError(
@@ -253,7 +253,7 @@ def _check_file(path: Path, *, create: bool) -> None:
     """What the database would say in more words, or try to mend with an extension from the network."""
     try:
         if path.is_dir():
-            raise HistoryError(f"{path}: a folder", hint="Give a file with --database.")
+            raise HistoryError(f"{path}: a folder", hint="Give a file.")
         if not path.exists():
             if not create:
                 raise HistoryError(f"there is no history {path}", hint="Begin one: dualmem history add --all.")
@@ -264,9 +264,9 @@ def _check_file(path: Path, *, create: bool) -> None:
         if not head and create:
             path.unlink()
     except OSError as error:
-        raise HistoryError(f"{path}: {error.strerror}", hint="Choose another file with --database.") from None
+        raise HistoryError(f"{path}: {error.strerror}", hint="Choose another file.") from None
     if head and head[_MAGIC[0]] != _MAGIC[1]:
-        raise HistoryError(f"{path}: not a history of dualmem", hint="Choose another file with --database.")
+        raise HistoryError(f"{path}: not a history of dualmem", hint="Choose another file.")
     if not head and not create:
         raise HistoryError(f"{path}: empty", hint="Begin a history: dualmem history add --all.")
 

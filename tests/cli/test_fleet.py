@@ -52,6 +52,14 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.parametrize("address", ["nonsense", "tls://127.0.0.1:1"])
+def test_an_address_that_is_none_is_one_line(dualmem: Dualmem, address: str) -> None:
+    done = dualmem("fleet", "status", address)
+    assert done.status == 3
+    (line,) = done.err.splitlines()
+    assert f"{address}: no scheduler answers there" in line
+
+
 class Fleet:
     """Workers by name, each a process of the command line."""
 

@@ -106,6 +106,12 @@ def test_no_history_yet(dualmem: Dualmem) -> None:
     assert not (dualmem.folder / FILE).exists()
 
 
+def test_nothing_to_look_at_is_no_next_step(dualmem: Dualmem) -> None:
+    (dualmem.folder / "r.json").write_text("{")
+    done = dualmem("history", "add", "r.json")
+    assert (done.status, done.out) == (2, f"{FILE}: nothing added; 0 records in all\n")
+
+
 def test_a_damaged_record_is_left_out_and_told(filled: Dualmem) -> None:
     (filled.folder / "reports" / "99.json").write_text("{")
     done = filled("history", "add", "--all")
@@ -144,7 +150,7 @@ def test_a_history_that_cannot_be_written_is_told_before_anything_is_measured(du
     (dualmem.folder / "kept.duckdb").write_text("something else entirely")
     done = dualmem("bench", dualmem.scenario(), "--library", dualmem.subject("ok"), "--history", "kept.duckdb")
     assert done.status == 2
-    assert done.err == "dualmem: kept.duckdb: not a history of dualmem. Choose another file with --database.\n"
+    assert done.err == "dualmem: kept.duckdb: not a history of dualmem. Choose another file.\n"
     assert not list((dualmem.folder / "reports").glob("*.json")) if (dualmem.folder / "reports").exists() else True
 
 

@@ -1,5 +1,6 @@
 """Ctrl-C, SIGTERM, killed workers, readers that leave, full disks, two runs at once."""
 
+import fcntl
 import os
 import signal
 from pathlib import Path
@@ -60,6 +61,19 @@ def test_an_interruption_before_anything_was_measured(dualmem: Dualmem) -> None:
     done = dualmem.finish(process)
     assert done.status == 130, done
     assert dualmem.record("bench")["cases"] == []
+
+
+def test_an_interruption_while_another_run_measures(dualmem: Dualmem) -> None:
+    """A run that waits for its turn has measured nothing, and leaves nothing."""
+    with (Path(dualmem.environment["TMPDIR"]) / "dualmem-measuring.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = dualmem.start("bench", "-q", dualmem.scenario(), "--library", dualmem.subject("ok"))
+        assert process.stderr is not None
+        assert "waiting" in process.stderr.readline()
+        os.kill(process.pid, signal.SIGINT)
+        done = dualmem.finish(process)
+    assert (done.status, done.err) == (130, "dualmem: interrupted\n")
+    assert list((dualmem.folder / "reports").glob("*.json")) == []
 
 
 def test_a_worker_that_is_killed_costs_one_case(dualmem: Dualmem) -> None:
@@ -135,6 +149,12 @@ def test_a_full_disk_behind_stdout_is_said_and_is_no_regression(dualmem: Dualmem
             done = dualmem.finish(dualmem.start(*arguments, stdout=full))
         assert done.status == 2, (arguments, done)
         assert "No space left on device" in done.err
+
+
+def test_a_full_disk_is_named(dualmem: Dualmem) -> None:
+    assert dualmem("bench", "-q", dualmem.scenario(), "--library", dualmem.subject("ok")).status == 0
+    done = dualmem("report", _newest(dualmem), "-o", "/dev/full")
+    assert (done.status, done.err) == (2, "dualmem: /dev/full: No space left on device\n")
 
 
 def test_runs_at_once_in_one_folder(dualmem: Dualmem) -> None:

@@ -40,6 +40,20 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path, at: int, kind: str) -> N
         assert [run.workers for run in record.cases] == there, "what was finished is what it would have been"
 
 
+@pytest.mark.parametrize("kind", ["bench", "compare"])
+def test_ctrl_c_while_data_are_made_leaves_no_record_behind(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def press(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dualmem_cli.laboratory.materialise", press)
+    runner = machine(one())
+    with pytest.raises(KeyboardInterrupt):
+        run = compare if kind == "compare" else bench
+        run(runner, tmp_path, scenarios("spin", text='[data]\nsynthetic = "gaussian"\nrows = 9'))
+    assert runner.count == 0
+    assert list((tmp_path / "reports").iterdir()) == []
+
+
 def test_a_run_that_is_killed_leaves_an_interrupted_record(tmp_path: Path) -> None:
     """kill -9 runs no handler: what lies on the disk after every save must say by itself that it is not whole."""
     seen: list[Record] = []

@@ -1,5 +1,6 @@
 """Baselines: promoted whole, replaced in one step, never believed when damaged."""
 
+import errno
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,25 @@ def test_a_baseline_comes_back_and_needs_nothing_else(tmp_path: Path) -> None:
     assert loaded.build.digest == saved.build.digest
     assert Path(loaded.build.links[0].path).read_text() == "one"
     assert Path(loaded.build.links[0].path).is_relative_to(tmp_path / "baselines" / "main")
+
+
+def test_a_full_disk_is_said_and_keeps_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = save(tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copy2", full)
+    with pytest.raises(BaselineError, match=r"baselines/main: .*No space left on device.*\. Nothing was changed\."):
+        save(tmp_path, content="two")
+    assert load(tmp_path).build.digest == first.build.digest
+
+
+@pytest.mark.parametrize("name", ["", ".", "../baselines/main"])
+def test_what_can_be_no_name_is_none(tmp_path: Path, name: str) -> None:
+    save(tmp_path)
+    with pytest.raises(BaselineError, match="there is no baseline .* Known: main"):
+        load(tmp_path, name)
 
 
 def test_a_baseline_is_replaced_whole(tmp_path: Path) -> None:

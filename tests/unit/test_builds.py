@@ -1,5 +1,6 @@
 """Builds kept by their content: whole or not at all, damage seen and mended."""
 
+import errno
 import fcntl
 import json
 import multiprocessing
@@ -221,6 +222,14 @@ def test_debug_information_is_beside_a_build_and_no_part_of_it(tmp_path: Path) -
     (found,) = folder.glob("*.debug")
     assert found == Path(again.links[0].path).with_suffix(".debug"), "a build that was kept without gets it, for its first link"
     assert builds.load(folder).digest == plain.digest
+
+
+def test_a_full_disk_is_not_blamed_on_what_is_copied(tmp_path: Path) -> None:
+    def full(source: Path, _: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(source))
+
+    with pytest.raises(BuildError, match=r"kept: No space left on device\. Make room"):
+        builds.keep(links(tmp_path / "made", "one"), origin="", describe=describe, copy=full, folder=tmp_path / "kept")
 
 
 def test_a_build_is_put_there_by_one_run_at_a_time(tmp_path: Path) -> None:

@@ -82,6 +82,15 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         make(tmp_path, spec=FILE)
 
 
+def test_a_set_beyond_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(_: GaussianData) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(vectors, "gaussian", no_room)
+    with pytest.raises(DataError, match="does not fit into this machine's memory"):
+        make(tmp_path)
+
+
 def test_a_promise_that_is_not_kept_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
     lonely = ClusteredData("clustered", rows=3, queries=1, dim=8, clusters=100_000, intrinsic=8, similarity=0.7, seed=1)
     with pytest.raises(DataError, match=r"promises a mean similarity of 0\.7 and has nan\. Use more rows per cluster"):
@@ -150,3 +159,9 @@ def test_facts_are_readable(tmp_path: Path) -> None:
     facts = json.loads((make(tmp_path).data.parent / "facts.json").read_text())
     assert facts["promised_similarity"] is None
     assert len(facts["digest"]) == 64
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dualmem_cli.measure.data.write_matrix", lambda _path, matrix: write_matrix(Path("/dev/full"), matrix))
+    with pytest.raises(OSError, match=r"No space left on device: .*/cache/data/"):
+        make(tmp_path)

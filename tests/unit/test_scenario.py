@@ -90,6 +90,26 @@ MISTAKES = {
         'f.toml:4: [budget] "time": "<= 5 MiB" has the unit MiB, and time is limited in one of: ns, us, ms, s',
     ),
     "time budget without unit": ('[budget]\np99 = "<= 100"', 'f.toml:4: [budget] "p99": "<= 100" has the unit none, and p99'),
+    "budget beyond every number": (
+        f'[budget]\ntime = "<= {"9" * 400} us"',
+        'f.toml:4: [budget] "time": "<= 99999999999999999..." is beyond',
+    ),
+    "ten thousand digits": (
+        f'[control]\nkernel = "t"\n[profile]\nmisses = "< {"9" * 9999} %"',
+        'f.toml:6: [profile] "misses": "< 999999999999999999..." is beyond',
+    ),
+    "a cluster for every atom": (
+        f'[data]\nsynthetic = "clustered"\nrows = 9\nclusters = {10**30}',
+        'f.toml:6: [data] "clusters": input should be less than or equal to 100000000',
+    ),
+    "dimensions beyond an embedding's": (
+        '[data]\nsynthetic = "clustered"\nrows = 9\nintrinsic = 5000',
+        'f.toml:6: [data] "intrinsic": input should be less than or equal to 4096',
+    ),
+    "a similarity that no float can scatter": (
+        '[data]\nsynthetic = "clustered"\nrows = 9\nsimilarity = 1e-300',
+        'f.toml:6: [data] "similarity": input should be greater than or equal to 0.001',
+    ),
     "recall in time": ('[budget]\nrecall = ">= 1 us"', 'f.toml:4: [budget] "recall": ">= 1 us" has the unit us, and recall'),
     "inline table": ("measure = {worker = 3}", 'f.toml:3: [measure] "worker" is not a key here; did you mean "workers"?'),
     "quoted key": ('[measure]\n"worker" = 3', 'f.toml:4: [measure] "worker" is not a key here'),

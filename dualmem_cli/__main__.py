@@ -2,11 +2,12 @@
 
 import sys
 
-from dualmem_cli.cli.streams import finished
+from dualmem_cli.cli.streams import finished, prepare
 
 
 def main() -> None:
     """Run the command line. The version is answered before anything heavy is imported: shells and CI ask for it often."""
+    prepare()
     if sys.argv[1:] in (["--version"], ["-V"]):
         from dualmem_cli import __version__
 

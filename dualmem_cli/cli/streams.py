@@ -1,11 +1,21 @@
-"""The end of stdout: a reader that left (`| head -1`), a full disk behind a redirection. Neither is a regression, nor a traceback."""
+"""stdout from its beginning to its end: characters that it lacks, a reader that left (`| head -1`), a full disk behind a redirection.
+None is a regression, nor a traceback."""
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable
 
 from dualmem_cli.errors import ExitStatus
+
+
+def prepare() -> None:
+    """Files and pipes get UTF-8, which the documents say of themselves, whatever the locale is; a terminal that lacks a character, its
+    number."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
 
 
 def leave_stdout() -> None:

@@ -110,3 +110,13 @@ def test_the_command_line_stays_light() -> None:
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "[]"
+
+
+def test_documents_are_utf_8_whatever_the_locale(dualmem: Dualmem) -> None:
+    scenario = dualmem.scenario("größe")
+    assert dualmem("bench", "-q", scenario, "--library", dualmem.subject("ok")).status == 0
+    (record,) = (dualmem.folder / "reports").glob("*.json")
+    for format_ in ("html", "text"):
+        done = dualmem("report", record, "-f", format_, PYTHONIOENCODING="latin-1")
+        assert done.status == 0
+        assert "größe" in done.out

@@ -1,8 +1,10 @@
 """The door: `dualmem` and `python -m dualmem_cli`."""
 
+import signal
 import sys
 
 from dualmem_cli.cli.streams import finished, prepare
+from dualmem_cli.errors import ExitStatus
 
 
 def main() -> None:
@@ -12,9 +14,16 @@ def main() -> None:
         from dualmem_cli import __version__
 
         sys.exit(finished(0, last=f"dualmem {__version__}\n"))
-    from dualmem_cli.cli.app import run
+    try:
+        from dualmem_cli.cli.app import run
 
-    sys.exit(finished(run()))
+        status = finished(run())
+    except KeyboardInterrupt:  # before there was a command, or behind its last word
+        print("dualmem: interrupted", file=sys.stderr)
+        status = ExitStatus.INTERRUPTED
+    for number in (signal.SIGINT, signal.SIGTERM):  # nothing is left to interrupt but the interpreter, which would complain
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -100,6 +100,7 @@ def write_atomically(path: Path, content: bytes, *, hint: str = "Make room or ch
             os.fsync(file.fileno())
         unfinished.replace(path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)
         raise RecordError(f"{path}: {error.strerror}", hint=hint) from None
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)  # Ctrl-C leaves none either

@@ -63,6 +63,30 @@ def test_an_interruption_before_anything_was_measured(dualmem: Dualmem) -> None:
     assert dualmem.record("bench")["cases"] == []
 
 
+IMPORTING = """
+import sys
+class Press:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Press())
+"""
+ENDING = """
+import atexit, os, signal
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+"""
+
+
+@pytest.mark.parametrize(("moment", "status", "said"), [(IMPORTING, 130, "dualmem: interrupted\n"), (ENDING, 0, "")])
+def test_an_interruption_before_and_behind_a_command(
+    dualmem: Dualmem, tmp_path: Path, moment: str, status: int, said: str
+) -> None:
+    """While its modules are read, and while the interpreter ends: no traceback, and a verdict that was told stands."""
+    (tmp_path / "sitecustomize.py").write_text(moment)
+    done = dualmem("baseline", "list", PYTHONPATH=f"{tmp_path}:{dualmem.environment['PYTHONPATH']}")
+    assert (done.status, done.err) == (status, said)
+
+
 def test_an_interruption_while_another_run_measures(dualmem: Dualmem) -> None:
     """A run that waits for its turn has measured nothing, and leaves nothing."""
     with (Path(dualmem.environment["TMPDIR"]) / "dualmem-measuring.lock").open("w") as lock:

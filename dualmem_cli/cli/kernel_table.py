@@ -2,7 +2,6 @@
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from dualmem_cli.model.kernel import Kernel, Library
 from dualmem_cli.model.metric import Better
@@ -11,7 +10,7 @@ from dualmem_cli.model.units import significant
 
 def print_library(library: Library, *, origin: str, layouts: int) -> None:
     """One line per kernel and variant; parameters and metrics under each kernel."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     abi = ".".join(map(str, library.abi))
     console.print(
         f"{escape(library.name)} {escape(library.version)}  ABI {abi}; {escape(library.compiler)}; {layouts} layout"
@@ -20,10 +19,10 @@ def print_library(library: Library, *, origin: str, layouts: int) -> None:
     for name in dict.fromkeys(kernel.name for kernel in library.kernels):
         variants = library.variants(name)
         console.print(f"\n[bold]{escape(name)}[/bold]  {escape(variants[0].summary)}")
-        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+        width = max(len(kernel.variant) for kernel in variants)
+        wide = max(len(_support(kernel)) for kernel in variants)
         for kernel in variants:
-            table.add_row(f"  {escape(kernel.variant)}", _support(kernel), _traits(kernel))
-        console.print(table)
+            console.print(f"  {escape(f'{kernel.variant:<{width}}  {_support(kernel):<{wide}}')}  {_traits(kernel)}")
         for parameter in variants[0].parameters:
             numbers = (significant(value, 12) for value in (parameter.default, parameter.minimum, parameter.maximum))
             default, minimum, maximum = numbers
@@ -35,7 +34,7 @@ def print_library(library: Library, *, origin: str, layouts: int) -> None:
 
 
 def _support(kernel: Kernel) -> str:
-    return "runs here" if kernel.supported else f"not here: {escape(kernel.reason)}"
+    return "runs here" if kernel.supported else f"not here: {kernel.reason}"
 
 
 def _traits(kernel: Kernel) -> str:

@@ -220,19 +220,23 @@ def _grouped(rows: Sequence[Row], kept: Sequence[int], columns: Sequence[Column]
 
 def _fitted(columns: Sequence[Column], grid: Sequence[Sequence[Sequence[Text]]], room: int) -> list[int]:
     """Natural widths, then the widest text column gives way, a column at a time, until the row fits: first down to its longest word,
-    then through its words. Numbers are never folded."""
+    then through its words, unless that does not help either. Numbers are never folded."""
     widths = [
         max(len(column.title), *(cell_len(line.plain) for cells in grid for line in cells[index]), 0)
         for index, column in enumerate(columns)
     ]
     words = [_longest_word(column.title, (line.plain for cells in grid for line in cells[i])) for i, column in enumerate(columns)]
+    whole: list[int] = []
     for least in (words, [min(longest, _SPLIT_WIDTH) for longest in words]):
         while sum(widths) + _GAP * (len(widths) - 1) > room:
             flexible = [i for i, column in enumerate(columns) if not column.numeric and widths[i] > least[i]]
             if not flexible:
                 break
             widths[max(flexible, key=lambda index: widths[index])] -= 1
-    return widths
+        else:
+            return widths
+        whole = whole or list(widths)
+    return whole
 
 
 def _longest_word(title: str, texts: Iterator[str]) -> int:

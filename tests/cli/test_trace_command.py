@@ -41,6 +41,12 @@ def test_there_and_back(dualmem: Dualmem, lines: Path) -> None:
     assert row == ["lookup", "1", "33.3", "%", "0.727", "1", "17", "17", "100.0", "%", "100.0", "%"]
 
 
+def test_a_narrow_terminal_hides_nothing(dualmem: Dualmem, lines: Path) -> None:
+    dualmem("trace", "convert", "a.jsonl", "-o", "a.dmtrace")
+    for command in (("trace", "show", "a.dmtrace"), ("kernels", dualmem.subject("ok"))):
+        assert dualmem(*command, COLUMNS="20").out == dualmem(*command, COLUMNS="200").out
+
+
 def test_mistakes(dualmem: Dualmem, lines: Path) -> None:
     says(dualmem("trace", "show", "gone.dmtrace"), "dualmem: gone.dmtrace: No such file or directory. Give the path of a trace.")
     says(

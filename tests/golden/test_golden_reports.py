@@ -30,8 +30,9 @@ from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import Unit
 from dualmem_cli.report import COMPARE_ONLY, RENDERERS, Level, ReportContext
 from dualmem_cli.report.context import FlameGraphs
+from dualmem_cli.report.layout import Column, Row, Section, Table, cell
 from dualmem_cli.report.summary import json_schema
-from dualmem_cli.report.terminal import print_record
+from dualmem_cli.report.terminal import print_record, print_sections
 from dualmem_cli.store.records import from_json, to_json
 
 STATUS = {
@@ -272,6 +273,18 @@ def test_hostile_strings_stay_in_their_markdown_cell() -> None:
 
 def test_a_terminal_markup_is_no_markup() -> None:
     assert HOSTILE[4] in rendered("hostile", "text")
+
+
+@pytest.mark.parametrize(("width", "broken"), [(40, False), (28, True)])
+def test_words_are_broken_only_where_that_helps(width: int, broken: bool) -> None:
+    numbers = 4 if width == 40 else 1
+    table = Table(
+        (Column("operation"), *[Column("P50", numeric=True)] * numbers),
+        (Row((cell("spread_from_an_episode"), *[cell("12,345 us")] * numbers)),),
+    )
+    stream = io.StringIO()
+    print_sections([Section("", Level.QUIET, (table,))], console=Console(file=stream, width=width), level=Level.NORMAL)
+    assert ("spread_from_an_episode" not in stream.getvalue()) is broken
 
 
 def test_light_commands_do_not_pay_for_drawing() -> None:

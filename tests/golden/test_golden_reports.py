@@ -279,6 +279,7 @@ def test_a_terminal_markup_is_no_markup() -> None:
 def test_words_are_broken_only_where_that_helps(width: int, broken: bool) -> None:
     numbers = 4 if width == 40 else 1
     table = Table(
+        "",
         (Column("operation"), *[Column("P50", numeric=True)] * numbers),
         (Row((cell("spread_from_an_episode"), *[cell("12,345 us")] * numbers)),),
     )

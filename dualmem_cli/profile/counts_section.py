@@ -15,17 +15,19 @@ def render_counts(counts: Counts) -> str:
     """Render one engine's counts as a section of the page."""
     parts = [f'<p class="line">{html.escape(counts.facts)}</p>']
     parts += [f'<p class="note">{html.escape(note)}</p>' for note in counts.notes]
-    parts.append(_table("Per operation", ("quantity", "value", "", ""), map(_figure_row, counts.figures)))
+    parts.append(_table("Per operation", ("quantity", "value", "", ""), map(_figure_row, counts.figures), kind="figures"))
     if counts.series:
         parts.append(_drawing(counts.series))
     if counts.functions:
         shown = counts.functions[:FUNCTION_ROWS]
         caption = _caption("functions", len(shown), len(counts.functions))
-        parts.append(_table(caption, (*_cost_titles(), "with callees", "calls", "function"), map(_function_row, shown)))
+        parts.append(
+            _table(caption, (*_cost_titles(), "with callees", "calls", "function"), map(_function_row, shown), kind="costs")
+        )
     if counts.lines:
         hottest = counts.lines[:LINE_ROWS]
         caption = _caption("source lines", len(hottest), len(counts.lines))
-        parts.append(_table(caption, (*_cost_titles(), "line", "in function", "source"), map(_line_row, hottest)))
+        parts.append(_table(caption, (*_cost_titles(), "line", "in function", "source"), map(_line_row, hottest), kind="costs"))
     name = html.escape(counts.engine)
     return f'<section class="counts" aria-label="{name}">\n<h2>{name}</h2>\n{"".join(parts)}</section>\n'
 
@@ -58,10 +60,10 @@ def _caption(what: str, shown: int, of: int) -> str:
     return f"All {what}, per operation" if shown == of else f"The {shown} hottest {what} of {of}, per operation"
 
 
-def _table(caption: str, titles: Sequence[str], rows: Iterable[str]) -> str:
+def _table(caption: str, titles: Sequence[str], rows: Iterable[str], *, kind: str) -> str:
     head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in titles)
     return (
-        f'<div class="scroll">\n<table>\n<caption>{html.escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n'
+        f'<div class="scroll">\n<table class="{kind}">\n<caption>{html.escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{''.join(rows)}</tbody>\n</table>\n</div>\n"
     )
 

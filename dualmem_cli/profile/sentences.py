@@ -38,7 +38,7 @@ def sampled(difference: Difference) -> str:
     if effect > 1:
         worth = f"design effect {effect:.2f}: worth {n / effect:,.0f} and {m / effect:,.0f} independent ones"
     return (
-        f"Baseline {n:,} samples, candidate {m:,} ({worth}); {difference.tested} differences tested. "
+        f"Baseline {n:,} samples, candidate {m:,} ({worth}); {difference.tested} difference{'s' * (difference.tested != 1)} tested. "
         f"Vanished: {stack_count(gone)}, {100 * gone_samples / n:.1f} % of the baseline. "
         f"New: {stack_count(new)}, {100 * new_samples / m:.1f} % of the candidate."
     )

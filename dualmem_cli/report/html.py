@@ -37,7 +37,7 @@ from dualmem_cli.report.svg import page_svg
 # A page that embeds no document runs no script. default-src 'none': even a string that escaped its escaping could load and run nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _TYPOGRAPHY = (
-    (re.compile(r"\+- (?=\d)"), "±\N{NO-BREAK SPACE}"),
+    (re.compile(r"\+- (?=\d|below )"), "±\N{NO-BREAK SPACE}"),
     (re.compile(r"<= (?=[\d-])"), "≤\N{NO-BREAK SPACE}"),
     (re.compile(r">= (?=[\d-])"), "≥\N{NO-BREAK SPACE}"),
     (re.compile(r"(?<=\d )us\b"), "µs"),

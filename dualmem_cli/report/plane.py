@@ -32,6 +32,7 @@ PALETTE = {
     "eighth": "#c3aee0",
     "band": "#f3e3c8",
 }
+_STEPS = (1, 2, 5, 10)  # of ticks: 1.075 between 1.05 and 1.10 would be written as 1.07
 # In points: the whole drawing, and the margins round its plane.
 WIDTH, HEIGHT = 374.0, 223.0
 _LEFT, _RIGHT, _BOTTOM, _TOP = 49.0, 8.0, 35.0, 33.0
@@ -64,7 +65,7 @@ class Scale:
             subdivisions = (1.0, 2.0, 5.0) if high < 100 * low else (1.0,)
             found = LogLocator(subs=subdivisions).tick_values(low, high)
         else:
-            found = MaxNLocator(most, integer=whole).tick_values(low, high)
+            found = MaxNLocator(most, integer=whole, steps=_STEPS).tick_values(low, high)
         slack = 1e-9 * (high - low)
         return tuple(float(value) for value in found if low - slack <= value <= high + slack)
 

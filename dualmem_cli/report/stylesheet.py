@@ -30,7 +30,7 @@ b,strong{font-weight:600}
 .scroll{overflow-x:auto;margin:.3rem 0 1rem}
 table{border-collapse:collapse;font-size:.92rem}
 table.main{width:100%}td.long,th.long,td.remark{overflow-wrap:anywhere}
-caption{text-align:left;color:var(--muted);font-size:.88rem;padding:.2rem 0 .4rem}
+caption{text-align:left;color:var(--muted);font-size:.88rem;padding:.2rem 0 .4rem;max-width:calc(100vw - 3.6rem)}
 th,td{text-align:left;vertical-align:baseline;padding:.42rem 1.1rem .42rem 0;border-bottom:1px solid var(--line)}
 th:last-child,td:last-child{padding-right:0}
 thead th{font-weight:500;color:var(--muted);font-size:.85rem;white-space:nowrap;border-bottom-color:var(--muted)}

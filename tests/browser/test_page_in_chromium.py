@@ -36,7 +36,7 @@ addEventListener("load", () => {{
     const root = frame.contentDocument.documentElement;
     for (const closed of root.querySelectorAll("details")) closed.open = true;
     const right = Math.max(...[...root.querySelectorAll("body *")]
-      .filter(e => !e.closest(".scroll, svg, thead")).map(e => e.getBoundingClientRect().right));
+      .filter(e => e.matches("caption") || !e.closest(".scroll, svg, thead")).map(e => e.getBoundingClientRect().right));
     return [frame.clientWidth, root.scrollWidth, Math.ceil(right), root.getBoundingClientRect().height];
   }});
   document.body.textContent = JSON.stringify(found);

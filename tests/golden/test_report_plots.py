@@ -18,7 +18,7 @@ from dualmem_cli.report.compose import compose
 from dualmem_cli.report.compose_history import HistoryContext, compose_history
 from dualmem_cli.report.compose_selftest import compose_selftest
 from dualmem_cli.report.layout import Figure, FigureKind, Layout
-from dualmem_cli.report.plane import PALETTE
+from dualmem_cli.report.plane import PALETTE, Scale
 from dualmem_cli.report.plots import MOST_PAIRS, save_png, svg
 from dualmem_cli.report.svg import page_svg
 
@@ -110,6 +110,13 @@ def test_a_frontier_has_the_points_of_every_arm() -> None:
     assert "graph" in drawn(
         replace(record, frontier=(one,)), next(f for f in figures(record) if f.kind is FigureKind.RECALL_RATE)
     )
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.02, 1.13), (0.99, 1.1), (1.11, 1.22), (380.0, 412.0)])
+def test_ticks_are_what_three_digits_say(low: float, high: float) -> None:
+    ticks = Scale(low, high).ticks(5)
+    assert len(ticks) >= 2
+    assert [float(f"{tick:.3g}") for tick in ticks] == pytest.approx(ticks, rel=1e-12)
 
 
 def test_equal_samples_can_be_drawn(compare: Record) -> None:

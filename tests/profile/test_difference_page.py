@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,10 @@ def test_in_words(found: Difference) -> None:
         "Vanished: 1 stack, 12.5 % of the baseline. New: 2 stacks, 14.6 % of the candidate."
     )
     assert [signed(share) for share in (0.0, -0.0001, 0.0001, 0.123, -0.123)] == ["0.0", "0.0", "0.0", "+12.3", "-12.3"]
+
+
+def test_one_difference_is_one(found: Difference) -> None:
+    assert "; 1 difference tested. " in sampled(replace(found, tested=1))
 
 
 def test_the_same_twice_says_so_and_colours_nothing(profile: Profile) -> None:

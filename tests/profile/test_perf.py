@@ -101,6 +101,12 @@ def test_a_capture(engine: PerfEngine, target: Target, fake: Fake, tmp_path: Pat
     assert "script --no-inline" in used
 
 
+def test_the_target_stays_on_its_processor(engine: PerfEngine, target: Target, fake: Fake, tmp_path: Path) -> None:
+    fake("perf", WORKING)
+    said = capture_fails(engine, replace(target, cpus=(4096,)), tmp_path)
+    assert "nothing can run on processor 4096" in str(said)
+
+
 def test_cycles_are_asked_for_where_there_are_counters_and_the_event_is_read_back(
     engine: PerfEngine, target: Target, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

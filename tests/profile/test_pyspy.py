@@ -74,6 +74,11 @@ def test_a_capture(target: Target, fake: Fake, tmp_path: Path) -> None:
     assert "record --native --nolineno --format raw --rate 99 --output" in Path(f"{tool}.log").read_text()
 
 
+def test_the_target_stays_on_its_processor(target: Target, fake: Fake, tmp_path: Path) -> None:
+    fake("py-spy", WORKING)
+    assert "nothing can run on processor 4096" in str(capture_fails(replace(target, cpus=(4096,)), tmp_path))
+
+
 def test_a_rate_that_would_starve_the_target_is_not_asked_for(target: Target, fake: Fake, tmp_path: Path) -> None:
     tool = fake("py-spy", WORKING)
     profile = PyspyEngine().capture(target, rate=997, directory=tmp_path)

@@ -79,6 +79,7 @@ class PerfEngine:
             stdin=target.native_stdin,
             environment={**dict(target.environment), **_SETTINGS},
             timeout_s=target.seconds * 4 + 60.0,
+            cpus=target.cpus,
         )
         if done.status != 0:
             raise self._failure(done, target, recorded=data.exists() and data.stat().st_size > 0)

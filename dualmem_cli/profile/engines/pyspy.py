@@ -69,6 +69,7 @@ class PyspyEngine:
             stdin="",
             environment=dict(target.environment),
             timeout_s=target.seconds * 4 + _STARTUP_S,
+            cpus=target.cpus,
         )
         if done.status != 0 or not raw.exists():
             raise _refusal(done)

@@ -90,15 +90,20 @@ def parsed(text: bytes, *, path: str) -> dict[str, Any]:
 
 
 def write_atomically(path: Path, content: bytes, *, hint: str = "Make room or choose another folder with --reports.") -> None:
-    """Write to a temporary file beside `path`, flush it to the disk, rename it into place. Raises RecordError with this hint."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write to a temporary file beside `path`, flush it to the disk, rename it into place. Raises RecordError with this hint. What is no
+    file (/dev/stdout, a pipe) is written to: root would put a file in its place."""
+    target = Path(os.path.realpath(path))
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
         with unfinished.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(path)
+        unfinished.replace(target)
     except OSError as error:
         raise RecordError(f"{path}: {error.strerror}", hint=hint) from None
     finally:

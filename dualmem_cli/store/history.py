@@ -4,8 +4,8 @@ Every change is one transaction: a process that is killed, a full disk, leave th
 """
 
 import contextlib
-import os
 import re
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, fields, replace
@@ -16,12 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from dualmem_cli.errors import HistoryError
+from dualmem_cli.errors import HistoryError, RecordError
 from dualmem_cli.judge.fingerprint import place_of
 from dualmem_cli.model.history import Amount, Entry, Judged, Kept, Measured, Point, Series, Told
 from dualmem_cli.model.machine import Machine
 from dualmem_cli.model.metric import Better
 from dualmem_cli.model.verdict import Verdict
+from dualmem_cli.store.documents import write_atomically
 from dualmem_cli.store.history_schema import MIGRATIONS, TABLES, VERSION
 
 if TYPE_CHECKING:
@@ -163,20 +164,19 @@ class History:
 
     def export(self, table: str, path: Path, *, parquet: bool) -> int:
         """Write a table, each row with the facts of its record, to a file that is there whole or not at all. Returns the number of rows."""
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
+        with tempfile.TemporaryDirectory(prefix="dualmem-history-") as scratch:
+            made = Path(scratch) / "table"
             with self._told():
                 relation = self._connection.sql(TABLES[table])
                 if parquet:
-                    relation.write_parquet(str(unfinished))
+                    relation.write_parquet(str(made))
                 else:
-                    relation.write_csv(str(unfinished))
+                    relation.write_csv(str(made))
                 (count,) = self._rows(f"SELECT count(*) FROM ({TABLES[table]})")[0]
-            unfinished.replace(path)
-        except (HistoryError, OSError) as error:
-            unfinished.unlink(missing_ok=True)
-            why = error.strerror if isinstance(error, OSError) else error.what
-            raise HistoryError(f"{path}: {why}", hint="Nothing was written.") from None
+            try:
+                write_atomically(path, made.read_bytes(), hint="Nothing was written.")
+            except RecordError as error:
+                raise HistoryError(error.what, hint=error.hint) from None
         return int(count)
 
     def _migrate(self, *, write: bool, wait_s: float) -> None:

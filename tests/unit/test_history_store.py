@@ -117,8 +117,8 @@ def test_exports(path: Path, tmp_path: Path) -> None:
         assert history.export("amounts", tmp_path / "a.csv", parquet=False) == 12
         assert history.export("records", tmp_path / "r.parquet", parquet=True) == 4
         assert history.export("verdicts", tmp_path / "v.csv", parquet=False) == 0
-        with pytest.raises(HistoryError, match=r"missing/a\.csv: "):
-            history.export("amounts", tmp_path / "missing" / "a.csv", parquet=False)
+        with pytest.raises(HistoryError, match=r"a\.csv/b\.csv: "):
+            history.export("amounts", tmp_path / "a.csv" / "b.csv", parquet=False)
     rows = list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))
     assert [float(row["value"]) for row in rows if row["quantity"] == "time"] == [100.0, 101.0, 102.0, 103.0]
     assert {row["cpu"] for row in rows} == {MACHINE.cpu}

@@ -20,6 +20,7 @@ from dualmem_cli.model.samples import Failure, FailureKind, Histogram, Latency
 from dualmem_cli.model.scenario import ClusteredData, FileData, GaussianData
 from dualmem_cli.model.verdict import ControlFinding, LayoutCell, MetricChange, Verdict
 from dualmem_cli.store import records
+from dualmem_cli.store.documents import write_atomically
 
 UNBOUNDED = Estimate(value=0.1, low=-math.inf, high=math.inf, confidence=0.999, unit="1", count=1, method="m")
 BIG = Histogram(count=1, sum_ns=(1 << 64) - 1, max_ns=(1 << 64) - 1, buckets=((7423, 1),))
@@ -150,6 +151,21 @@ def test_a_full_disk_leaves_the_old_record_whole(tmp_path: Path, monkeypatch: py
     monkeypatch.undo()
     assert records.load(path).tool == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["r.json"], "the unfinished file is gone"
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    """As root, a rename to /dev/stdout would put a file there."""
+    read, write = os.pipe()
+    write_atomically(Path(f"/dev/fd/{write}"), b"one")
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        assert pipe.read() == b"one"
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    write_atomically(tmp_path / "link", b"two")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "there").read_bytes() == b"two"
+    with pytest.raises(RecordError, match="Is a directory"):
+        write_atomically(tmp_path, b"three")
 
 
 def test_ctrl_c_leaves_no_unfinished_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -203,14 +203,17 @@ class Laboratory:
             records.save(replace(record, interrupted=True), self.record_path)
             links = self._copies((*builds, builds[0]), Path(scratch))
             opened = Opened(record, datasets={}, links=links[:-1], copies=links[-1], scratch=Path(scratch))
-            began = self.seconds()
+            began, begun = self.seconds(), False
             try:
                 opened.datasets = self._datasets((*scenarios, *loads))
                 opened.record = replace(record, data=tuple({d.facts.digest: d.facts for d in opened.datasets.values()}.values()))
                 with self.turn():
-                    began = self.seconds()
+                    began, begun = self.seconds(), True
                     yield opened
             except KeyboardInterrupt:
+                if not begun:  # it waited for its turn, or for its data: there is no run to show
+                    self.record_path.unlink(missing_ok=True)
+                    raise
                 opened.record = replace(opened.record, interrupted=True)
                 opened.add_cautions((INTERRUPTED,))
             except DualmemError:
@@ -320,6 +323,6 @@ class Laboratory:
 
 INTERRUPTED = Caution(
     kind=CautionKind.INTERRUPTED,
-    what="the run was interrupted; only the cases that were finished are here",
+    what="the run was interrupted; only what was finished until then is here",
     remedy="Run it again for the rest.",
 )

@@ -10,6 +10,7 @@ from dualmem_cli.judge.population import population_problem
 from dualmem_cli.judge.replay import gated, players_missing, replay_findings, replay_problem
 from dualmem_cli.laboratory import Laboratory, Opened
 from dualmem_cli.loads import Load, described, planned, setup_of
+from dualmem_cli.measure.interrupts import held_interrupts
 from dualmem_cli.measure.playing import Playing
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.load import LoadRun, Part, Played, PlayerRun, PlayMode
@@ -89,10 +90,11 @@ class _Contest:
                         return
                 self._opened.put_load(self._known)
         finally:
-            self._opened.put_load(self._known)
-            for finding in replay_findings(self._known, suite=self._suite):
-                self._opened.add_finding(finding)
-            self._lab.save(self._opened)
+            with held_interrupts():  # whoever presses Ctrl-C twice wants an end, and what was measured all the same
+                self._opened.put_load(self._known)
+                for finding in replay_findings(self._known, suite=self._suite):
+                    self._opened.add_finding(finding)
+                self._lab.save(self._opened)
 
     def _player(self, before: tuple[PlayerRun, ...]) -> None:
         """One fresh process. One that an interrupt ends in the middle is not counted: it has no part of its own."""

@@ -13,7 +13,7 @@ from statistics import fmean
 from dualmem_cli.judge.compare import PASS_ERROR, SUITE_ERROR
 from dualmem_cli.judge.load import errors_problem, of_kind
 from dualmem_cli.judge.population import population_problem
-from dualmem_cli.judge.sequential import Decision, Rule, Worker, decide, interval, next_look
+from dualmem_cli.judge.sequential import FIRST_LOOK, Decision, Rule, Worker, decide, interval, next_look
 from dualmem_cli.model.load import LoadRun, Part, PlayerRun
 from dualmem_cli.model.samples import Histogram
 from dualmem_cli.model.units import percent, significant
@@ -53,10 +53,11 @@ def gated(run: LoadRun) -> tuple[Gated, ...]:
 
 
 def replay_problem(run: LoadRun) -> str:
-    """What forbids every verdict of this load; "" when nothing does. Builds that do not mean the same cannot be compared."""
+    """What forbids every verdict of this load; "" when nothing does, or no process was whole yet. Builds that do not mean the same cannot
+    be compared."""
     failure = run.failure or next((player.failure for player in run.players if player.failure), None)
     wrong = population_problem(run) or (failure.message if failure else "") or _difference(run)
-    if wrong:
+    if wrong or not run.players:
         return wrong
     plays = [played for player in run.players for _, played in player.plays]
     return errors_problem(run, plays) if plays else "no section was measured"
@@ -88,7 +89,7 @@ def replay_findings(run: LoadRun, *, suite: int) -> tuple[CompareFinding, ...]:
 def players_missing(run: LoadRun, *, suite: int) -> int:
     """How many more processes the next look wants; 0 when something is wrong, or every verdict is found."""
     count = len(run.players)
-    if count and replay_problem(run):
+    if replay_problem(run):
         return 0
     for wanted in gated(run):
         workers = _workers(run, wanted)
@@ -130,7 +131,10 @@ def _value(service: Histogram, quantity: str) -> float:
 
 def _finding(run: LoadRun, wanted: Gated, rule: Rule) -> CompareFinding:
     workers = _workers(run, wanted)
-    if len(workers) < max(2, len(run.players)):
+    if len(run.players) < 2:
+        told = f"interrupted with {len(run.players)} of the {FIRST_LOOK} processes that the first look wants"
+        return _without_change(run, wanted, Verdict.INCONCLUSIVE, told)
+    if len(workers) < len(run.players):
         fewest = min((_pooled(player, 0, wanted.kind).count for player in run.players), default=0)
         told = (
             f"{fewest:,} operations in a process are too few for it; give {wanted.kind} a larger share, or gate another quantity"
@@ -146,11 +150,11 @@ def _finding(run: LoadRun, wanted: Gated, rule: Rule) -> CompareFinding:
         change=change,
         baseline_ns=old,
         candidate_ns=new,
-        reason=_reason(verdict, decision, rule, change.count),
+        reason=_reason(verdict, decision, rule, count=change.count),
     )
 
 
-def _reason(verdict: Verdict, decision: Decision, rule: Rule, count: int) -> str:
+def _reason(verdict: Verdict, decision: Decision, rule: Rule, *, count: int) -> str:
     limit = f"{significant(100 * rule.threshold, 2)} %"
     processes = f"{count} processes"
     if verdict is Verdict.REGRESSED:
@@ -171,6 +175,8 @@ def _reason(verdict: Verdict, decision: Decision, rule: Rule, count: int) -> str
             else f"less than {limit} slower"
         )
         return f"{told}; {processes}"
+    if count < FIRST_LOOK:
+        return f"interrupted with {count} of the {FIRST_LOOK} processes that the first look wants"
     return f"the interval straddles {limit} after {processes}; give it more time: --budget"
 
 

@@ -102,6 +102,21 @@ def test_an_interrupt_judges_the_processes_that_were_whole(tmp_path: Path) -> No
     assert fake.open_players == 0
 
 
+@pytest.mark.parametrize("whole", [0, 1, 3])
+def test_an_interrupt_before_the_first_look_says_how_far_it_came(tmp_path: Path, whole: int) -> None:
+    def interrupt(player: FakePlayer, played: Played) -> Played:
+        if fake.started_players == whole + 1:
+            raise KeyboardInterrupt
+        return played
+
+    fake = players(interfere=interrupt)
+    record = compare(fake, tmp_path, load(GATE))
+    assert set(verdicts(record).values()) == {Verdict.INCONCLUSIVE}
+    assert {f.reason for f in record.compare} == {f"interrupted with {whole} of the 6 processes that the first look wants"}
+    assert compare_status(record, allow_inconclusive=True) is ExitStatus.INTERRUPTED
+    assert records.load(tmp_path / "reports" / "record.json") == record
+
+
 def test_a_player_that_dies_in_set_up_makes_every_verdict_invalid(tmp_path: Path) -> None:
     crash = Failure(FailureKind.CRASHED, "setup", 0, "the worker died of SIGSEGV in setup")
     record = compare(players(fails_at=(0, crash)), tmp_path, load())

@@ -157,6 +157,32 @@ def test_a_regression_of_one_operation_is_named(dualmem: Dualmem) -> None:
     assert "1 regressed, 2 unchanged" in done.out
 
 
+def test_an_interrupted_compare_is_gone_on_with(dualmem: Dualmem) -> None:
+    sides = ("--library", dualmem.subject("used_slower_update"), "--against", dualmem.subject("used_ok"))
+    path = load(dualmem, tail="[gate]\ntime = 0.05\n")
+    process = dualmem.start("compare", path, *sides, "--no-explain")
+    seen: set[int] = set()
+    while len(seen) < 3 and process.poll() is None:
+        seen |= {child.pid for child in psutil.Process(process.pid).children() if "dualmem-player" in " ".join(child.cmdline())}
+    os.kill(process.pid, signal.SIGINT)
+    cut = dualmem.finish(process)
+    assert cut.status == 130, cut
+    assert "interrupted with 2 of the 6 processes that the first look wants" in " ".join(cut.out.split())
+    (first,) = (dualmem.folder / "reports").glob("*-compare.json")
+    assert f"Next: dualmem compare --continue {first.relative_to(dualmem.folder)}" in cut.out
+    done = dualmem("compare", "-q", "--continue", first, *sides, "--no-explain")
+    assert done.status == 1, done
+    assert re.search(r"REGRESSED +load +dual/update time +\+[78]\.\d %", done.out), done.out
+    (second,) = (path for path in (dualmem.folder / "reports").glob("*-compare*.json") if path != first)
+    before, after = (records.load(path).loads[0].players for path in (first, second))
+    assert after[:2] == before
+    path.write_text(path.read_text().replace("rate = 2000", "rate = 2001"))
+    other = dualmem("compare", "-q", "--continue", first, *sides)
+    assert other.status == 5, other
+    assert "load is not the scenario that it was" in other.err
+    assert other.err.count("\n") == 1
+
+
 def test_builds_with_other_results_are_not_compared(dualmem: Dualmem) -> None:
     against = ("--against", dualmem.subject("used_ok"))
     done = dualmem("compare", "-q", load(dualmem), "--library", dualmem.subject("used_wrong_update"), *against)

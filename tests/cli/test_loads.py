@@ -1,9 +1,11 @@
 """Loads through the real command line and the real player, on a store whose costs are known (tests/subjects/used.h)."""
 
+import contextlib
 import os
 import re
 import signal
 import socket
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -127,8 +129,6 @@ def _check_metrics(text: str) -> None:
 
 
 def _wait_for(process: Any, path: Path, text: str) -> None:
-    import time
-
     until = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < until:
         if path.is_file() and text in path.read_text():
@@ -161,21 +161,26 @@ def test_an_interrupted_compare_is_gone_on_with(dualmem: Dualmem) -> None:
     sides = ("--library", dualmem.subject("used_slower_update"), "--against", dualmem.subject("used_ok"))
     path = load(dualmem, tail="[gate]\ntime = 0.05\n")
     process = dualmem.start("compare", path, *sides, "--no-explain")
+    assert process.stderr is not None
+    assert process.stderr.readline() == "[1/1] load dual\n"
     seen: set[int] = set()
     while len(seen) < 3 and process.poll() is None:
-        seen |= {child.pid for child in psutil.Process(process.pid).children() if "dualmem-player" in " ".join(child.cmdline())}
+        time.sleep(0.01)
+        with contextlib.suppress(psutil.Error):
+            seen |= {child.pid for child in psutil.Process(process.pid).children() if child.name() == "dualmem-player"}
     os.kill(process.pid, signal.SIGINT)
     cut = dualmem.finish(process)
     assert cut.status == 130, cut
-    assert "interrupted with 2 of the 6 processes that the first look wants" in " ".join(cut.out.split())
     (first,) = (dualmem.folder / "reports").glob("*-compare.json")
+    before = records.load(first).loads[0].players
+    assert 1 <= len(before) < 6
+    assert f"interrupted with {len(before)} of the 6 processes that the first look wants" in " ".join(cut.out.split())
     assert f"Next: dualmem compare --continue {first.relative_to(dualmem.folder)}" in cut.out
     done = dualmem("compare", "-q", "--continue", first, *sides, "--no-explain")
     assert done.status == 1, done
     assert re.search(r"REGRESSED +load +dual/update time +\+[78]\.\d %", done.out), done.out
     (second,) = (path for path in (dualmem.folder / "reports").glob("*-compare*.json") if path != first)
-    before, after = (records.load(path).loads[0].players for path in (first, second))
-    assert after[:2] == before
+    assert records.load(second).loads[0].players[: len(before)] == before
     path.write_text(path.read_text().replace("rate = 2000", "rate = 2001"))
     other = dualmem("compare", "-q", "--continue", first, *sides)
     assert other.status == 5, other

@@ -87,6 +87,7 @@ def explanations(
                     scratch=Path(scratch),
                     directory=page.parent,
                     stem=stem,
+                    longest_s=_LONGEST_S * regressed.patience,
                 )
                 done[-1] = _with_lines(done[-1], *(refusal.line() for refusal in refusals), *regressed.notes)
                 done[-1] = _counted(done[-1], targets, labels, counting=regressed.counting())
@@ -133,17 +134,18 @@ def _sampled(
     scratch: Path,
     directory: Path,
     stem: str,
+    longest_s: float,
 ) -> tuple[Explanation, Lines]:
     """What samples of both builds in turns tell, and where in the functions they lie."""
     if engine is None:
         return replace(known, headline="No sampler works here, so no function's share of the time is known."), Lines()
     try:
-        with _deadline(_LONGEST_S):
+        with _deadline(longest_s):
             pair = capture_in_turns(
                 targets, engine=engine, rate=_RATE, rounds=_ROUNDS, limit_s=_WANTED_S, announce=lambda _: None, labels=labels
             )
     except _TooLongError:
-        return replace(known, headline=f"Not sampled: {engine.name} took longer than {_LONGEST_S:.0f} s."), Lines()
+        return replace(known, headline=f"Not sampled: {engine.name} took longer than {longest_s:.0f} s."), Lines()
     except DualmemError as error:
         return replace(known, headline=f"Not sampled: {error}"), Lines()
     found = difference(*pair)

@@ -58,6 +58,11 @@ class Regressed(Protocol):
         ...
 
     @property
+    def patience(self) -> float:
+        """How many times as long as usual its samples may take: what sets up for long does so for each capture."""
+        ...
+
+    @property
     def notes(self) -> tuple[str, ...]: ...
     def counting(self) -> tuple[Counting, ...]: ...
     def targets(self, builds: tuple[Build, Build], *, scratch: Path) -> tuple[tuple[Target, Target], dict[str, str]]:
@@ -78,6 +83,7 @@ class RegressedCase:
     finding: CompareFinding
     samplers: tuple[str, ...] = PREFERRED
     about: str = "about 15 s"
+    patience: float = 1.0
     notes: tuple[str, ...] = ()
 
     @property
@@ -113,6 +119,7 @@ class RegressedKind:
     wide: bool  # this machine has instructions that a simulated one has not
     samplers: tuple[str, ...] = ("perf",)
     about: str = "up to 2 min, as long as its store takes to be set up on a simulated processor"
+    patience: float = 3.0
 
     @property
     def shares(self) -> CompareFinding:

@@ -18,8 +18,8 @@ class Apart:
     count: int
 
 
-def kind_apart(whole: Trace, kind: str, *, most: int, inserting: Collection[str]) -> Apart:
-    """The first `most` operations of a kind in their order, or all. What other kinds, those that are `inserting`, put into the store before
+def kind_apart(whole: Trace, kind: str, *, most: int, inserting: Collection[str], times: int = 1) -> Apart:
+    """The first `most` operations of a kind in their order, or all, `times` over. What other kinds, those that are `inserting`, put into the store before
     the last of them comes first, since a key may be of it; what they only looked at does not matter. Raises TraceError where the trace
     has none of that kind."""
     number = whole.names.index(kind) if kind in whole.names else -1
@@ -28,7 +28,8 @@ def kind_apart(whole: Trace, kind: str, *, most: int, inserting: Collection[str]
         raise TraceError(f"the trace has no operation called {kind}")
     others = [other for other, name in enumerate(whole.names) if name in inserting and other != number]
     before = np.flatnonzero(np.isin(whole.kinds[: own[-1]], others))
-    chosen = np.concatenate([before, own])
+    played = np.tile(own, times)
+    chosen = np.concatenate([before, played])
     at_ns = np.zeros(len(chosen), np.uint64)
     made = trace(whole.names, at_ns, whole.kinds[chosen], whole.keys[chosen], duration_ns=0, note={"apart": kind})
-    return Apart(made, len(before), len(own))
+    return Apart(made, len(before), len(played))

@@ -21,9 +21,7 @@ from dualmem_cli.store.traces import facts_of, save_trace
 from dualmem_cli.trace import Trace, encode
 
 _LOOP = "dmp_perform"  # the player's timed loop: everything below it is operations
-_SAMPLED = (
-    2_000  # operations of a play that is repeated; of a kind that inserts, which is played once, as many as the time is for
-)
+_LONGEST = 1_000_000  # operations of a play: a trace of 16 MB. Many short plays would mostly wait for each other
 _COUNTED_NS = 500_000  # of a sample that is counted: a simulated processor takes 20 to 300 times as long
 _SAMPLES = 2  # that are counted, the first for warm caches
 
@@ -59,7 +57,10 @@ def _parts(run: LoadRun, whole: Trace, kind: str, *, each_ns: float, seconds: fl
     inserting = frozenset(known.name for known in run.workloads[0].operations if known.inserts is not KeySpace.NONE)
     once = kind in inserting
     wanted = max(1, math.ceil(seconds * 1e9 * run.scenario.measure.threads / each_ns))
-    sampled = kind_apart(whole, kind, most=wanted if once else min(wanted, _SAMPLED), inserting=inserting)
+    sampled = kind_apart(whole, kind, most=wanted, inserting=inserting)
+    if not once:
+        times = math.ceil(min(wanted, _LONGEST) / sampled.count)
+        sampled = kind_apart(whole, kind, most=wanted, inserting=inserting, times=times)
     counted = kind_apart(whole, kind, most=_SAMPLES * max(1, round(_COUNTED_NS / each_ns)), inserting=inserting)
     return _Parts(sampled, 1 if once else math.ceil(wanted / sampled.count), counted)
 

@@ -19,9 +19,9 @@ class Apart:
 
 
 def kind_apart(whole: Trace, kind: str, *, most: int, inserting: Collection[str], times: int = 1) -> Apart:
-    """The first `most` operations of a kind in their order, or all, `times` over. What other kinds, those that are `inserting`, put into the store before
-    the last of them comes first, since a key may be of it; what they only looked at does not matter. Raises TraceError where the trace
-    has none of that kind."""
+    """The first `most` operations of a kind in their order, or all, `times` over. What other kinds, those that are `inserting`, put into
+    the store before the last of them comes first, since a key may be of it; what they only looked at does not matter. Raises TraceError
+    where the trace has none of that kind."""
     number = whole.names.index(kind) if kind in whole.names else -1
     own = np.flatnonzero(whole.kinds == number)[:most]
     if not len(own):

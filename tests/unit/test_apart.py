@@ -43,6 +43,7 @@ def places(apart: Apart) -> tuple[Sequence[int], Sequence[int]]:
 def test_what_others_inserted_before_the_last_comes_first(kind: str, most: int, before: list[int], own: list[int]) -> None:
     apart = kind_apart(recorded("liiuluilui"), kind, most=most, inserting={"insert"})
     assert places(apart) == (before, own)
+    assert places(kind_apart(recorded("liiuluilui"), kind, most=most, inserting={"insert"}, times=3)) == (before, own * 3)
     names = [NAMES[number] for number in apart.trace.kinds]
     assert names == ["insert"] * len(before) + [kind] * len(own)
 
@@ -69,7 +70,8 @@ def test_what_a_player_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert head in target.native_stdin
         sampled = [line for line in target.native_stdin.splitlines() if line.startswith("play")]
         whole = dict(record.loads[0].trace.kinds)["update"]
-        assert sampled == [f"play 0 0 {whole} closed 1.0 1"] * -(-20_000 // whole)
+        played = -(-20_000 // whole) * whole
+        assert sampled == [f"play 0 0 {played} closed 1.0 1"]
         counted = work.request(10, 2)
         assert [line for line in counted.splitlines() if line.startswith("play")] == [
             f"play 0 {n} 10 closed 1.0 1" for n in (0, 10)
@@ -78,4 +80,4 @@ def test_what_a_player_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             (path,) = (line.removeprefix("trace ") for line in text.splitlines() if line.startswith("trace "))
             made, facts = load_trace(Path(path))
             assert {name for name, count in facts.kinds if count} == {"update"}
-            assert len(made) == (20 if text == counted else whole)
+            assert len(made) == (20 if text == counted else played)

@@ -79,7 +79,7 @@ def explanations(
                 stem = f"{page.stem}.why-{number}"
                 done[-1], lines = _sampled(
                     done[-1],
-                    regressed.shares,
+                    regressed,
                     targets,
                     labels,
                     builds,
@@ -87,7 +87,6 @@ def explanations(
                     scratch=Path(scratch),
                     directory=page.parent,
                     stem=stem,
-                    longest_s=_LONGEST_S * regressed.patience,
                 )
                 done[-1] = _with_lines(done[-1], *(refusal.line() for refusal in refusals), *regressed.notes)
                 done[-1] = _counted(done[-1], targets, labels, counting=regressed.counting())
@@ -125,7 +124,7 @@ def _sampler(names: tuple[str, ...]) -> tuple[Engine | None, tuple[Refusal, ...]
 
 def _sampled(
     known: Explanation,
-    finding: CompareFinding,
+    regressed: Regressed,
     targets: tuple[Target, Target],
     labels: dict[str, str],
     builds: tuple[Build, Build],
@@ -134,11 +133,11 @@ def _sampled(
     scratch: Path,
     directory: Path,
     stem: str,
-    longest_s: float,
 ) -> tuple[Explanation, Lines]:
     """What samples of both builds in turns tell, and where in the functions they lie."""
     if engine is None:
         return replace(known, headline="No sampler works here, so no function's share of the time is known."), Lines()
+    finding, longest_s = regressed.shares, _LONGEST_S * regressed.patience
     try:
         with _deadline(longest_s):
             pair = capture_in_turns(
@@ -148,7 +147,9 @@ def _sampled(
         return replace(known, headline=f"Not sampled: {engine.name} took longer than {longest_s:.0f} s."), Lines()
     except DualmemError as error:
         return replace(known, headline=f"Not sampled: {error}"), Lines()
-    found = difference(*pair)
+    library = next(iter(labels.values()), "")
+    first, second = (regressed.trimmed(profile, library=library) for profile in pair)
+    found = difference(first, second)
     titles, added = _added(found, finding)
     kept = keep_sides(found, directory=directory, stem=stem)
     sources = targets[1].work.sources if targets[1].work else ()

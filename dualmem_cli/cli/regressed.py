@@ -7,6 +7,7 @@ from typing import Protocol
 from dualmem_cli.cli.differing import targets_of
 from dualmem_cli.cli.played_target import targets_of_kind
 from dualmem_cli.cli.reasoning import alone
+from dualmem_cli.cli.setting import PLAYER
 from dualmem_cli.judge.limits import threads_of
 from dualmem_cli.judge.replay import TIME
 from dualmem_cli.model.estimate import Estimate
@@ -18,8 +19,10 @@ from dualmem_cli.model.verdict import CompareFinding, Verdict
 from dualmem_cli.profile.engines import Counter
 from dualmem_cli.profile.engines.callgrind import CallgrindEngine
 from dualmem_cli.profile.engines.counters import CountersEngine
+from dualmem_cli.profile.folded import Profile
 from dualmem_cli.profile.target import Target
 from dualmem_cli.profile.turns import PREFERRED
+from dualmem_cli.profile.within import within
 
 MOST = 3
 _COUNTING_S = 12.0  # of each build on a simulated processor; a case that sets up for longer there is not counted
@@ -69,6 +72,10 @@ class Regressed(Protocol):
         """The same work on both builds, and what their files are to be called. Raises DualmemError."""
         ...
 
+    def trimmed(self, profile: Profile, *, library: str) -> Profile:
+        """Of a profile what belongs to the work; `library` is what the builds are called."""
+        ...
+
     def alone(self, builds: tuple[Build, Build]) -> Estimate | None:
         """The change with one thread, where it can be measured and more are asked for. Raises DualmemError."""
         ...
@@ -104,6 +111,9 @@ class RegressedCase:
 
     def targets(self, builds: tuple[Build, Build], *, scratch: Path) -> tuple[tuple[Target, Target], dict[str, str]]:
         return targets_of(self.scenario, self.run.case, builds, scratch=scratch, seconds=_TURN_S)
+
+    def trimmed(self, profile: Profile, *, library: str) -> Profile:
+        return profile
 
     def alone(self, builds: tuple[Build, Build]) -> Estimate | None:
         return alone(self.scenario, self.run.case, builds)
@@ -152,6 +162,9 @@ class RegressedKind:
     def targets(self, builds: tuple[Build, Build], *, scratch: Path) -> tuple[tuple[Target, Target], dict[str, str]]:
         each_ns = max(1.0, self.finding.baseline_ns or 1.0)
         return targets_of_kind(self.run, self.kind, builds, each_ns=each_ns, scratch=scratch, seconds=_TURN_S)
+
+    def trimmed(self, profile: Profile, *, library: str) -> Profile:
+        return within(profile, library=library, program=PLAYER)
 
     def alone(self, builds: tuple[Build, Build]) -> Estimate | None:
         return None

@@ -30,6 +30,7 @@ from dualmem_cli.plan.trials import SIZES
 from dualmem_cli.selftest import Loaded, Subjects
 from dualmem_cli.store import builds, records
 
+PLAYER = "dualmem-player"
 LOADS = "load"  # folder of load scenarios among the others
 _LONGEST_BLOCK_S = 3600.0  # of trials under one load; a load that is not ended ends itself then
 
@@ -132,7 +133,7 @@ def keep_build(found: binaries.Binaries, *, worker: WorkerProcesses, reports: Pa
 
 def players() -> PlayerProcesses:
     """The real players, or a clear error when the player was never built."""
-    return PlayerProcesses(native_path("dualmem-player"))
+    return PlayerProcesses(native_path(PLAYER))
 
 
 def _described(path: str, worker: WorkerProcesses) -> Library:

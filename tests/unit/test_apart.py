@@ -11,6 +11,8 @@ from dualmem_cli.cli import setting
 from dualmem_cli.cli.played_target import targets_of_kind
 from dualmem_cli.errors import TraceError
 from dualmem_cli.plan.apart import Apart, kind_apart
+from dualmem_cli.profile.folded import Profile
+from dualmem_cli.profile.within import within
 from dualmem_cli.store.traces import load_trace
 from dualmem_cli.trace import Trace, trace
 
@@ -81,3 +83,18 @@ def test_what_a_player_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             made, facts = load_trace(Path(path))
             assert {name for name, count in facts.kinds if count} == {"update"}
             assert len(made) == (20 if text == counted else played)
+
+
+def test_a_profile_of_the_library_alone() -> None:
+    """What the player does between two operations is its own; what the library calls is the library's."""
+    stacks = (
+        (("dmp_perform (dualmem-player)",), 5),
+        (("dmp_perform (dualmem-player)", "dmx_now (dualmem-player)", "[vdso]"), 40),
+        (("dmp_perform (dualmem-player)", "operate (libused.so)"), 30),
+        (("dmp_perform (dualmem-player)", "operate (libused.so)", "memcpy (libc.so.6)"), 20),
+    )
+    leaves = (("/x/dualmem-player", 1, 45), ("/x/0.so", 2, 30), ("/lib/libc.so.6", 3, 20))
+    whole = Profile("t", "perf", "perf 6", "cpu-clock", 99.0, 99.0, 95, 0, 7, 0.0, 1.0, stacks, leaves=leaves)
+    found = within(whole, library="libused.so", program="dualmem-player")
+    assert (found.samples, found.outside, found.stacks, found.leaves) == (50, 52, stacks[2:], leaves[1:])
+    assert within(whole, library="elsewhere.so", program="dualmem-player") == whole

@@ -50,7 +50,8 @@ def compare(
     no_explain: Annotated[
         bool,
         typer.Option(
-            "--no-explain", help="Do not profile both builds of the worst regressed cases (about 15 s each, three at most)."
+            "--no-explain",
+            help="Do not profile both builds of the worst regressed cases and kinds of operation (about 15 s each, three at most).",
         ),
     ] = False,
     fleet: options.Fleet = "",

@@ -61,18 +61,12 @@ int dm_lists_allocate(dm_lists *lists, uint32_t list_count, uint32_t dims, dm_me
 void dm_lists_take_directions(dm_lists *lists) {
     _Alignas(DM_CACHE_LINE) int8_t codes[DM_DIM_MAX];
     const size_t words = dm_panel_words(lists->rows.dim);
-    uint8_t *panel = lists->coded;
-    lists->coded_scale = 0.0f;
     for (uint32_t d = 0; d < lists->dims; d++) {
         lists->directions[d] = lists->basis + d * dm_padded_dim(lists->rows.dim);
-        if (d % DM_PANEL_ROWS == 0) {
-            panel = lists->coded + d / DM_PANEL_ROWS * dm_panel_bytes(lists->rows.dim);
-            dm_panel_clear(panel, words);
-        }
         const dm_code_facts facts =
             lists->coder->encode(codes, lists->directions[d], lists->rows.dim, DM_CODE_ROW_LEVELS);
+        uint8_t *panel = lists->coded + d / DM_PANEL_ROWS * dm_panel_bytes(lists->rows.dim);
         dm_panel_put(panel, d % DM_PANEL_ROWS, codes, facts.scale, words);
-        lists->coded_scale = facts.scale > lists->coded_scale ? facts.scale : lists->coded_scale;
     }
 }
 

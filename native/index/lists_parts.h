@@ -45,7 +45,6 @@ struct dm_lists {
     float *basis;             /* dims unit vectors, orthogonal, of dm_padded_dim(rows.dim) floats */
     const float **directions; /* where each of them begins */
     uint8_t *coded;           /* panels of them: the query is projected by codes, a quarter of the bytes */
-    float coded_scale;        /* the largest of their scales */
     uint8_t *centres;         /* panels of them */
     uint32_t *begins;         /* [list] of its rows among members; one more for the end */
     uint32_t *panel_begins;   /* the same among panels: follows from begins */

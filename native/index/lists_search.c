@@ -209,8 +209,8 @@ static void make_keys(const dm_lists *lists, dm_lists_scratch *scratch, uint32_t
 
 /* How far a cosine may lie above its estimate for the row still to be rescored: four standard deviations. The rounding
  * error of a code is uniform over a step, step / sqrt(12) a component, and what it is multiplied with, of norm 1, weighs
- * the components: `steps` has the squares of the query's own and of those that it was projected by. What the row's code
- * and the projection add was measured. */
+ * the components: `steps` has the squares of those of the query's codes. What the row's code and the projection add was
+ * measured; the codes of the directions, of twice as many levels, add little to it. */
 static double slack_of(const dm_lists *lists, double steps) {
     return 4.0 * sqrt(steps / 12.0 + lists->noise * lists->noise);
 }
@@ -249,14 +249,10 @@ static uint32_t rescore(const dm_lists *lists, dm_lists_scratch *scratch, uint32
 
 /* --- the query ---------------------------------------------------------------------------------------------------- */
 
-static double squared(float value) {
-    return (double)value * (double)value;
-}
-
 /* Weights made of a vector; adds the square of a step of its code to *steps. */
 static dm_weights encode(const dm_lists *lists, int8_t *codes, const float *vector, uint32_t dim, double *steps) {
     const dm_code_facts facts = lists->coder->encode(codes, vector, dim, DM_CODE_QUERY_LEVELS);
-    *steps += squared(facts.scale);
+    *steps += (double)facts.scale * (double)facts.scale;
     return (dm_weights){.values = codes, .sum = facts.sum, .scale = facts.scale};
 }
 
@@ -265,7 +261,6 @@ static const float *project(const dm_lists *lists, dm_lists_scratch *scratch, do
     const uint32_t dim = lists->rows.dim;
     const dm_weights weights = encode(lists, scratch->unit_codes, scratch->query.unit, dim, steps);
     lists->scan->scan(lists->coded, dm_lists_panels_of(lists->dims), dm_panel_words(dim), &weights, scratch->inner);
-    *steps += squared(lists->coded_scale);
     return scratch->inner;
 }
 

@@ -177,6 +177,9 @@ def test_only_what_is_open_is_judged_again(tmp_path: Path) -> None:
     )
     assert second.compare[0] == settled
     assert all(found.change and found.change.count > 6 for found in second.compare[1:])
+    known = second.loads[0]
+    shared = replay_findings(known, gated(known)[1:], suite=len(gated(known)))
+    assert shared == second.compare[1:], "an error is shared with what was settled before"
 
 
 def test_an_interrupt_before_the_load_keeps_what_was_played_earlier(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from dualmem_cli.model.record import Record
 from dualmem_cli.model.samples import Failure, FailureKind
 from dualmem_cli.model.verdict import Verdict
 from dualmem_cli.model.workload import TraceFacts
+from dualmem_cli.report import RENDERERS, ReportContext
 from dualmem_cli.store import records
 
 GATE = "[gate]\ntime = 0.05\np50 = 0.05\n"
@@ -202,6 +203,9 @@ def test_a_load_that_was_not_reached_is_known_to_whoever_goes_on(tmp_path: Path)
 
     record = compare(players(interfere=interrupt), tmp_path, load(GATE), load(GATE, name="next"))
     assert [scenario.name for scenario in record.asked] == ["load", "next"]
+    context = ReportContext(record_path="r.json", page_path="r.html", exit_status=ExitStatus.INTERRUPTED, next_command="")
+    for name in ("text", "json", "markdown", "html", "junit", "benchstat"):
+        assert RENDERERS[name](record, context), name
 
 
 @pytest.mark.parametrize(

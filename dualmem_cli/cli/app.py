@@ -3,29 +3,15 @@
 import signal
 import sys
 from types import FrameType
-from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
 from dualmem_cli.cli import baseline, bench, compare, doctor, fleet, history, kernels, profile, report, schema, selftest, trace
 from dualmem_cli.cli.streams import leave_stdout
 from dualmem_cli.errors import DualmemError, ExitStatus
 
-
-class _Interruptible(TyperGroup):
-    """Typer ends a command that Ctrl-C struck without a word."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise DualmemError("interrupted", status=ExitStatus.INTERRUPTED) from None
-
-
 app = typer.Typer(
     name="dualmem",
-    cls=_Interruptible,
     help="A performance laboratory for dual-memory stores: bench, profile, and a gate that can be trusted on shared machines.",
     no_args_is_help=True,
     add_completion=False,
@@ -75,6 +61,10 @@ def run() -> int:
         return ExitStatus.OK
     except Exception as error:
         return _usage_or_bug(error)
+    if status == ExitStatus.INTERRUPTED and not isinstance(
+        status, ExitStatus
+    ):  # typer's own, of Ctrl-C where nothing was measured yet
+        print("dualmem: interrupted", file=sys.stderr)
     return status if isinstance(status, int) else ExitStatus.OK
 
 

@@ -88,7 +88,9 @@ def served(watching: Watching, *, port: int | None, host: str = LOOPBACK) -> Ite
     try:
         server = ThreadingHTTPServer((host, port), Handler)
     except OSError as error:
-        raise DualmemError(f"{host}:{port}: {error.strerror}", hint="Choose another port with --metrics-port.") from None
+        raise DualmemError(
+            f"{host}:{port}: {error.strerror}", hint="Choose another --metrics-port, or an address of this machine."
+        ) from None
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -1,6 +1,5 @@
 """Ctrl-C, SIGTERM, killed workers, readers that leave, full disks, two runs at once."""
 
-import fcntl
 import os
 import signal
 from pathlib import Path
@@ -88,16 +87,18 @@ def test_an_interruption_before_and_behind_a_command(
 
 
 def test_an_interruption_while_another_run_measures(dualmem: Dualmem) -> None:
-    """A run that waits for its turn has measured nothing, and leaves nothing."""
-    with (Path(dualmem.environment["TMPDIR"]) / "dualmem-measuring.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        process = dualmem.start("bench", "-q", dualmem.scenario(), "--library", dualmem.subject("ok"))
-        assert process.stderr is not None
-        assert "waiting" in process.stderr.readline()
-        os.kill(process.pid, signal.SIGINT)
-        done = dualmem.finish(process)
+    """It waits for its turn: nothing was measured, and nothing is left."""
+    slow = dualmem.start("bench", "-q", long_scenarios(dualmem)[1], "--library", dualmem.subject("ok"))
+    dualmem.wait_for_measuring(slow)
+    waiting = dualmem.start("bench", dualmem.scenario("quick"), "--library", dualmem.subject("ok"))
+    assert waiting.stderr is not None
+    assert "waiting" in waiting.stderr.readline()
+    os.kill(waiting.pid, signal.SIGINT)
+    done = dualmem.finish(waiting)
     assert (done.status, done.err) == (130, "dualmem: interrupted\n")
-    assert list((dualmem.folder / "reports").glob("*.json")) == []
+    os.kill(slow.pid, signal.SIGINT)
+    assert dualmem.finish(slow).status == 130
+    assert len(list((dualmem.folder / "reports").glob("*.json"))) == 1
 
 
 def test_a_worker_that_is_killed_costs_one_case(dualmem: Dualmem) -> None:

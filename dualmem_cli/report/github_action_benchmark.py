@@ -16,7 +16,7 @@ from dualmem_cli.report.phrases import DRIFT, ERRORS, OVERHEAD, kind_of
 from dualmem_cli.report.readings import CHANGE, Reading, readings, shown_name
 
 # About 0, all of them: a quotient of two says nothing.
-_NO_QUOTIENT = (OVERHEAD, CHANGE, DRIFT, ERRORS, "rss_growth")
+_NO_QUOTIENT = (OVERHEAD, AT_RATE, CHANGE, DRIFT, WORK_DRIFT, ERRORS, "rss_growth")
 
 
 def render(record: Record, _context: ReportContext) -> str:

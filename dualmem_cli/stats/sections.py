@@ -38,8 +38,14 @@ def batches(sections: Sequence[Histogram], share: float) -> tuple[Histogram, ...
     wanted = min(MOST_BATCHES, len(filled), math.floor(total * (1.0 - share) / BEYOND + 1e-9))
     if wanted < FEWEST_BATCHES:
         return ()
-    borders = [round(number * len(filled) / wanted) for number in range(wanted + 1)]
-    return tuple(merge(filled[low:high]) for low, high in pairwise(borders))
+    return tuple(merge(filled[low:high]) for low, high in borders(len(filled), most=wanted))
+
+
+def borders(count: int, *, most: int) -> list[tuple[int, int]]:
+    """`count` neighbours in at most `most` groups, as even as whole numbers allow: where each begins and ends."""
+    parts = min(most, count)
+    ends = [round(number * count / parts) for number in range(parts + 1)]
+    return list(pairwise(ends))
 
 
 def percentile_interval(sections: Sequence[Histogram], share: float, *, confidence: float) -> Estimate:

@@ -12,6 +12,7 @@ from dualmem_cli.loads import Load, play_side_by_side, setup_of
 from dualmem_cli.measure.playing import Playing
 from dualmem_cli.model.load import LoadRun, Part, Played, PlayerRun
 from dualmem_cli.plan.sections import sections
+from dualmem_cli.stats.sections import pooled
 
 
 def play_twins(lab: Laboratory, opened: Opened, load: Load, known: LoadRun, know: Callable[[LoadRun], None]) -> None:
@@ -33,7 +34,7 @@ def play_twins(lab: Laboratory, opened: Opened, load: Load, known: LoadRun, know
                 play_side_by_side(playing, whole, seed=opened.record.seed * 1_000_003 + index)
 
         playing.started(lab.players_or_error(), setup, timeout_s=measure.timeout_s, then=ready)
-        known = replace(known, twins=(*known.twins, playing.run))
+        known = replace(known, twins=(*known.twins, pooled(playing.run)))
         know(known)
         if playing.run.failure or population_problem(replace(known, players=(playing.run,))):
             return

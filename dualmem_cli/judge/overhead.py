@@ -37,7 +37,9 @@ def twin_limits(run: LoadRun, estimates: dict[str, Estimate]) -> list[Budget]:
     control = run.scenario.control
     if control is None or _twin(run) is None:
         return []
-    return [Budget(name, control.limit, minimum=False) for name in (OVERHEAD, *_named(run)) if name == OVERHEAD or name in estimates]
+    return [
+        Budget(name, control.limit, minimum=False) for name in (OVERHEAD, *_named(run)) if name == OVERHEAD or name in estimates
+    ]
 
 
 def is_overhead(name: str) -> bool:
@@ -61,7 +63,9 @@ def _closed(run: LoadRun) -> dict[str, Estimate]:
     for name, kinds in ((OVERHEAD, run.kinds), *((name, (kind,)) for kind, name in zip(run.kinds, _named(run), strict=True))):
         costs = [cost for player in run.twins if (cost := _cost_of(player, kinds)) is not None]
         if costs:
-            found[name] = log_ratio_interval([log(dual / single) for dual, single in costs], confidence=CONFIDENCE, method=_METHOD)
+            found[name] = log_ratio_interval(
+                [log(dual / single) for dual, single in costs], confidence=CONFIDENCE, method=_METHOD
+            )
     return found
 
 

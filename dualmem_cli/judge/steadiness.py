@@ -1,5 +1,5 @@
-"""Whether a load stays what it was: latencies that drift, memory that grows. What a soak is run for, and every long run says. An operation that
-has more to do at the end, because the store grew, is no drift of the machine: what it has to do is counted, where the store counts it."""
+"""Whether a load stays what it was: latencies that drift, memory that grows. What a soak is run for, and every long run says. An operation
+that has more to do at the end, because the store grew, is no drift of the machine: its work is counted, where the store counts it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ from dualmem_cli.stats.sections import smooth_percentile
 from dualmem_cli.stats.trend import FEWEST, drift, growth
 
 DRIFT = "drift"  # of the median response over the whole steady phase
-WORK, WORK_DRIFT = "work", "work_drift"  # of an operation, as the metric "<operation>_work" counts it; its change over the steady phase
+WORK, WORK_DRIFT = "work", "work_drift"  # of an operation, as the metric "<operation>_work" counts it; its change over the phase
 RSS, RSS_GROWTH = "rss", "rss_growth"  # bytes; bytes per hour, without what the store says it holds more
 CONFIDENCE = 0.95
 MEMORY = "memory_bytes"
@@ -96,7 +96,9 @@ def _work(run: LoadRun) -> dict[str, Estimate]:
         if not operations:
             continue
         mean = sum(work for work, _ in sections) / operations
-        found[f"{kind}.{WORK}"] = exact(mean, unit=Unit.COUNT, count=len(sections), method="per operation, as the store counts it")
+        found[f"{kind}.{WORK}"] = exact(
+            mean, unit=Unit.COUNT, count=len(sections), method="per operation, as the store counts it"
+        )
         length = min(len(series) for series in counted)
         each = [
             fmean(values)

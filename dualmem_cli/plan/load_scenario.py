@@ -75,7 +75,9 @@ class TwinTable(Table):
 
     variant: _Name
     workload: str = Field(default="", description="default: the scenario's")
-    limit: _Fraction = Field(default=0.05, description='of all operations together and of each kind; [budget] "form.overhead" says another')
+    limit: _Fraction = Field(
+        default=0.05, description='of all operations together and of each kind; [budget] "form.overhead" says another'
+    )
     workers: int = Field(default=8, ge=2, le=1000, description="fresh processes in which both play the trace side by side")
 
 

@@ -36,6 +36,7 @@ from dualmem_cli.report.phrases import (
     duration,
     estimate_text,
     kind_of,
+    limit_text,
     met_word,
 )
 
@@ -56,7 +57,6 @@ def _table(run: LoadRun, finding: BenchFinding) -> Table:
         **({f"{SERVICE}.p50": "service P50", f"{SERVICE}.p99": "service P99"} if run.open else {}),
         ERRORS: "failed",
         **({OVERHEAD: "over its twin"} if OVERHEAD in known else {}),
-        **({AT_RATE: "at the rate"} if AT_RATE in known else {}),
     }
     rows = []
     for kind in (*run.kinds, ""):
@@ -156,13 +156,33 @@ def _since(run: LoadRun) -> str:
     return "from the scheduled time" if run.open else "from the begin"
 
 
+def unkept_kinds(finding: BenchFinding) -> list[tuple[Span, ...]]:
+    """The kinds of operation whose overhead is over its limit or may be, a line for each limit and word."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for quantity in finding.missed:
+        if is_kinds_overhead(quantity):
+            lines.setdefault((limit_text(quantity), met_word(quantity)), []).append(kind_of(quantity.name)[0])
+    return [
+        (Span(f"overhead {limit} "), Span(word, Tone.WORSE, Emphasis.STRONG), Span(f": {', '.join(kinds)}"))
+        for (limit, word), kinds in lines.items()
+    ]
+
+
+def is_kinds_overhead(quantity: Quantity) -> bool:
+    """Whether a quantity is the overhead of one kind of operation, which has a place of its own in the table of the load."""
+    kind, rest = kind_of(quantity.name)
+    return bool(kind) and rest == OVERHEAD
+
+
 def _cell(quantity: Quantity | None) -> Cell:
     """A change with its interval, and whether it keeps its limit; anything else as it is."""
-    if quantity is None or kind_of(quantity.name)[1] not in (OVERHEAD, AT_RATE):
+    if quantity is None or kind_of(quantity.name)[1] != OVERHEAD:
         return cell(_text(quantity))
     word = met_word(quantity)
     tone, emphasis = (Tone.BETTER, Emphasis.PLAIN) if quantity.met else (Tone.WORSE, Emphasis.STRONG)
-    return Cell(((Span(f"{estimate_text(quantity)} "), Span(word, tone, emphasis)),) if word else (plain(estimate_text(quantity)),))
+    return Cell(
+        ((Span(f"{estimate_text(quantity)} "), Span(word, tone, emphasis)),) if word else (plain(estimate_text(quantity)),)
+    )
 
 
 def _text(quantity: Quantity | None) -> str:

@@ -68,9 +68,7 @@ def _bench(record: Record, finding: BenchFinding, context: ReportContext) -> Out
     if not missed:
         return Outcome(group, finding.case, label, Result.PASSED, "", "", ("kernel",), seconds)
     result = Result.FAILED if context.exit_status is ExitStatus.REGRESSION else Result.PASSED
-    told = "; ".join(
-        f"{quantity_name(q.name)} {_measured(q)}, budget {limit_text(q)}" for q in missed
-    )
+    told = "; ".join(f"{quantity_name(q.name)} {_measured(q)}, budget {limit_text(q)}" for q in missed)
     return Outcome(group, finding.case, label, result, "budget missed", told, ("budget", missed[0].name), seconds)
 
 

@@ -125,7 +125,9 @@ def limit_text(quantity: Quantity) -> str:
 def met_word(quantity: Quantity) -> str:
     """'ok' or 'MISSED'; '' without a budget. Capitals, so that the word stands out without any colour. 'NOT SHOWN' for an overhead whose
     interval holds its limit."""
-    return {None: "", BudgetStanding.MET: "ok", BudgetStanding.MISSED: "MISSED", BudgetStanding.NOT_SHOWN: "NOT SHOWN"}[quantity.standing]
+    return {None: "", BudgetStanding.MET: "ok", BudgetStanding.MISSED: "MISSED", BudgetStanding.NOT_SHOWN: "NOT SHOWN"}[
+        quantity.standing
+    ]
 
 
 def estimate_text(quantity: Quantity) -> str:

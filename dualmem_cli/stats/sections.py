@@ -12,6 +12,7 @@ batches can be had, the interval is not known and says so.
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from itertools import pairwise
 
 from dualmem_cli.model.estimate import Estimate
@@ -130,6 +131,15 @@ def thinned(run: PlayerRun) -> PlayerRun:
         plays.append((Part.STEADY, played))
         began.append(began_s)
     return replace(run, plays=tuple(plays), began_s=tuple(began))
+
+
+def pooled(run: PlayerRun) -> PlayerRun:
+    """The run with all steady sections of each arm put together: for one that is a single unit of inference."""
+    last = {played.play.arm: at for at, (part, played) in enumerate(run.plays) if part is Part.STEADY}
+    whole = {arm: reduce(together, run.of(Part.STEADY, arm)) for arm in last}
+    kept = [(at, part, played) for at, (part, played) in enumerate(run.plays) if part is not Part.STEADY or at in last.values()]
+    plays = tuple((part, whole[played.play.arm] if part is Part.STEADY else played) for _, part, played in kept)
+    return replace(run, plays=plays, began_s=tuple(run.began_s[at] for at, _, _ in kept))
 
 
 def together(first: Played, second: Played) -> Played:

@@ -108,15 +108,16 @@ def setup_of(
     return setup, draw.links
 
 
-def play_side_by_side(playing: Playing, whole: Stretch, *, seed: int) -> None:
-    """Both arms of a player warm up, then play the same short stretches closed-loop, in a mirrored order, for a second each at most."""
+def play_side_by_side(playing: Playing, whole: Stretch, *, seed: int, passes: int = 1) -> None:
+    """Both arms of a player warm up, then play the same short stretches closed-loop, in a mirrored order, for a second each at most, and no
+    more often than `passes` times."""
     warm = [
         playing.play(Part.WARMUP, arm, Stretch(whole.first, min(whole.count, _WARM), 0.0), mode=PlayMode.CLOSED)
         for arm in playing.run.order
     ]
     each_s = sum(played.elapsed_ns for played in warm) / 1e9 / max(1, sum(played.operations for played in warm))
     count = min(whole.count, max(_FEWEST, round(_SECTION_S / each_s)))
-    wanted = min(max(2, round(_PROCESS_S / (count * each_s))), max(2, whole.count // count))
+    wanted = min(max(2, round(_PROCESS_S / (count * each_s))), max(2, passes * whole.count // count))
     taken = [0, 0]
     for arm in map(int, mirrored(arms=2, samples=wanted, seed=seed)):
         first = whole.first + taken[arm] * count % max(1, whole.count - count + 1)

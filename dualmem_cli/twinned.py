@@ -20,7 +20,9 @@ def play_twins(lab: Laboratory, opened: Opened, load: Load, known: LoadRun, know
     counted; after one that failed there are no more."""
     control, measure = load.scenario.control, load.scenario.measure
     whole = sections(load.scenario, load.trace, speed=load.speed).all_steady
-    for index in range(control.workers if control else 0):
+    if control is None:
+        return
+    for index in range(control.workers):
         setup, links = setup_of(opened, load, known.arms, index=index, cpus=())
         empty = PlayerRun(order=setup.order, links=links, clock=None, before=(), plays=(), began_s=(), after=(), failure=None)
 
@@ -31,7 +33,7 @@ def play_twins(lab: Laboratory, opened: Opened, load: Load, known: LoadRun, know
 
         def ready(playing: Playing = playing, index: int = index, known: LoadRun = known) -> None:
             if not population_problem(replace(known, players=(playing.run,))):
-                play_side_by_side(playing, whole, seed=opened.record.seed * 1_000_003 + index)
+                play_side_by_side(playing, whole, seed=opened.record.seed * 1_000_003 + index, passes=control.passes)
 
         playing.started(lab.players_or_error(), setup, timeout_s=measure.timeout_s, then=ready)
         known = replace(known, twins=(*known.twins, pooled(playing.run)))

@@ -79,6 +79,9 @@ class TwinTable(Table):
         default=0.05, description='of all operations together and of each kind; [budget] "form.overhead" says another'
     )
     workers: int = Field(default=8, ge=2, le=1000, description="fresh processes in which both play the trace side by side")
+    passes: int = Field(
+        default=1, ge=1, le=1000, description="over the trace in each of them, a second at most; what inserts needs room for all"
+    )
 
 
 class LoadScenarioFile(Table):
@@ -163,7 +166,11 @@ def _measure(table: LoadMeasureTable, *, trace: bool) -> LoadMeasure:
 
 def _twin(table: LoadScenarioFile) -> Twin | None:
     control = table.control
-    return Twin(control.workload or table.workload, control.variant, control.limit, control.workers) if control else None
+    return (
+        Twin(control.workload or table.workload, control.variant, control.limit, control.workers, control.passes)
+        if control
+        else None
+    )
 
 
 def _gate(table: dict[str, float]) -> LoadGate:

@@ -1,8 +1,8 @@
 /* mixed_decay.c: forgetting in the workload `mixed`, and the way back.
  *
  * A product has no exact inverse, and updates add to a strength between two decays of it. So nothing is undone: after
- * DM_MIXED_DECAYS decays a concept is learned anew, each of its bindings to the strength that it would have without any.
- * That one is known exactly at any time, from what the binding began with and from the turns of updates and
+ * DM_MIXED_DECAYS decays a concept is learned anew, each of its bindings to the strength that it would have without
+ * any. That one is known exactly at any time, from what the binding began with and from the turns of updates and
  * consolidations (mixed.h). An update that is between its turn and its sum just then leaves a strength off by one
  * DM_MIXED_DELTA until its concept is learned anew the next time: an error is never added to another.
  *

@@ -217,7 +217,8 @@ static int32_t fill_concepts(dm_state *state, const dm_case *work, float *mixtur
     for (uint32_t c = 0; status == DM_OK && c < state->concepts; c++) {
         status = state->graph->add_concept(state, (dm_id){c, DM_MIXED_ID_CONCEPT}, vector_of(work, c, mixture),
                                            &state->concept_slots[c], error, error_size);
-        atomic_store_explicit(&state->concept_decays[c], c % DM_MIXED_DECAYS, memory_order_relaxed); /* not all at once */
+        /* They are not all learned anew at once. */
+        atomic_store_explicit(&state->concept_decays[c], c % DM_MIXED_DECAYS, memory_order_relaxed);
     }
     return status;
 }

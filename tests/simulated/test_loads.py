@@ -124,6 +124,10 @@ def test_the_twin_is_played_side_by_side_and_told_at_the_rate_too(tmp_path: Path
         assert all(kind.response is None for kind in dual[0].kinds)
     assert quantity(record, "lookup.overhead_at_rate").estimate.value == pytest.approx(0.04, abs=0.004)
     assert quantity(record, "lookup.overhead_at_rate").met is None
+    more = bench(players(), tmp_path / "more", load(f"{TWIN}workers = 2\npasses = 3\n", measure="steady_s = 0.5"))
+    played = [sum(p.operations for p in player.of(Part.STEADY, 0)) for player in more.loads[0].twins]
+    once = more.loads[0].steady()[0].operations  # one section
+    assert all(2.5 * once < count <= 3.5 * once for count in played)
     closed = bench(players(), tmp_path / "closed", load(TWIN, measure='arrivals = "closed"'))
     assert closed.bench[0].quantity("overhead_at_rate") is None
     assert quantity(closed, "overhead").met is True

@@ -146,7 +146,7 @@ def test_everything_stated_is_read() -> None:
     assert SCENARIO.data == GaussianData("gaussian", 500, 20, 768, 1)
     assert SCENARIO.mix[0] == OperationMix("read", 0.5, KeyChoice.LATEST, 0.99)
     assert SCENARIO.budgets == (Budget("p99", 5e6, False), Budget("read.p99", 1e6, False), Budget("hit_rate", 0.9, True))
-    assert SCENARIO.control == Twin("store", "single", 0.05, workers=8)
+    assert SCENARIO.control == Twin("store", "single", 0.05, workers=8, passes=1)
     text = (
         BASE.replace("rate = 10", 'rate = 10\narrivals = "bursty"\n[measure.burst]\nfactor = 3')
         + '[gate]\nerrors = 0.01\n"read.p99.9" = 0.2\np99 = 0.1\n[saturation]\np99 = "<= 5 ms"\n"read.max" = "<= 1 s"\n'

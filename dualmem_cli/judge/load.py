@@ -11,10 +11,10 @@ from statistics import fmean
 from dualmem_cli.judge.overhead import is_overhead, overheads, twin_limits
 from dualmem_cli.judge.population import population_problem
 from dualmem_cli.judge.saturation import saturation_estimate
-from dualmem_cli.judge.steadiness import is_work, steadiness
+from dualmem_cli.judge.steadiness import is_work, run_hours, steadiness
 from dualmem_cli.model.caution import Caution, CautionKind
 from dualmem_cli.model.estimate import Estimate
-from dualmem_cli.model.load import LoadRun, Played, of_kind
+from dualmem_cli.model.load import LoadRun, Part, Played, of_kind
 from dualmem_cli.model.samples import Histogram
 from dualmem_cli.model.scenario import Budget
 from dualmem_cli.model.units import Unit, human, percent
@@ -26,24 +26,41 @@ from dualmem_cli.stats.sections import borders, midmean_of, percentile_interval
 CONFIDENCE = 0.95
 LATENESS = "lateness"  # P99 of the player's own
 SERVICE = "service"  # "lookup.service.p99"
+NOTHING = "no section was measured"
 _SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999))
 _LATE_SHARE = 0.1  # of the P99 that it is in
 _MOST_BATCHES = 10
 
 
-def load_finding(run: LoadRun) -> BenchFinding:
-    """All quantities of one load beside their budgets, or the problem that makes it invalid."""
+def load_finding(run: LoadRun, *, whole: bool) -> BenchFinding:
+    """All quantities of one load beside their budgets, or the problem that makes it invalid. Of one that is not `whole`, because somebody
+    interrupted it, what was measured is told, and a budget on what was not is not judged."""
     problem = load_problem(run)
+    if problem == NOTHING and not whole:
+        problem = "interrupted before a section was measured"
     if problem:
         return BenchFinding(case=run.id, quantities=(), problem=problem)
     estimates = _estimates(run)
-    budgets = {budget.quantity: budget for budget in (*twin_limits(run, estimates), *run.scenario.budgets)}
+    limits = (*twin_limits(run, estimates), *run.scenario.budgets)
+    budgets = {budget.quantity: budget for budget in limits if whole or budget.quantity in estimates}
     unmeasured = next((name for name in budgets if name not in estimates), None)
     if unmeasured is not None:  # a limit on nothing would always be met
         hint = f"; it takes {LATENCIES_FOR_P999:,} latencies" if unmeasured.endswith("p99.9") else ""
         return BenchFinding(case=run.id, quantities=(), problem=f"{unmeasured} has a budget and was not measured{hint}")
     quantities = tuple(_beside_budget(name, estimate, budgets.get(name)) for name, estimate in estimates.items())
     return BenchFinding(case=run.id, quantities=quantities, problem="")
+
+
+def cut_caution(run: LoadRun, *, sections: int) -> Caution:
+    """How far a load came that was interrupted, of its steady `sections` in all players."""
+    steady, trials = len(run.steady()), sum(part is Part.SEARCH for player in run.players for part, _ in player.plays)
+    searched = f", and of {trials} trial{'s' if trials != 1 else ''} of the search for the highest rate" if trials else ""
+    control = run.scenario.control
+    beside = f", and of {len(run.twins)} of {control.workers} processes beside its twin" if run.twins and control else ""
+    asked = f"{run_hours(run):.2g} of {run.soak_s / 3600:.2g} hours" if run.soak_s else f"{steady} of {sections} steady sections"
+    return Caution(
+        CautionKind.INTERRUPTED, f"its figures are of {asked}{searched}{beside}; what was under way is not counted", "", run.id
+    )
 
 
 def load_cautions(run: LoadRun, finding: BenchFinding) -> tuple[Caution, ...]:
@@ -74,7 +91,7 @@ def load_problem(run: LoadRun) -> str:
         return failure.message
     steady = run.steady()
     if not steady:
-        return "no section was measured"
+        return NOTHING
     beside = [played for player in run.twins for _, played in player.plays]
     return errors_problem(run, [*beside, *(played for arm in range(len(run.arms)) for played in run.steady(arm))])
 

@@ -33,13 +33,11 @@ def overheads(run: LoadRun) -> dict[str, Estimate]:
 
 
 def twin_limits(run: LoadRun, estimates: dict[str, Estimate]) -> list[Budget]:
-    """The limit of [control], for all operations together and for each kind that has an overhead."""
+    """The limit of [control], for all operations together and for each kind, as far as they have an overhead: an interrupt comes before."""
     control = run.scenario.control
-    if control is None or _twin(run) is None:
+    if control is None:
         return []
-    return [
-        Budget(name, control.limit, minimum=False) for name in (OVERHEAD, *_named(run)) if name == OVERHEAD or name in estimates
-    ]
+    return [Budget(name, control.limit, minimum=False) for name in (OVERHEAD, *_named(run)) if name in estimates]
 
 
 def is_overhead(name: str) -> bool:

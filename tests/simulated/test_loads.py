@@ -149,6 +149,28 @@ def test_a_twin_that_dies_side_by_side_makes_the_load_invalid(tmp_path: Path) ->
     assert len(record.loads[0].steady()) == 8
 
 
+@pytest.mark.parametrize(("processes", "standing"), [(0, None), (1, BudgetStanding.NOT_SHOWN), (3, BudgetStanding.MET)])
+def test_an_interrupt_beside_the_twin_keeps_the_processes_that_were_whole(
+    tmp_path: Path, processes: int, standing: BudgetStanding | None
+) -> None:
+    """One process alone has no interval, so nothing is shown."""
+    fake = players()
+
+    def interrupt(player: FakePlayer, played: Played) -> Played:
+        if fake.started_players == 2 + processes and player.plays == 4:
+            raise KeyboardInterrupt
+        return played
+
+    fake.interfere = interrupt
+    record = bench(fake, tmp_path, load(TWIN))
+    assert record.interrupted
+    assert not record.bench[0].problem
+    assert len(record.loads[0].twins) == processes
+    assert quantity(record, "lookup.p50").estimate.value > 0
+    assert standings(record).get("overhead") is standing
+    assert fake.open_players == 0
+
+
 def test_a_soak_has_no_twin(tmp_path: Path) -> None:
     record = bench(players(), tmp_path, load(TWIN), extent=Extent(soak_s=8.0), seconds=ticking(0.5))
     assert not record.loads[0].twins

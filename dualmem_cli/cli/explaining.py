@@ -88,8 +88,10 @@ def explanations(
                     directory=page.parent,
                     stem=stem,
                 )
-                done[-1] = _with_lines(done[-1], *(refusal.line() for refusal in refusals), *regressed.notes)
+                done[-1] = _with_lines(done[-1], *(refusal.line() for refusal in refusals))
                 done[-1] = _counted(done[-1], targets, labels, counting=regressed.counting())
+                if done[-1].folded or done[-1].counted:
+                    done[-1] = _with_lines(done[-1], *regressed.notes)
                 if regressed.finding.change is not None:
                     measure_alone = partial(regressed.alone, builds)
                     change = regressed.finding.change

@@ -145,9 +145,9 @@ class RegressedKind:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        found = [f"Sampled and counted: the trace's operations of kind {self.kind} alone, one after the other."]
+        found = [f"Looked at: the trace's operations of kind {self.kind} alone."]
         if self.threads > 1:
-            found.append(f"Counted on one thread, sampled on {self.threads}.")
+            found.append(f"{self.threads} threads were sampled, one was counted.")
         if self.wide:
             found.append("A simulated processor has no AVX-512: counted is the code that the builds choose without it.")
         if self.finding.change and not self.shares.change:

@@ -17,6 +17,7 @@ from dualmem_cli.model.record import Record
 from dualmem_cli.model.samples import Failure, FailureKind
 from dualmem_cli.model.verdict import Verdict
 from dualmem_cli.model.workload import TraceFacts
+from dualmem_cli.report import RENDERERS, ReportContext
 from dualmem_cli.store import records
 
 GATE = "[gate]\ntime = 0.05\np50 = 0.05\n"
@@ -177,6 +178,9 @@ def test_only_what_is_open_is_judged_again(tmp_path: Path) -> None:
     )
     assert second.compare[0] == settled
     assert all(found.change and found.change.count > 6 for found in second.compare[1:])
+    known = second.loads[0]
+    shared = replay_findings(known, gated(known)[1:], suite=len(gated(known)))
+    assert shared == second.compare[1:], "an error is shared with what was settled before"
 
 
 def test_an_interrupt_before_the_load_keeps_what_was_played_earlier(tmp_path: Path) -> None:
@@ -199,6 +203,9 @@ def test_a_load_that_was_not_reached_is_known_to_whoever_goes_on(tmp_path: Path)
 
     record = compare(players(interfere=interrupt), tmp_path, load(GATE), load(GATE, name="next"))
     assert [scenario.name for scenario in record.asked] == ["load", "next"]
+    context = ReportContext(record_path="r.json", page_path="r.html", exit_status=ExitStatus.INTERRUPTED, next_command="")
+    for name in ("text", "json", "markdown", "html", "junit", "benchstat"):
+        assert RENDERERS[name](record, context), name
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ def compare_loads(lab: Laboratory, opened: Opened, replays: tuple[Replay, ...], 
     suite = sum(len(gated(replay.run)) for replay in replays)
     contests = [_Contest(lab, opened, replay, suite=suite, budget_s=budget_s) for replay in replays]
     open_ = [contest for contest in contests if contest.open]
+    if not open_:
+        return  # a display need not know of a round of nothing
     for contest in lab.progress.track(open_, label=lambda contest: contest.label):
         contest.decide()
 

@@ -168,6 +168,8 @@ def test_an_interrupt_beside_the_twin_keeps_the_processes_that_were_whole(
     assert len(record.loads[0].twins) == processes
     assert quantity(record, "lookup.p50").estimate.value > 0
     assert standings(record).get("overhead") is standing
+    told = next(caution.what for caution in record.cautions if "steady sections" in caution.what)
+    assert (f", and of {processes} of 8 processes beside its twin; what" in told) == (processes > 0)
     assert fake.open_players == 0
 
 

@@ -1,4 +1,5 @@
-"""Loads ready to be played: the variants of a scenario that run here, each with its trace, and what a player sets up for one."""
+"""Loads ready to be played: the variants of a scenario that run here, each with its trace, what a player sets up for one, and how two arms
+play it side by side."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,16 +9,24 @@ from zlib import crc32
 from dualmem_cli.errors import BuildError
 from dualmem_cli.laboratory import Laboratory, Opened
 from dualmem_cli.measure.player import Players
+from dualmem_cli.measure.playing import Playing
 from dualmem_cli.model.kernel import Build
-from dualmem_cli.model.load import PlayerArm, PlayerSetup, PlayMode
+from dualmem_cli.model.load import Part, PlayerArm, PlayerSetup, PlayMode
 from dualmem_cli.model.plan import Arm
 from dualmem_cli.model.record import DataFacts
 from dualmem_cli.model.workload import ArrivalKind, LoadScenario, TraceFacts, Workload, WorkloadLibrary
 from dualmem_cli.plan.draw import draw_worker
 from dualmem_cli.plan.load_check import check_operations, parameters_of, populations, workloads_of
+from dualmem_cli.plan.schedule import mirrored
+from dualmem_cli.plan.sections import Stretch
 from dualmem_cli.plan.trace import make_trace
 from dualmem_cli.store.traces import load_trace, save_trace
 from dualmem_cli.trace import Trace
+
+_WARM = 400  # operations
+_SECTION_S = 0.02  # of one arm: neighbours on a shared machine are alike
+_PROCESS_S = 1.0  # of one arm
+_FEWEST = 16  # operations in a section
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +114,20 @@ def setup_of(
         times=times,
     )
     return setup, draw.links
+
+
+def play_side_by_side(playing: Playing, whole: Stretch, *, seed: int, passes: int = 1) -> None:
+    """Both arms of a player warm up, then play the same short stretches closed-loop, in a mirrored order, for a second each at most, and no
+    more often than `passes` times."""
+    warm = [
+        playing.play(Part.WARMUP, arm, Stretch(whole.first, min(whole.count, _WARM), 0.0), mode=PlayMode.CLOSED)
+        for arm in playing.run.order
+    ]
+    each_s = sum(played.elapsed_ns for played in warm) / 1e9 / max(1, sum(played.operations for played in warm))
+    count = min(whole.count, max(_FEWEST, round(_SECTION_S / each_s)))
+    wanted = min(max(2, round(_PROCESS_S / (count * each_s))), max(2, passes * whole.count // count))
+    taken = [0, 0]
+    for arm in map(int, mirrored(arms=2, samples=wanted, seed=seed)):
+        first = whole.first + taken[arm] * count % max(1, whole.count - count + 1)
+        playing.play(Part.STEADY, arm, Stretch(first, count, 0.0), mode=PlayMode.CLOSED)
+        taken[arm] += 1

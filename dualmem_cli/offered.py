@@ -19,6 +19,7 @@ from dualmem_cli.model.workload import LoadScenario
 from dualmem_cli.plan.schedule import mirrored
 from dualmem_cli.plan.sections import Sections, Stretch, sections
 from dualmem_cli.stats.sections import MOST_SECTIONS, thinned
+from dualmem_cli.twinned import play_twins
 
 _SAVED_EVERY_S = 30.0
 
@@ -76,6 +77,9 @@ class _Bench:
                 before = self._known.players
                 if load_problem(self._known):
                     break
+            else:
+                if len(self._known.arms) > 1:
+                    play_twins(self._lab, self._opened, self._load, self._known, self._found)
             whole = True
         finally:
             with held_interrupts():  # whoever presses Ctrl-C twice wants an end, and what was measured all the same
@@ -113,7 +117,10 @@ class _Bench:
             self._know((*before, playing.run))
 
     def _know(self, players: tuple[PlayerRun, ...]) -> None:
-        self._known = replace(self._known, players=players)
+        self._found(replace(self._known, players=players))
+
+    def _found(self, known: LoadRun) -> None:
+        self._known = known
         self._opened.put_load(self._known)
         if self._lab.seconds() - self._saved_s > _SAVED_EVERY_S:
             self._lab.save(self._opened)

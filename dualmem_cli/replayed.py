@@ -10,7 +10,7 @@ from dualmem_cli.judge.continuation import check_same_load
 from dualmem_cli.judge.population import population_problem
 from dualmem_cli.judge.replay import gated, players_missing, replay_findings, replay_problem
 from dualmem_cli.laboratory import Laboratory, Opened
-from dualmem_cli.loads import Load, described, planned, setup_of
+from dualmem_cli.loads import Load, described, planned, play_side_by_side, setup_of
 from dualmem_cli.measure.interrupts import held_interrupts
 from dualmem_cli.measure.playing import Playing
 from dualmem_cli.model.kernel import Build
@@ -19,13 +19,9 @@ from dualmem_cli.model.plan import Arm, Role
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.workload import LoadScenario
 from dualmem_cli.plan.load_check import workloads_of
-from dualmem_cli.plan.schedule import mirrored
 from dualmem_cli.plan.sections import Stretch, sections
 
 _CHECKED = 400  # operations whose results must be equal
-_SECTION_S = 0.02  # of one arm: neighbours on a shared machine are alike
-_PROCESS_S = 1.0  # of one arm
-_FEWEST = 16  # operations in a section
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +52,8 @@ def compare_loads(lab: Laboratory, opened: Opened, replays: tuple[Replay, ...], 
     suite = sum(len(gated(replay.run)) for replay in replays)
     contests = [_Contest(lab, opened, replay, suite=suite, budget_s=budget_s) for replay in replays]
     open_ = [contest for contest in contests if contest.open]
+    if not open_:
+        return  # a display need not know of a round of nothing
     for contest in lab.progress.track(open_, label=lambda contest: contest.label):
         contest.decide()
 
@@ -144,24 +142,12 @@ class _Contest:
     def _play(self, playing: Playing, index: int) -> None:
         """Check, warm up, then the same stretches on both arms in a mirrored order."""
         cut = sections(self._load.scenario, self._load.trace, speed=1.0)
-        whole = cut.all_steady
         checked = min(_CHECKED, len(self._load.trace))
         for arm in playing.run.order:
             playing.play(Part.CHECK, arm, Stretch(0, checked, 0.0), mode=PlayMode.CLOSED, threads=1)
         if any(_results(playing.run, 0)[name] != result for name, result in _results(playing.run, 1).items()):
             return
-        warm = [
-            playing.play(Part.WARMUP, arm, Stretch(whole.first, min(whole.count, checked), 0.0), mode=PlayMode.CLOSED)
-            for arm in playing.run.order
-        ]
-        each_s = sum(played.elapsed_ns for played in warm) / 1e9 / max(1, sum(played.operations for played in warm))
-        count = min(whole.count, max(_FEWEST, round(_SECTION_S / each_s)))
-        wanted = min(max(2, round(_PROCESS_S / (count * each_s))), max(2, whole.count // count))
-        taken = [0, 0]
-        for arm in map(int, mirrored(arms=2, samples=wanted, seed=self._opened.record.seed * 1_000_003 + index)):
-            first = whole.first + taken[arm] * count % max(1, whole.count - count + 1)
-            playing.play(Part.STEADY, arm, Stretch(first, count, 0.0), mode=PlayMode.CLOSED)
-            taken[arm] += 1
+        play_side_by_side(playing, cut.all_steady, seed=self._opened.record.seed * 1_000_003 + index)
 
 
 def _results(run: PlayerRun, arm: int) -> dict[str, str]:

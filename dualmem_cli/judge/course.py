@@ -58,7 +58,7 @@ def course(series: Series, *, last: int) -> Course:
 
 
 def _by_ratio(series: Series) -> bool:
-    return series.measured.quantity.rpartition(".")[2] not in ("overhead", "drift") and all(
+    return series.measured.quantity.rpartition(".")[2] not in ("overhead", "overhead_at_rate", "drift") and all(
         0 < point.value < math.inf for point in series.points
     )
 

@@ -1,13 +1,14 @@
 """Which direction of a number is better."""
 
-from dualmem_cli.judge.load import SERVICE, TWIN_LIMIT
+from dualmem_cli.judge.load import SERVICE
+from dualmem_cli.judge.overhead import AT_RATE, OVERHEAD
 from dualmem_cli.judge.saturation import SATURATION
 from dualmem_cli.model.kernel import Library
 from dualmem_cli.model.load import LoadRun
 from dualmem_cli.model.metric import Better, Metric
 from dualmem_cli.model.plan import Case
 
-_LESS = {"time", "p50", "p95", "p99", "p99.9", "max", TWIN_LIMIT, "errors", "drift", "rss", "rss_growth"}
+_LESS = {"time", "p50", "p95", "p99", "p99.9", "max", OVERHEAD, AT_RATE, "errors", "drift", "rss", "rss_growth"}
 _MORE = {"achieved", SATURATION, "rate"}
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from dualmem_cli.judge.direction import better_of_load, declared, split
 from dualmem_cli.judge.load import LATENESS, SERVICE
 from dualmem_cli.judge.replay import gated
+from dualmem_cli.judge.steadiness import WORK, WORK_DRIFT
 from dualmem_cli.model.history import Amount, Entry, Judged, Kept, Measured
 from dualmem_cli.model.kernel import Library
 from dualmem_cli.model.load import LoadRun
@@ -23,7 +24,7 @@ _MACHINE_FACTS = (
 _MACHINE_DIGITS = 8
 _HIGHER = ("recall", "speedup", "rate")
 # Of a load: what its scenario says, the player's own, and the largest of all, which is the machine's worst moment and no course.
-_NOT_KEPT = ("offered", "operations", "max", LATENESS)
+_NOT_KEPT = ("offered", "operations", "max", WORK, WORK_DRIFT, LATENESS)
 
 
 def entry_of(record: Record, *, digest: str) -> Entry:

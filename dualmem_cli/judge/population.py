@@ -14,7 +14,7 @@ WITHIN, BETWEEN = "similarity_within", "similarity_between"
 def population_problem(run: LoadRun) -> str:
     """What contradicts the promises, in one line; "" when nothing does."""
     promised = dict(run.scenario.parameters)
-    for player in run.players:
+    for player in (*run.players, *run.twins):
         for arm, (workload, population) in enumerate(zip(run.workloads, player.before, strict=False)):
             told = next(_contradictions(workload, population, promised), "")
             if told:

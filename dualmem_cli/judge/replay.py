@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from dualmem_cli.judge.compare import PASS_ERROR, SUITE_ERROR
-from dualmem_cli.judge.load import errors_problem, of_kind
+from dualmem_cli.judge.load import errors_problem
 from dualmem_cli.judge.population import population_problem
 from dualmem_cli.judge.sequential import FIRST_LOOK, Decision, Rule, Worker, decide, interval, next_look, workers_wanted
-from dualmem_cli.model.load import LoadRun, Part, PlayerRun
+from dualmem_cli.model.load import LoadRun, Part, PlayerRun, of_kind
 from dualmem_cli.model.samples import Histogram
 from dualmem_cli.model.units import percent, significant
 from dualmem_cli.model.verdict import CompareFinding, Verdict

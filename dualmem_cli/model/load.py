@@ -102,6 +102,11 @@ class Population:
     fans: tuple[int, ...] | None
 
 
+def of_kind(played: Played, name: str) -> KindPlayed | None:
+    """What one kind of operation took in a play; None when the play had none."""
+    return next((kind for kind in played.kinds if kind.name == name and kind.operations), None)
+
+
 class Part(StrEnum):
     """What a play was for."""
 
@@ -148,6 +153,7 @@ class LoadRun:
     trace: TraceFacts
     players: tuple[PlayerRun, ...]
     failure: Failure | None
+    twins: tuple[PlayerRun, ...] = ()  # that played subject and twin side by side, closed-loop
     times: str = ""
     soak_s: float = 0.0  # for how long the steady phase was to be repeated; 0: played once
     data: str = ""  # the digest of the data set, "" without one

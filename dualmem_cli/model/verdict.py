@@ -21,6 +21,14 @@ class Verdict(StrEnum):
 DECIDED = frozenset({Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED})
 
 
+class BudgetStanding(StrEnum):
+    """How a budget stands. NOT_SHOWN is for what an interval must show: it holds the limit, so nothing is known."""
+
+    MET = "met"
+    MISSED = "missed"
+    NOT_SHOWN = "not shown"
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """A reported number of a bench case. `limit` is its budget (None: has none), `minimum` whether it must be at least that, `met` the
@@ -31,6 +39,14 @@ class Quantity:
     limit: float | None = None
     minimum: bool = False
     met: bool | None = None
+
+    @property
+    def standing(self) -> BudgetStanding | None:
+        """None without a budget. An overhead is judged by its interval, everything else by its value."""
+        if self.met is None or self.limit is None or self.met:
+            return None if self.met is None else BudgetStanding.MET
+        by_interval = self.name.rpartition(".")[2] == "overhead" and not self.minimum
+        return BudgetStanding.NOT_SHOWN if by_interval and self.estimate.low <= self.limit else BudgetStanding.MISSED
 
 
 @dataclass(frozen=True, slots=True)

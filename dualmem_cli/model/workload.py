@@ -140,11 +140,15 @@ class LoadGate:
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """The single-type twin: the workload that plays the same trace; `limit` is the largest overhead = dual / single - 1."""
+    """The single-type twin: the workload that plays the same trace; `limit` is the largest overhead = dual / single - 1, of all operations
+    together and of each kind; `workers`: fresh processes that it is measured in, side by side, and `passes` how often each plays the trace
+    at most."""
 
     workload: str
     variant: str
     limit: float
+    workers: int = 8
+    passes: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,8 +91,8 @@ class Recorder(Recorded):
     in the order in which they came (those there already first): lookup and index(...).search (`lookup`, one for each query; the same query
     has the same key), embedding of an episode (`read`), fan and fan_by_id of a concept (`fan`), spreader(...).spread (`spread_concept`,
     `spread_episode`, by the strongest cue), strengthen, its batch and strengthen_by_id (`update`), add_episode and add_episodes
-    (`insert_episode`), form (`form`, by the first episode) and consolidate (`consolidate`, by the first concept). Readers of
-    recorded.reader() are noted as well. Anything else can be noted with mark().
+    (`insert_episode`), form (`form`, by the first episode), consolidate (`consolidate`, by the first concept) and decay_concepts (`decay`,
+    by the first concept). Readers of recorded.reader() are noted as well. Anything else can be noted with mark().
 
     The file is written at the end of the block, whole or not at all; the store stays open. `vectors`: keep those of the store, of what was
     added and of what was looked up as well, and write them beside it, as FILE.data.npy and FILE.queries.npy: the [data] of a scenario.
@@ -184,6 +184,7 @@ class Recorder(Recorded):
             "add_episodes": self._insert_batch,
             "form": self._form,
             "consolidate": self._consolidate,
+            "decay_concepts": self._decay,
             "remove": self._remove,
         }
 
@@ -245,6 +246,10 @@ class Recorder(Recorded):
     def _consolidate(self, nothing: None, concepts: NDArray[np.uint32], **options: object) -> Iterator[Step]:
         if len(concepts):
             yield "consolidate", self._concepts.number(int(concepts[0]))
+
+    def _decay(self, nothing: None, concepts: NDArray[np.uint32], *amount: object, **options: object) -> Iterator[Step]:
+        if len(concepts):
+            yield "decay", self._concepts.number(int(concepts[0]))
 
     def _remove(self, nothing: None, slot: int) -> Iterable[Step]:
         (self._concepts if self._store.is_concept(slot) else self._episodes).forget(slot)

@@ -18,6 +18,7 @@ BLOCK_QUANTITIES = ("time",)
 LATENCY_QUANTITIES = ("p50", "p95", "p99", "p99.9", "max", "p50_fastest", "p99_fastest")
 LOAD_TIMES = ("time", "p50", "p95", "p99", "p99.9", "max")  # of all operations together, or of one kind: "lookup.p99"
 LOAD_RATIOS = ("achieved", "errors", "overhead")
+_OF_KINDS = (*LOAD_TIMES, "overhead")
 _SHARES = ("recall", "speedup", *LOAD_RATIOS)
 _SIZE = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*$")
 _LIMIT = re.compile(r"^\s*(<=|<|>=|>)\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z/%]*)\s*$")
@@ -38,7 +39,8 @@ def parse_limit(quantity: str, text: str) -> Budget:
         units = ", ".join(unit for unit in _SCALES if unit)
         raise ValueError(f'"{text}" is not a limit; write a comparison, a number and a unit, such as "<= 50 us" (units: {units})')
     times = (*BLOCK_QUANTITIES, *LATENCY_QUANTITIES)
-    fitting = _TIMES if operation_of(quantity)[1] in times else _RATIOS if quantity in _SHARES else _SCALES
+    rest = operation_of(quantity)[1]
+    fitting = _TIMES if rest in times else _RATIOS if rest in _SHARES else _SCALES
     if match[3] not in fitting:
         wanted = ", ".join(unit or "none" for unit in fitting)
         raise ValueError(f'"{text}" has the unit {match[3] or "none"}, and {quantity} is limited in one of: {wanted}')
@@ -55,13 +57,13 @@ def _number(text: str, digits: str, scale: Fraction) -> float:
 def operation_of(quantity: str) -> tuple[str, str]:
     """("lookup", "p99.9") for "lookup.p99.9": the operation that a quantity is of, "" for all together, and what of it."""
     operation, dot, rest = quantity.partition(".")
-    return (operation, rest) if dot and rest in LOAD_TIMES else ("", quantity)
+    return (operation, rest) if dot and rest in _OF_KINDS else ("", quantity)
 
 
 def nearest_quantity(quantity: str, known: tuple[str, ...]) -> str:
     """What a quantity that a load does not measure may have meant: one that is known, of all operations or of the one that it names."""
     operation, dot, _ = quantity.partition(".")
-    return did_you_mean(quantity, (*known, *(f"{operation}.{time}" for time in LOAD_TIMES if dot)))
+    return did_you_mean(quantity, (*known, *(f"{operation}.{each}" for each in _OF_KINDS if dot)))
 
 
 def read_limits(table: Mapping[str, str], *, key: str, text: str, path: str) -> tuple[Budget, ...]:

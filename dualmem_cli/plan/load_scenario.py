@@ -75,7 +75,13 @@ class TwinTable(Table):
 
     variant: _Name
     workload: str = Field(default="", description="default: the scenario's")
-    limit: _Fraction = 0.05
+    limit: _Fraction = Field(
+        default=0.05, description='of all operations together and of each kind; [budget] "form.overhead" says another'
+    )
+    workers: int = Field(default=8, ge=2, le=1000, description="fresh processes in which both play the trace side by side")
+    passes: int = Field(
+        default=1, ge=1, le=1000, description="over the trace in each of them, a second at most; what inserts needs room for all"
+    )
 
 
 class LoadScenarioFile(Table):
@@ -135,9 +141,7 @@ def parse_load_scenario(text: str, *, path: str, name: str) -> LoadScenario:
         saturation=read_limits(table.saturation, key="saturation", text=text, path=path),
         budgets=read_limits(table.budget, key="budget", text=text, path=path),
         gate=_gate(table.gate),
-        control=Twin(table.control.workload or table.workload, table.control.variant, table.control.limit)
-        if table.control
-        else None,
+        control=_twin(table),
         path=path,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         source=text,
@@ -157,6 +161,15 @@ def _measure(table: LoadMeasureTable, *, trace: bool) -> LoadMeasure:
         workers=table.workers,
         seed=table.seed,
         timeout_s=table.timeout_s,
+    )
+
+
+def _twin(table: LoadScenarioFile) -> Twin | None:
+    control = table.control
+    return (
+        Twin(control.workload or table.workload, control.variant, control.limit, control.workers, control.passes)
+        if control
+        else None
     )
 
 
@@ -213,5 +226,5 @@ def _check_quantities(table: LoadScenarioFile, text: str, path: str) -> None:
         if quantity == "errors" and threshold >= 1:
             raise located(text, path, ("gate", quantity), f"is a share below 1, and {threshold:g} allows every operation to fail")
     for quantity in table.budget:
-        if quantity in LOAD_RATIOS and quantity not in (*shares, "errors"):
+        if (rest := operation_of(quantity)[1]) in LOAD_RATIOS and rest not in (*shares, "errors"):
             raise located(text, path, ("budget", quantity), "needs a [control]")

@@ -3,9 +3,17 @@
 from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.scenario import Mode, Scenario
-from dualmem_cli.model.verdict import BenchFinding, Quantity
+from dualmem_cli.model.verdict import BenchFinding, BudgetStanding, Quantity
 from dualmem_cli.report.compose_facts import case_cautions, case_title, workers_table
-from dualmem_cli.report.compose_load import load_about, load_figures, load_notes, load_sections, plays_table
+from dualmem_cli.report.compose_load import (
+    is_kinds_overhead,
+    load_about,
+    load_figures,
+    load_notes,
+    load_sections,
+    plays_table,
+    unkept_kinds,
+)
 from dualmem_cli.report.compose_together import budget_spans, together_sections
 from dualmem_cli.report.layout import (
     Block,
@@ -43,6 +51,7 @@ from dualmem_cli.report.phrases import (
     estimate_text,
     interval_text,
     is_fastest,
+    met_word,
     parameters_text,
     percentile_name,
     quantity_name,
@@ -57,14 +66,19 @@ def bench_verdict(record: Record) -> tuple[Span, ...]:
     """Budgets met and missed, and cases that are not valid."""
     budgets = [quantity for finding in record.bench for quantity in finding.quantities if quantity.met is not None]
     budgets += [record.overhead] if record.overhead else []
-    missed = sum(quantity.met is False for quantity in budgets)
+    unmet = sum(quantity.met is False for quantity in budgets)
+    unknown = sum(quantity.standing is BudgetStanding.NOT_SHOWN for quantity in budgets)
     invalid = sum(bool(finding.problem) for finding in record.bench)
     parts = [plain(counted(len(record.bench), "case"))]
-    if budgets and not missed:
+    if budgets and not unmet:
         parts.append(strong(f"all {len(budgets)} budgets met" if len(budgets) > 1 else "1 budget met", Tone.BETTER))
     elif budgets:
-        parts.append(plain(f"{len(budgets) - missed} of {counted(len(budgets), 'budget')} met"))
-        parts.append(strong(f"{missed} MISSED", Tone.WORSE))
+        parts.append(plain(f"{len(budgets) - unmet} of {counted(len(budgets), 'budget')} met"))
+        parts += [
+            strong(f"{number} {word}", Tone.WORSE)
+            for number, word in ((unmet - unknown, "MISSED"), (unknown, "NOT SHOWN"))
+            if number
+        ]
     if invalid:
         parts.append(strong(f"{invalid} INVALID", Tone.WORSE))
     return joined(parts, ", ")
@@ -97,14 +111,14 @@ def _row(record: Record, finding: BenchFinding) -> Row:
     shown = _headline(finding)
     load = record.load_run(finding.case)
     judged = next((quantity for quantity in shown if quantity.met is not None), None)
-    budgets = [quantity for quantity in finding.quantities if quantity is judged or quantity.met is False]
+    budgets = [q for q in finding.quantities if q is judged or (q.met is False and not is_kinds_overhead(q))]
     notes = joined(load_notes(load, finding) if load else _notes(record, finding, [*shown, *budgets]))
     return Row(
         (
             cell(scenario),
             cell(label),
             cell(_headline_text(shown)),
-            Cell(tuple(budget_spans(quantity, named=quantity.name != TIME) for quantity in budgets)),
+            Cell((*(budget_spans(quantity, named=quantity.name != TIME) for quantity in budgets), *unkept_kinds(finding))),
             Cell((notes,) if notes else ()),
         ),
         Level.QUIET if finding.missed else Level.NORMAL,
@@ -194,7 +208,9 @@ def _detail(record: Record, finding: BenchFinding) -> Detail:
         title.append(strong("INVALID", Tone.WORSE))
     else:
         title.append(plain(_headline_text(_headline(finding))))
-        title += [strong(f"{quantity_name(quantity.name)} MISSED", Tone.WORSE) for quantity in finding.missed]
+        missed = [quantity for quantity in finding.missed if not is_kinds_overhead(quantity)]
+        title += [strong(f"{quantity_name(quantity.name)} {met_word(quantity)}", Tone.WORSE) for quantity in missed]
+        title += unkept_kinds(finding)
     run = record.case_run(finding.case)
     blocks: list[tuple[Level, Block]] = []
     load = record.load_run(finding.case)

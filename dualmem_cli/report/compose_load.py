@@ -2,13 +2,16 @@
 
 from dualmem_cli.judge.population import metric_of, promises
 from dualmem_cli.judge.saturation import search_is_cut
+from dualmem_cli.judge.steadiness import is_more_work
 from dualmem_cli.model.load import LoadRun
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import Unit, human, significant
 from dualmem_cli.model.verdict import BenchFinding, Quantity
 from dualmem_cli.report.layout import (
     Block,
+    Cell,
     Column,
+    Emphasis,
     Facts,
     Figure,
     FigureKind,
@@ -23,6 +26,7 @@ from dualmem_cli.report.layout import (
     plain,
 )
 from dualmem_cli.report.phrases import (
+    AT_RATE,
     DRIFT,
     ERRORS,
     OVERHEAD,
@@ -32,6 +36,9 @@ from dualmem_cli.report.phrases import (
     counted,
     duration,
     estimate_text,
+    kind_of,
+    limit_text,
+    met_word,
 )
 
 _TITLES = {"p50": "P50", "p95": "P95", "p99": "P99", "p99.9": "P99.9", "max": "max"}
@@ -56,7 +63,7 @@ def _table(run: LoadRun, finding: BenchFinding) -> Table:
     for kind in (*run.kinds, ""):
         prefix = f"{kind}." if kind else ""
         count = sum(known[f"{name}.operations"].estimate.value for name in ((kind,) if kind else run.kinds))
-        cells = tuple(cell(_text(known.get(f"{prefix}{name}"))) for name in columns)
+        cells = tuple(_cell(known.get(f"{prefix}{name}")) for name in columns)
         rows.append(Row((cell(kind or "all"), cell(f"{count:,.0f}"), *cells), Level.NORMAL, run.id))
     since = "latency from the scheduled time; service: from the begin" if run.open else "latency from the begin"
     heads = (Column("operation", name=True), *(Column(title, numeric=True) for title in ("count", *columns.values())))
@@ -77,9 +84,13 @@ def load_notes(run: LoadRun, finding: BenchFinding) -> list[tuple[Span, ...]]:
     if OVERHEAD in known:
         twin = run.scenario.control
         named = f"{twin.workload}/{twin.variant}" if twin else "its twin"
-        notes.append(plain(f"{estimate_text(known[OVERHEAD])} against {named}"))
+        at_rate = f", {estimate_text(known[AT_RATE])} at the rate" if AT_RATE in known else ""
+        notes.append(plain(f"{estimate_text(known[OVERHEAD])} against {named}{at_rate}"))
     if DRIFT in known:
-        notes.append(plain(f"median drifts by {estimate_text(known[DRIFT])}"))
+        grown = [q for q in finding.quantities if is_more_work(q.name, q.estimate)]
+        more = ", ".join(f"{kind_of(q.name)[0]} {amount(q.estimate.value, q.estimate.unit, q.name)}" for q in grown)
+        worked = f" (work per operation: {more})" if more else ""
+        notes.append(plain(f"median drifts by {estimate_text(known[DRIFT])}{worked}"))
     return notes
 
 
@@ -149,6 +160,35 @@ def load_figures(run: LoadRun, finding: BenchFinding) -> list[tuple[Level, Block
 
 def _since(run: LoadRun) -> str:
     return "from the scheduled time" if run.open else "from the begin"
+
+
+def unkept_kinds(finding: BenchFinding) -> list[tuple[Span, ...]]:
+    """The kinds of operation whose overhead is over its limit or may be, a line for each limit and word."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for quantity in finding.missed:
+        if is_kinds_overhead(quantity):
+            lines.setdefault((limit_text(quantity), met_word(quantity)), []).append(kind_of(quantity.name)[0])
+    return [
+        (Span(f"overhead {limit} "), Span(word, Tone.WORSE, Emphasis.STRONG), Span(f": {', '.join(kinds)}"))
+        for (limit, word), kinds in lines.items()
+    ]
+
+
+def is_kinds_overhead(quantity: Quantity) -> bool:
+    """Whether a quantity is the overhead of one kind of operation, which has a place of its own in the table of the load."""
+    kind, rest = kind_of(quantity.name)
+    return bool(kind) and rest == OVERHEAD
+
+
+def _cell(quantity: Quantity | None) -> Cell:
+    """A change with its interval, and whether it keeps its limit; anything else as it is."""
+    if quantity is None or kind_of(quantity.name)[1] != OVERHEAD:
+        return cell(_text(quantity))
+    word = met_word(quantity)
+    tone, emphasis = (Tone.BETTER, Emphasis.PLAIN) if quantity.met else (Tone.WORSE, Emphasis.STRONG)
+    return Cell(
+        ((Span(f"{estimate_text(quantity)} "), Span(word, tone, emphasis)),) if word else (plain(estimate_text(quantity)),)
+    )
 
 
 def _text(quantity: Quantity | None) -> str:

@@ -12,11 +12,11 @@ from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import Unit, significant
 from dualmem_cli.report.context import ReportContext
-from dualmem_cli.report.phrases import DRIFT, ERRORS, OVERHEAD, kind_of
+from dualmem_cli.report.phrases import AT_RATE, DRIFT, ERRORS, OVERHEAD, WORK_DRIFT, kind_of
 from dualmem_cli.report.readings import CHANGE, Reading, readings, shown_name
 
 # About 0, all of them: a quotient of two says nothing.
-_NO_QUOTIENT = (OVERHEAD, CHANGE, DRIFT, ERRORS, "rss_growth")
+_NO_QUOTIENT = (OVERHEAD, AT_RATE, CHANGE, DRIFT, WORK_DRIFT, ERRORS, "rss_growth")
 
 
 def render(record: Record, _context: ReportContext) -> str:

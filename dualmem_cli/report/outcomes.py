@@ -7,11 +7,11 @@ from enum import StrEnum
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import percent
-from dualmem_cli.model.verdict import BenchFinding, CompareFinding, Verdict
+from dualmem_cli.model.verdict import BenchFinding, BudgetStanding, CompareFinding, Quantity, Verdict
 from dualmem_cli.report.compose import status_text
 from dualmem_cli.report.compose_facts import case_title
 from dualmem_cli.report.context import ReportContext
-from dualmem_cli.report.phrases import amount, limit_text, quantity_name
+from dualmem_cli.report.phrases import amount, estimate_text, limit_text, quantity_name
 from dualmem_cli.report.repetitions import findings
 
 
@@ -68,10 +68,15 @@ def _bench(record: Record, finding: BenchFinding, context: ReportContext) -> Out
     if not missed:
         return Outcome(group, finding.case, label, Result.PASSED, "", "", ("kernel",), seconds)
     result = Result.FAILED if context.exit_status is ExitStatus.REGRESSION else Result.PASSED
-    told = "; ".join(
-        f"{quantity_name(q.name)} {amount(q.estimate.value, q.estimate.unit, q.name)}, budget {limit_text(q)}" for q in missed
-    )
+    told = "; ".join(f"{quantity_name(q.name)} {_measured(q)}, budget {limit_text(q)}" for q in missed)
     return Outcome(group, finding.case, label, result, "budget missed", told, ("budget", missed[0].name), seconds)
+
+
+def _measured(quantity: Quantity) -> str:
+    """With the interval where that is what does not keep the budget."""
+    if quantity.standing is BudgetStanding.NOT_SHOWN:
+        return f"not shown: {estimate_text(quantity)}"
+    return amount(quantity.estimate.value, quantity.estimate.unit, quantity.name)
 
 
 def _compare(record: Record, finding: CompareFinding, context: ReportContext) -> Outcome:

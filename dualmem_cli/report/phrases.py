@@ -10,7 +10,7 @@ from dualmem_cli.model.curve import Rate
 from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.plan import Case
 from dualmem_cli.model.units import Unit, human, percent, significant
-from dualmem_cli.model.verdict import Quantity
+from dualmem_cli.model.verdict import BudgetStanding, Quantity
 
 # The quantities that the judge derives; every other name is a metric that a kernel declared.
 TIME = "time"
@@ -27,10 +27,16 @@ LARGEST = "max"
 ACHIEVED, ERRORS, DRIFT = "achieved", "errors", "drift"
 OFFERED, SATURATION = "offered", "saturation"
 SERVICE = "service"
+AT_RATE = "overhead_at_rate"
+WORK_DRIFT = "work_drift"
+_CHANGES = (OVERHEAD, AT_RATE, DRIFT, WORK_DRIFT)  # told in points of per cent
 
 _NAMES = {
     TIME: "time per operation",
     OVERHEAD: "overhead over the single-type twin",
+    AT_RATE: "overhead at the rate",
+    "work": "work per operation",
+    WORK_DRIFT: "drift of the work per operation",
     SPEEDUP: "speed-up",
     MEMORY_LIMIT: "least time by memory",
     ARITHMETIC_LIMIT: "least time by arithmetic",
@@ -91,7 +97,7 @@ def amount(value: float, unit: Unit | str, name: str = "") -> str:
     if math.isnan(value):
         return "not known"
     name = kind_of(name)[1]
-    if name in (OVERHEAD, DRIFT):
+    if name in _CHANGES:
         return percent(value)
     if name in (ACHIEVED, ERRORS):
         return f"{significant(100 * value, 4)} %"
@@ -109,7 +115,7 @@ def limit_text(quantity: Quantity) -> str:
     """The budget of a quantity: '<= 50 us', '>= 0.95', '<= 5 %'."""
     assert quantity.limit is not None
     sign = ">=" if quantity.minimum else "<="
-    if kind_of(quantity.name)[1] in (OVERHEAD, ACHIEVED, ERRORS, DRIFT):
+    if kind_of(quantity.name)[1] in (*_CHANGES, ACHIEVED, ERRORS):
         return f"{sign} {significant(100 * quantity.limit, 4)} %"
     if quantity.name == SPEEDUP:
         return f"{sign} {significant(quantity.limit)} x"
@@ -117,12 +123,11 @@ def limit_text(quantity: Quantity) -> str:
 
 
 def met_word(quantity: Quantity) -> str:
-    """'ok' or 'MISSED'; '' without a budget. Capitals, so that the word stands out without any colour. 'NOT SHOWN' for an overhead that is
-    within its limit while its interval is not."""
-    if quantity.met is None or quantity.met:
-        return "" if quantity.met is None else "ok"
-    assert quantity.limit is not None
-    return "NOT SHOWN" if quantity.name == OVERHEAD and quantity.estimate.value <= quantity.limit else "MISSED"
+    """'ok' or 'MISSED'; '' without a budget. Capitals, so that the word stands out without any colour. 'NOT SHOWN' for an overhead whose
+    interval holds its limit."""
+    return {None: "", BudgetStanding.MET: "ok", BudgetStanding.MISSED: "MISSED", BudgetStanding.NOT_SHOWN: "NOT SHOWN"}[
+        quantity.standing
+    ]
 
 
 def estimate_text(quantity: Quantity) -> str:
@@ -134,7 +139,7 @@ def estimate_text(quantity: Quantity) -> str:
         return text
     if not math.isfinite(half):
         return f"{text} +- unknown"
-    if kind_of(quantity.name)[1] in (OVERHEAD, DRIFT):
+    if kind_of(quantity.name)[1] in _CHANGES:
         return f"{text} +- {plain_percent(half)}"
     if not estimate.value:
         return f"{text} +- {amount(half, estimate.unit, quantity.name)}"

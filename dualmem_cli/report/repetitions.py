@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 
-from dualmem_cli.judge.load import of_kind, pooled_response
-from dualmem_cli.model.load import LoadRun, Part, Played
+from dualmem_cli.judge.load import pooled_response
+from dualmem_cli.model.load import LoadRun, Part, Played, of_kind
 from dualmem_cli.model.plan import Case, Role
 from dualmem_cli.model.record import CaseRun, Record
 from dualmem_cli.model.samples import Histogram, Samples, WorkerRun

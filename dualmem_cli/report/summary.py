@@ -236,6 +236,7 @@ def _quantity(quantity: Quantity) -> Json:
         "limit": number_json(quantity.limit),
         "minimum": quantity.minimum,
         "met": quantity.met,
+        "standing": quantity.standing,
     }
 
 

@@ -12,6 +12,7 @@ batches can be had, the interval is not known and says so.
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from itertools import pairwise
 
 from dualmem_cli.model.estimate import Estimate
@@ -38,8 +39,14 @@ def batches(sections: Sequence[Histogram], share: float) -> tuple[Histogram, ...
     wanted = min(MOST_BATCHES, len(filled), math.floor(total * (1.0 - share) / BEYOND + 1e-9))
     if wanted < FEWEST_BATCHES:
         return ()
-    borders = [round(number * len(filled) / wanted) for number in range(wanted + 1)]
-    return tuple(merge(filled[low:high]) for low, high in pairwise(borders))
+    return tuple(merge(filled[low:high]) for low, high in borders(len(filled), most=wanted))
+
+
+def borders(count: int, *, most: int) -> list[tuple[int, int]]:
+    """`count` neighbours in at most `most` groups, as even as whole numbers allow: where each begins and ends."""
+    parts = min(most, count)
+    ends = [round(number * count / parts) for number in range(parts + 1)]
+    return list(pairwise(ends))
 
 
 def percentile_interval(sections: Sequence[Histogram], share: float, *, confidence: float) -> Estimate:
@@ -124,6 +131,15 @@ def thinned(run: PlayerRun) -> PlayerRun:
         plays.append((Part.STEADY, played))
         began.append(began_s)
     return replace(run, plays=tuple(plays), began_s=tuple(began))
+
+
+def pooled(run: PlayerRun) -> PlayerRun:
+    """The run with all steady sections of each arm put together: for one that is a single unit of inference."""
+    last = {played.play.arm: at for at, (part, played) in enumerate(run.plays) if part is Part.STEADY}
+    whole = {arm: reduce(together, run.of(Part.STEADY, arm)) for arm in last}
+    kept = [(at, part, played) for at, (part, played) in enumerate(run.plays) if part is not Part.STEADY or at in last.values()]
+    plays = tuple((part, whole[played.play.arm] if part is Part.STEADY else played) for _, part, played in kept)
+    return replace(run, plays=plays, began_s=tuple(run.began_s[at] for at, _, _ in kept))
 
 
 def together(first: Played, second: Played) -> Played:

@@ -30,8 +30,8 @@ include(cmake/emulated.cmake)
 dm_add_emulated_tests(${variant_tests})
 
 # Programs beside the tests: a long run (`make soak`), the times of snapshots (docs/explanation/snapshot.py) and of images of
-# graphs (docs/explanation/lookup.md), and of the operations of workloads.
-foreach(name soak snapshot_speed graph_image_speed workload_speed)
+# graphs (docs/explanation/lookup.md), and of the operations of workloads, which another counts (docs/explanation/load.md).
+foreach(name soak snapshot_speed graph_image_speed workload_speed workload_work)
   add_executable(${name} tests/${name}.c tests/support.c)
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE dualmem_objects m Threads::Threads)

@@ -51,10 +51,12 @@ typedef struct model {
     struct {
         uint32_t concept_number;
         const float *episode;
-        float strength;
+        float strength; /* if nothing were ever forgotten */
+        double now;
         int turn;
     } binding[BINDINGS + 3 * INSERTIONS];
     int concept_turns[CONCEPTS];
+    int decays[CONCEPTS];
     uint64_t episodes;
 } model;
 
@@ -67,6 +69,7 @@ static void model_insert(model *known, const workload_case *made, const float *v
         known->binding[known->bindings].concept_number = numbers[i];
         known->binding[known->bindings].episode = values;
         known->binding[known->bindings].strength = (float)(256.0 + rint(512.0 * fmax(cosines[i], 0.0))) / 1024.0f;
+        known->binding[known->bindings].now = (double)known->binding[known->bindings].strength;
         known->binding[known->bindings++].turn = 0;
     }
     known->episodes++;
@@ -74,6 +77,9 @@ static void model_insert(model *known, const workload_case *made, const float *v
 
 static void model_set_up(model *known, const workload_case *made) {
     memset(known, 0, sizeof(*known));
+    for (int c = 0; c < CONCEPTS; c++) {
+        known->decays[c] = c % 32;
+    }
     for (uint32_t e = 0; e < EPISODES; e++) {
         const uint32_t bindings = BINDINGS * (e + 1) / EPISODES - BINDINGS * e / EPISODES;
         model_insert(known, made, made->data + (size_t)(CONCEPTS + e) * STRIDE, bindings);
@@ -94,9 +100,15 @@ static void check_lookups(const dm_workload *workload, dm_state *state, const wo
     }
 }
 
+/* What an update or a consolidation adds. */
+static void model_add(model *known, uint64_t binding, float amount) {
+    known->binding[binding].strength += amount;
+    known->binding[binding].now += (double)amount;
+}
+
 static void model_update(model *known, const dm_workload *workload, dm_state *state, uint64_t key) {
     const uint64_t b = key % known->bindings;
-    known->binding[b].strength += known->binding[b].turn ? -DM_MIXED_DELTA : DM_MIXED_DELTA;
+    model_add(known, b, known->binding[b].turn ? -DM_MIXED_DELTA : DM_MIXED_DELTA);
     known->binding[b].turn ^= 1;
     CHECK_EQUAL(perform(workload, state, UPDATE, key), dm_mixed_in(START, bits_of(known->binding[b].strength)));
 }
@@ -108,8 +120,53 @@ static void model_consolidate(model *known, const dm_workload *workload, dm_stat
         const float amount = known->concept_turns[number] ? -DM_MIXED_DELTA : DM_MIXED_DELTA;
         known->concept_turns[number] ^= 1;
         for (uint64_t b = 0; b < known->bindings; b++) {
-            known->binding[b].strength += known->binding[b].concept_number == number ? amount : 0.0f;
+            model_add(known, b, known->binding[b].concept_number == number ? amount : 0.0f);
         }
+    }
+}
+
+/* A minute of exp(-t / a day / (1 + ln(fan) / 4)); the 32nd time the concept is learned anew. */
+static void model_decay(model *known, uint64_t key) {
+    for (uint64_t i = 0; i < 5; i++) {
+        const uint64_t number = (key + i) % CONCEPTS;
+        const double left = exp(-60.0 / 86400.0 / (1.0 + 0.25 * log(fmax(known->fans[number], 1.0))));
+        const int anew = ++known->decays[number] == 32;
+        known->decays[number] %= 32;
+        for (uint64_t b = 0; b < known->bindings; b++) {
+            if (known->binding[b].concept_number == number) {
+                known->binding[b].now = anew ? (double)known->binding[b].strength : known->binding[b].now * left;
+            }
+        }
+    }
+}
+
+/* Decays among updates and consolidations: strengths as the formula has them, and exact again when all is learned
+ * anew. */
+static void check_decays(model *known, const dm_workload *workload, dm_state *state, test_random *random) {
+    double least = 1.0;
+    for (int i = 0; i < 600; i++) {
+        const uint64_t key = test_random_next(random) >> 8;
+        if (i % 4 == 1) {
+            uint64_t result;
+            CHECK_EQUAL(workload->operate(state, 0, UPDATE, key, &result), DM_OK);
+            const uint64_t b = key % known->bindings;
+            model_add(known, b, known->binding[b].turn ? -DM_MIXED_DELTA : DM_MIXED_DELTA);
+            known->binding[b].turn ^= 1;
+        } else if (i % 16 == 2) {
+            model_consolidate(known, workload, state, key);
+        } else {
+            (void)perform(workload, state, DECAY, key);
+            model_decay(known, key);
+        }
+        for (uint64_t b = (uint64_t)i % 7; b < known->bindings; b += 7) {
+            CHECK_NEAR((double)strength_at(state, &state->bindings[b]), known->binding[b].now, 5e-6);
+            least = fmin(least, known->binding[b].now / (double)known->binding[b].strength);
+        }
+    }
+    CHECK(least > 0.97 && least < 0.99); /* some were decayed often, and none for ever */
+    learn_anew(state);
+    for (uint64_t b = 0; b < known->bindings; b++) {
+        CHECK(strength_at(state, &state->bindings[b]) == known->binding[b].strength);
     }
 }
 
@@ -167,6 +224,9 @@ static void test_against_model(const dm_workload *workload) {
     for (uint64_t b = 0; b < expected.bindings; b++) {
         CHECK(strength_at(state, &state->bindings[b]) == expected.binding[b].strength);
     }
+    check_decays(&expected, workload, state, &random);
+    check_counts(workload, state, expected.episodes, CONCEPTS, expected.bindings);
+    check_fans(workload, state, expected.episodes + CONCEPTS, expected.bindings);
     workload->teardown(state);
     free_workload_case(&made);
 }
@@ -261,6 +321,8 @@ static void test_twin(void) {
         CHECK_EQUAL(perform(&dm_mixed_dual, dual, FORM, i * 37), perform(&dm_mixed_single, single, FORM, i * 37));
         CHECK_EQUAL(perform(&dm_mixed_dual, dual, CONSOLIDATE, i * 3),
                     perform(&dm_mixed_single, single, CONSOLIDATE, i * 3));
+        CHECK_EQUAL(perform(&dm_mixed_dual, dual, DECAY, i), perform(&dm_mixed_single, single, DECAY, i));
+        CHECK_EQUAL(perform(&dm_mixed_dual, dual, UPDATE, i), perform(&dm_mixed_single, single, UPDATE, i));
         CHECK_EQUAL(dual->formed_count, single->formed_count);
         formed += dual->formed_count;
         double counts[2][DM_MIXED_METRIC_INDEX_ROWS + 1]; /* all counts, up to this one */
@@ -269,6 +331,9 @@ static void test_twin(void) {
         CHECK(memcmp(counts[0], counts[1], sizeof(counts[0])) == 0);
     }
     CHECK(formed > 0);
+    for (uint64_t b = 0; b < dual->binding_count; b++) { /* to the bit, decayed as they are */
+        CHECK(strength_at(dual, &dual->bindings[b]) == strength_at(single, &single->bindings[b]));
+    }
     uint64_t fans[2][512];
     size_t needed = 0;
     CHECK_EQUAL(dm_mixed_dual.read_fans(dual, fans[0], 512, &needed), DM_OK);

@@ -9,14 +9,15 @@
 
 enum { THREADS = 4, MOST_INSERTED = 900 };
 
-static const uint32_t ANY = UINT32_MAX;
+static const uint32_t ANY = UINT32_MAX; /* but decays, after which strengths are not what turns say */
+static const uint32_t ALL = UINT32_MAX - 1;
 
 typedef struct player {
     const dm_workload *workload;
     dm_state *state;
     uint32_t number;
     uint32_t operations;
-    uint32_t only; /* an operation, or ANY */
+    uint32_t only; /* an operation, or ANY, or ALL */
     uint64_t keys; /* below */
     uint64_t inserted;
     uint64_t refused; /* insertions into a full store */
@@ -26,8 +27,8 @@ static void *play(void *argument) {
     player *self = argument;
     test_random random = {100 + self->number};
     for (uint32_t i = 0; i < self->operations; i++) {
-        const uint32_t operation =
-            self->only == ANY ? (uint32_t)test_random_below(&random, self->workload->operation_count) : self->only;
+        const uint64_t kinds = self->only == ANY ? DECAY : self->workload->operation_count;
+        const uint32_t operation = self->only >= ALL ? (uint32_t)test_random_below(&random, kinds) : self->only;
         const uint64_t key = test_random_below(&random, self->keys);
         uint64_t result = 0;
         int32_t status = self->workload->operate(self->state, self->number, operation, key, &result);
@@ -79,6 +80,9 @@ static void test_threads(player each, double recall) {
     each.state = state;
     const player all = play_all(each);
     CHECK(all.refused == 0 || all.inserted == MOST_INSERTED);
+    if (each.only == ALL || each.only == DECAY) {
+        learn_anew(state);
+    }
     check_strengths(state, originals, count);
     const uint64_t bindings = BINDINGS + all.inserted * ((BINDINGS + EPISODES - 1) / EPISODES);
     double values[DM_MIXED_METRICS];
@@ -99,9 +103,11 @@ int main(void) {
     const dm_workload *const workloads[] = {&dm_mixed_dual, &dm_mixed_single};
     for (size_t w = 0; w < 2; w++) {
         test_threads((player){.workload = workloads[w], .operations = 2000, .only = ANY, .keys = 1 << 20}, 1.0);
+        test_threads((player){.workload = workloads[w], .operations = 2000, .only = ALL, .keys = 1 << 20}, 1.0);
         test_threads((player){.workload = workloads[w], .operations = 20000, .only = UPDATE, .keys = 2}, 1.0);
         test_threads((player){.workload = workloads[w], .operations = 300, .only = INSERT, .keys = 1 << 20}, 1.0);
         test_threads((player){.workload = workloads[w], .operations = 1000, .only = CONSOLIDATE, .keys = 2}, 1.0);
+        test_threads((player){.workload = workloads[w], .operations = 2000, .only = DECAY, .keys = 2}, 1.0);
     }
     test_threads((player){.workload = &dm_mixed_dual, .operations = 300, .only = ANY, .keys = 1 << 20},
                  0.9); /* planned */

@@ -157,7 +157,8 @@ static void test_refusals(const dm_workload *workload) {
         double value;
     } wrong[] = {{DM_MIXED_BINDINGS, (double)EPISODES * CONCEPTS + 1},
                  {DM_MIXED_FORMATION_EPISODES, EPISODES + 1},
-                 {DM_MIXED_CONSOLIDATION_CONCEPTS, CONCEPTS + 1}};
+                 {DM_MIXED_CONSOLIDATION_CONCEPTS, CONCEPTS + 1},
+                 {DM_MIXED_DECAY_CONCEPTS, CONCEPTS + 1}};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         const double kept = made.parameters[wrong[i].parameter];
         made.parameters[wrong[i].parameter] = wrong[i].value;
@@ -221,6 +222,15 @@ static void test_no_drift(const dm_workload *workload) {
         (void)perform(workload, state, CONSOLIDATE, test_random_next(&random) >> 8);
         (void)perform(workload, state, UPDATE, test_random_next(&random) >> 8);
     }
+    check_strengths(state, originals, count);
+    for (int i = 0; i < 20000; i++) {
+        (void)perform(workload, state, DECAY, test_random_next(&random) >> 8);
+        (void)perform(workload, state, UPDATE, test_random_next(&random) >> 8);
+    }
+    for (uint64_t b = 0; b < count; b++) { /* however often: a concept forgets 31 minutes at most */
+        CHECK(strength_at(state, &state->bindings[b]) > 0.97f * (originals[b] - DM_MIXED_DELTA));
+    }
+    learn_anew(state);
     check_strengths(state, originals, count);
     /* An index is a little larger or smaller with the number of concepts formed last and the rows that they got. */
     CHECK(fabs(metric_of(workload, state, DM_MIXED_METRIC_MEMORY) - memory) < 4096);

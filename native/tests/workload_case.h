@@ -12,7 +12,7 @@
 
 enum { CONCEPTS = 40, EPISODES = 300, BINDINGS = 700, INSERTIONS = 200, QUERIES = 30, DIM = 24, STRIDE = 32 };
 enum { ROWS = CONCEPTS + EPISODES };
-enum { LOOKUP, READ, FAN, DISCRIMINATE, SPREAD_CONCEPT, SPREAD_EPISODE, UPDATE, INSERT, FORM, CONSOLIDATE };
+enum { LOOKUP, READ, FAN, DISCRIMINATE, SPREAD_CONCEPT, SPREAD_EPISODE, UPDATE, INSERT, FORM, CONSOLIDATE, DECAY };
 
 typedef struct workload_case {
     dm_case work;
@@ -44,6 +44,7 @@ static inline void make_workload_case(workload_case *made) {
                                                     [DM_MIXED_FORMATION_EPISODES] = 60,
                                                     [DM_MIXED_FORMATION_CUT] = 0.5,
                                                     [DM_MIXED_CONSOLIDATION_CONCEPTS] = 7,
+                                                    [DM_MIXED_DECAY_CONCEPTS] = 5,
                                                     [DM_MIXED_HOPS] = 4,
                                                     [DM_MIXED_RECALL] = 1};
     memcpy(made->parameters, parameters, sizeof(parameters));
@@ -100,6 +101,13 @@ static inline float *strengths_of(dm_state *state, uint64_t *count) {
         strengths[b] = strength_at(state, &state->bindings[b]);
     }
     return strengths;
+}
+
+/* Every concept is learned anew: what decays took is given back. */
+static inline void learn_anew(dm_state *state) {
+    for (uint32_t number = 0; number < state->concepts; number++) {
+        dm_mixed_relearn(state, number);
+    }
 }
 
 /* Every binding that was there after set-up has the strength that its turns say, to the bit. */

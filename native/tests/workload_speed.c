@@ -6,12 +6,9 @@
  * DATA and QUERIES are files of float32 rows. In each round every operation is timed in the dual store and in the
  * twin, in turn, the order drawn by the round; printed are the medians over the rounds, and the median of the
  * rounds' ratios with its quartiles. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include "tests/support.h"
+#include "tests/workload_rows.h"
 #include "workloads/mixed.h"
 #include "workloads/workloads.h"
 
@@ -23,19 +20,6 @@ static double now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return 1e9 * (double)now.tv_sec + (double)now.tv_nsec;
-}
-
-static dm_matrix read_rows(const char *path, uint64_t rows, uint64_t columns) {
-    const uint64_t stride = (columns + 15) / 16 * 16;
-    float *values = aligned_alloc(64, rows * stride * sizeof(float));
-    FILE *file = fopen(path, "rb");
-    REQUIRE(values != NULL && file != NULL);
-    memset(values, 0, rows * stride * sizeof(float));
-    for (uint64_t row = 0; row < rows; row++) {
-        REQUIRE(fread(values + row * stride, sizeof(float), columns, file) == columns);
-    }
-    fclose(file);
-    return (dm_matrix){values, rows, columns, stride};
 }
 
 static int by_size(const void *one, const void *other) {

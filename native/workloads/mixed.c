@@ -19,6 +19,8 @@ static const dm_parameter parameters[DM_MIXED_PARAMETERS] = {
                                 "least mean similarity of the episodes of a concept that is formed"},
     [DM_MIXED_CONSOLIDATION_CONCEPTS] =
         PARAMETER("consolidation_concepts", 32, 1, DM_MIXED_CONSOLIDATED, "concepts of one consolidation"),
+    [DM_MIXED_DECAY_CONCEPTS] =
+        PARAMETER("decay_concepts", 32, 1, DM_MIXED_CONSOLIDATED, "concepts of one decay"),
     [DM_MIXED_HOPS] = PARAMETER("hops", 4, 0, DM_HOPS_MAX, "hops that activation spreads over"),
     [DM_MIXED_RECALL] = {sizeof(dm_parameter), "recall", 1, 0.01, 1, 0,
                          "share of the nearest concepts that a lookup shall find; 1: the exact scan"},
@@ -42,6 +44,14 @@ static const dm_metric metrics[DM_MIXED_METRICS] = {
                                        "mean cosine of members of two concepts, over 1,000 pairs"),
     [DM_MIXED_METRIC_MEMORY] = METRIC("memory_bytes", "B", DM_BETTER_LOWER,
                                       "store, index, and what spreading and formation work in; capacities included"),
+    [DM_MIXED_METRIC_WORK + DM_MIXED_WORK_SPREAD_CONCEPT] =
+        METRIC("spread_concept_work", "count", DM_BETTER_NEITHER, "edges that activation flowed along"),
+    [DM_MIXED_METRIC_WORK + DM_MIXED_WORK_SPREAD_EPISODE] =
+        METRIC("spread_episode_work", "count", DM_BETTER_NEITHER, "edges that activation flowed along"),
+    [DM_MIXED_METRIC_WORK + DM_MIXED_WORK_CONSOLIDATE] =
+        METRIC("consolidate_work", "count", DM_BETTER_NEITHER, "bindings of the concepts that keys named"),
+    [DM_MIXED_METRIC_WORK + DM_MIXED_WORK_DECAY] =
+        METRIC("decay_work", "count", DM_BETTER_NEITHER, "bindings of the concepts that keys named"),
     [DM_MIXED_METRIC_HIT_RATE] =
         METRIC("hit_rate", "1", DM_BETTER_HIGHER, "reads of fans that found a live concept, of all since set-up"),
 };

@@ -3,6 +3,7 @@
  * mixed.c             the table: parameters, metrics, operations
  * mixed_setup.c       the store filled from a case
  * mixed_operations.c  what one operation does
+ * mixed_decay.c       forgetting, and the way back
  * mixed_dual.c        the graph as the dual store holds it: concepts, episodes, bindings
  * mixed_single.c      the same graph in nodes of one type
  * mixed_walk.c        what the store holds, counted by walking
@@ -30,6 +31,7 @@ enum {
     DM_MIXED_FORMATION_EPISODES,
     DM_MIXED_FORMATION_CUT,
     DM_MIXED_CONSOLIDATION_CONCEPTS,
+    DM_MIXED_DECAY_CONCEPTS,
     DM_MIXED_HOPS,
     DM_MIXED_RECALL,
     DM_MIXED_PARAMETERS
@@ -38,7 +40,8 @@ enum {
 enum {
     DM_MIXED_NEAREST = 10,        /* concepts that a lookup finds */
     DM_MIXED_FORMED = 5,          /* most concepts that a formation makes */
-    DM_MIXED_CONSOLIDATED = 1024, /* most concepts of one consolidation */
+    DM_MIXED_CONSOLIDATED = 1024, /* most concepts of one consolidation, and of one decay */
+    DM_MIXED_DECAYS = 32,         /* after so many decays a concept is learned anew */
     DM_MIXED_STRIPES = 64
 };
 
@@ -57,17 +60,35 @@ typedef struct dm_mixed_binding {
     _Atomic uint32_t turn; /* 1: the next update takes away */
 } dm_mixed_binding;
 
+/* What a binding began with, and where its concept's others are: read by who learns a concept anew, and by no other
+ * operation. */
+typedef struct dm_mixed_origin {
+    float strength;    /* with neither an update nor a consolidation outstanding */
+    uint32_t previous; /* 1 + the concept's binding before this one; 0: none */
+} dm_mixed_origin;
+
 /* Room for the edges of one node, made larger as needed. */
 typedef struct dm_mixed_edges {
     dm_edge *edges;
     uint32_t capacity;
 } dm_mixed_edges;
 
+/* Kinds of operation whose work depends on what the store holds. The others do as much at the end of a trace as at its
+ * beginning. */
+enum {
+    DM_MIXED_WORK_SPREAD_CONCEPT,
+    DM_MIXED_WORK_SPREAD_EPISODE,
+    DM_MIXED_WORK_CONSOLIDATE,
+    DM_MIXED_WORK_DECAY,
+    DM_MIXED_WORKS
+};
+
 /* What one thread works with. */
 typedef struct dm_mixed_worker {
     _Alignas(2 * DM_CACHE_LINE) dm_spreader *spreader;
     dm_reader *reader;
     dm_mixed_edges edges;
+    uint64_t work[DM_MIXED_WORKS]; /* edges that its operations followed since set-up */
 } dm_mixed_worker;
 
 /* How a store holds the graph. Slots are those of `store`; all but create may be called by several threads at once,
@@ -87,6 +108,11 @@ typedef struct dm_mixed_graph {
     /* The new strength, or -1. */
     float (*update)(dm_state *state, const dm_mixed_binding *binding, float delta);
     int32_t (*consolidate)(dm_state *state, dm_mixed_worker *worker, const uint32_t *slots, size_t count, float amount);
+    /* What a minute of forgetting leaves of all bindings of concepts: dm_store_decay_concepts, or its like. */
+    int32_t (*decay)(dm_state *state, dm_mixed_worker *worker, const uint32_t *slots, size_t count);
+    float (*strength)(dm_state *state, const dm_mixed_binding *binding);
+    /* Makes up for what the binding forgot: it gets the strength that it is to have. */
+    void (*relearn)(dm_state *state, const dm_mixed_binding *binding, float strength);
     /* In place of the concepts that the last formation made, those of the window. The caller holds `forming`. */
     int32_t (*form)(dm_state *state, uint64_t *result);
 } dm_mixed_graph;
@@ -108,6 +134,9 @@ struct dm_state {
     uint32_t *concept_slots;
     _Atomic uint32_t *concept_turns; /* 1: the next consolidation takes away */
     uint32_t consolidation_concepts;
+    uint32_t decay_concepts;
+    _Atomic uint32_t *concept_decays; /* since the concept was last learned anew */
+    _Atomic uint32_t *concept_newest; /* 1 + its newest binding; 0: none. Written under `growth` */
 
     /* In order of insertion. Appended to under `growth`, and then counted: what is counted can be read without it. */
     pthread_mutex_t growth;
@@ -118,6 +147,7 @@ struct dm_state {
     uint32_t bindings_each; /* of an episode that is inserted */
     uint64_t binding_capacity;
     dm_mixed_binding *bindings;
+    dm_mixed_origin *origins; /* of the bindings */
     _Atomic uint64_t binding_count;
 
     /* Formations take turns. */
@@ -146,8 +176,14 @@ int32_t dm_mixed_insert(dm_state *state, const float *values, uint32_t bindings,
 
 /* mixed_operations.c */
 int32_t dm_mixed_operate(dm_state *state, uint32_t thread, uint32_t operation, uint64_t key, uint64_t *result);
-enum { DM_MIXED_OPERATIONS = 10 };
+enum { DM_MIXED_OPERATIONS = 11 };
 extern const dm_operation dm_mixed_operations[DM_MIXED_OPERATIONS];
+
+/* mixed_decay.c */
+extern const dm_decay_options dm_mixed_forgetting;
+int32_t dm_mixed_decay(dm_state *state, dm_mixed_worker *worker, uint64_t key, uint64_t *result);
+/* Gives all bindings of concept `number` the strengths that they would have if nothing were ever forgotten. */
+void dm_mixed_relearn(dm_state *state, uint32_t number);
 
 /* mixed_walk.c */
 int32_t dm_mixed_read_metrics(dm_state *state, double *values, size_t count);
@@ -166,7 +202,8 @@ enum {
     DM_MIXED_METRIC_WITHIN,
     DM_MIXED_METRIC_BETWEEN,
     DM_MIXED_METRIC_MEMORY,
-    DM_MIXED_METRIC_HIT_RATE,
+    DM_MIXED_METRIC_WORK, /* DM_MIXED_WORKS of them */
+    DM_MIXED_METRIC_HIT_RATE = DM_MIXED_METRIC_WORK + DM_MIXED_WORKS,
     DM_MIXED_METRICS
 };
 

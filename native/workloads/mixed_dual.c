@@ -53,6 +53,20 @@ static int32_t consolidate(dm_state *state, dm_mixed_worker *worker, const uint3
     return DM_OK;
 }
 
+static int32_t decay(dm_state *state, dm_mixed_worker *worker, const uint32_t *slots, size_t count) {
+    (void)worker;
+    return dm_store_decay_concepts(state->store, &dm_mixed_forgetting, slots, count, NULL, NULL, 0);
+}
+
+static float strength_of(dm_state *state, const dm_mixed_binding *binding) {
+    return dm_store_binding_strength(state->store, binding->handle);
+}
+
+/* A sum, so that what others add meanwhile is not lost. */
+static void relearn(dm_state *state, const dm_mixed_binding *binding, float strength) {
+    (void)update(state, binding, strength - strength_of(state, binding));
+}
+
 static int32_t form(dm_state *state, uint64_t *result) {
     dm_id ids[DM_MIXED_FORMED];
     for (uint32_t i = 0; i < DM_MIXED_FORMED; i++) {
@@ -79,5 +93,8 @@ const dm_mixed_graph dm_mixed_dual_graph = {
     .fan = fan_of,
     .update = update,
     .consolidate = consolidate,
+    .decay = decay,
+    .strength = strength_of,
+    .relearn = relearn,
     .form = form,
 };

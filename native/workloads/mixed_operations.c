@@ -65,10 +65,11 @@ static int32_t discriminate(dm_state *state, dm_mixed_worker *worker, uint64_t k
     return DM_OK;
 }
 
-static int32_t spread_from(dm_mixed_worker *worker, uint32_t slot, uint64_t *result) {
+static int32_t spread_from(dm_mixed_worker *worker, uint32_t slot, size_t work, uint64_t *result) {
     const dm_cue cue = {slot, 1.0f};
     const dm_spread_result reached = dm_spread(worker->spreader, &cue, 1, NULL);
     uint64_t sum = 0; /* whatever the order of the nodes */
+    worker->work[work] += reached.edges;
     for (uint32_t i = 0; i < reached.count; i++) {
         sum += (uint64_t)dm_bits_from_float(reached.nodes[i].activation) * (1 + reached.nodes[i].hop);
     }
@@ -77,11 +78,11 @@ static int32_t spread_from(dm_mixed_worker *worker, uint32_t slot, uint64_t *res
 }
 
 static int32_t spread_concept(dm_state *state, dm_mixed_worker *worker, uint64_t key, uint64_t *result) {
-    return spread_from(worker, state->concept_slots[key % state->concepts], result);
+    return spread_from(worker, state->concept_slots[key % state->concepts], DM_MIXED_WORK_SPREAD_CONCEPT, result);
 }
 
 static int32_t spread_episode(dm_state *state, dm_mixed_worker *worker, uint64_t key, uint64_t *result) {
-    return spread_from(worker, state->episode_slots[episode_at(state, key)], result);
+    return spread_from(worker, state->episode_slots[episode_at(state, key)], DM_MIXED_WORK_SPREAD_EPISODE, result);
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
@@ -136,8 +137,9 @@ static int32_t consolidate(dm_state *state, dm_mixed_worker *worker, uint64_t ke
         }
     }
     *result = dm_mixed_in(*result, up_count);
-    *result =
-        dm_mixed_in(*result, state->graph->edges(state->store, state->concept_slots[key % state->concepts], NULL, 0));
+    const uint32_t edges = state->graph->edges(state->store, state->concept_slots[key % state->concepts], NULL, 0);
+    worker->work[DM_MIXED_WORK_CONSOLIDATE] += edges;
+    *result = dm_mixed_in(*result, edges);
     int32_t status = state->graph->consolidate(state, worker, up, up_count, DM_MIXED_DELTA);
     return status == DM_OK ? state->graph->consolidate(state, worker, down, down_count, -DM_MIXED_DELTA) : status;
 }
@@ -146,7 +148,7 @@ static int32_t consolidate(dm_state *state, dm_mixed_worker *worker, uint64_t ke
 
 static step *const steps[DM_MIXED_OPERATIONS] = {look_up,        read_node,      read_fan, discriminate,
                                                  spread_concept, spread_episode, update,   insert_episode,
-                                                 form,           consolidate};
+                                                 form,           consolidate,   dm_mixed_decay};
 
 #define OPERATION(NAME, KEY, INSERTS, MEANING) {sizeof(dm_operation), NAME, MEANING, KEY, INSERTS}
 
@@ -167,6 +169,9 @@ const dm_operation dm_mixed_operations[DM_MIXED_OPERATIONS] = {
     OPERATION(
         "consolidate", DM_KEY_CONCEPT, DM_KEY_NONE,
         "strengthen all bindings of `consolidation_concepts` concepts from one on, and weaken them the next time"),
+    OPERATION("decay", DM_KEY_CONCEPT, DM_KEY_NONE,
+              "all bindings of `decay_concepts` concepts from one on forget a minute; every 32nd time a concept is "
+              "learned anew"),
 };
 
 int32_t dm_mixed_operate(dm_state *state, uint32_t thread, uint32_t operation, uint64_t key, uint64_t *result) {

@@ -74,6 +74,10 @@ static int32_t check(const dm_case *work, uint32_t threads, char *error, size_t 
                        "a consolidation of %u of %u concepts; lower `consolidation_concepts`",
                        parameter(work, DM_MIXED_CONSOLIDATION_CONCEPTS), concepts);
     }
+    if (parameter(work, DM_MIXED_DECAY_CONCEPTS) > concepts) {
+        return dm_fail(DM_ERROR_ARGUMENT, error, error_size, "a decay of %u of %u concepts; lower `decay_concepts`",
+                       parameter(work, DM_MIXED_DECAY_CONCEPTS), concepts);
+    }
     return DM_OK;
 }
 
@@ -85,7 +89,7 @@ static float strength_of(double cosine) {
 }
 
 typedef struct nearest {
-    uint32_t slots[DM_LOOKUP_K_MAX]; /* of concepts that stay */
+    uint32_t numbers[DM_LOOKUP_K_MAX]; /* of concepts that stay */
     double cosines[DM_LOOKUP_K_MAX];
     uint32_t count;
 } nearest;
@@ -103,11 +107,20 @@ static int32_t find_nearest(dm_state *state, const float *values, uint32_t wante
         dm_lookup_search(state->lookup, values, state->data.columns, 1, k, NULL, slots, cosines, error, error_size);
     for (uint32_t i = 0; status == DM_OK && i < k && found->count < wanted; i++) {
         if (slots[i] != DM_SLOT_NONE && dm_slot_index(slots[i]) < state->concepts) {
-            found->slots[found->count] = state->concept_slots[dm_slot_index(slots[i])];
+            found->numbers[found->count] = dm_slot_index(slots[i]);
             found->cosines[found->count++] = cosines[i];
         }
     }
     return status;
+}
+
+/* Puts a binding before the others of its concept. One that comes while the concept is strengthened will be weakened
+ * first. */
+static void link_binding(dm_state *state, uint64_t binding, uint32_t number, float strength) {
+    const uint32_t turn = atomic_load_explicit(&state->concept_turns[number], memory_order_relaxed);
+    const uint32_t newest = atomic_load_explicit(&state->concept_newest[number], memory_order_relaxed);
+    state->origins[binding] = (dm_mixed_origin){strength - (float)turn * DM_MIXED_DELTA, newest};
+    atomic_store_explicit(&state->concept_newest[number], (uint32_t)binding + 1, memory_order_release);
 }
 
 /* The caller holds `growth`. What is made becomes visible to keys only when it is complete. */
@@ -128,12 +141,15 @@ static int32_t append(dm_state *state, const float *values, const nearest *found
     for (uint32_t i = 0; status == DM_OK && i < found->count; i++) {
         dm_mixed_binding *binding = &state->bindings[first + i];
         binding->episode = slot;
-        binding->concept_slot = found->slots[i];
+        binding->concept_slot = state->concept_slots[found->numbers[i]];
         status = state->graph->bind(state, binding, strength_of(found->cosines[i]), error, error_size);
     }
     if (status != DM_OK) {
         (void)dm_store_remove(state->store, slot, NULL, 0);
         return status;
+    }
+    for (uint32_t i = 0; i < found->count; i++) {
+        link_binding(state, first + i, found->numbers[i], strength_of(found->cosines[i]));
     }
     state->episode_slots[number] = slot;
     atomic_store_explicit(&state->episode_count, number + 1, memory_order_release);
@@ -162,11 +178,15 @@ static int32_t allocate_lists(dm_state *state, char *error, size_t error_size) {
     state->concept_slots = allocate(state, state->concepts, sizeof(uint32_t));
     state->concept_turns = allocate(state, state->concepts, sizeof(*state->concept_turns));
     state->episode_slots = allocate(state, state->episode_capacity, sizeof(uint32_t));
+    state->concept_decays = allocate(state, state->concepts, sizeof(*state->concept_decays));
+    state->concept_newest = allocate(state, state->concepts, sizeof(*state->concept_newest));
     state->bindings = allocate(state, state->binding_capacity, sizeof(dm_mixed_binding));
+    state->origins = allocate(state, state->binding_capacity, sizeof(dm_mixed_origin));
     state->window = allocate(state, state->window_count, sizeof(uint32_t));
     state->workers = dm_memory_allocate(&state->memory, state->threads * sizeof(dm_mixed_worker), 2 * DM_CACHE_LINE, 0);
-    if (state->concept_slots == NULL || state->concept_turns == NULL || state->episode_slots == NULL ||
-        state->bindings == NULL || state->window == NULL || state->workers == NULL) {
+    if (state->concept_slots == NULL || state->concept_turns == NULL || state->concept_decays == NULL ||
+        state->concept_newest == NULL || state->episode_slots == NULL || state->bindings == NULL ||
+        state->origins == NULL || state->window == NULL || state->workers == NULL) {
         return dm_fail(DM_ERROR_MEMORY, error, error_size,
                        "no memory for lists of %u episodes and %llu bindings; lower `insertions`",
                        state->episode_capacity, (unsigned long long)state->binding_capacity);
@@ -197,6 +217,8 @@ static int32_t fill_concepts(dm_state *state, const dm_case *work, float *mixtur
     for (uint32_t c = 0; status == DM_OK && c < state->concepts; c++) {
         status = state->graph->add_concept(state, (dm_id){c, DM_MIXED_ID_CONCEPT}, vector_of(work, c, mixture),
                                            &state->concept_slots[c], error, error_size);
+        /* They are not all learned anew at once. */
+        atomic_store_explicit(&state->concept_decays[c], c % DM_MIXED_DECAYS, memory_order_relaxed);
     }
     return status;
 }
@@ -271,6 +293,7 @@ static dm_state *make_state(const dm_case *work, uint32_t threads, const dm_mixe
     state->threads = threads;
     state->concepts = parameter(work, DM_MIXED_CONCEPTS);
     state->consolidation_concepts = parameter(work, DM_MIXED_CONSOLIDATION_CONCEPTS);
+    state->decay_concepts = parameter(work, DM_MIXED_DECAY_CONCEPTS);
     state->episodes = parameter(work, DM_MIXED_EPISODES);
     state->episode_capacity = state->episodes + parameter(work, DM_MIXED_INSERTIONS);
     state->bindings_each = bindings_each(work);
@@ -332,8 +355,11 @@ void dm_mixed_teardown(dm_state *state) {
     }
     dm_store_destroy(state->store);
     dm_memory_free(&state->memory, state->window);
+    dm_memory_free(&state->memory, state->origins);
     dm_memory_free(&state->memory, state->bindings);
     dm_memory_free(&state->memory, state->episode_slots);
+    dm_memory_free(&state->memory, state->concept_newest);
+    dm_memory_free(&state->memory, state->concept_decays);
     dm_memory_free(&state->memory, state->concept_turns);
     dm_memory_free(&state->memory, state->concept_slots);
     (void)pthread_mutex_destroy(&state->growth);

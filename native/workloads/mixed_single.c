@@ -5,6 +5,7 @@
  * writing the sum is to be one step. */
 #include <math.h>
 
+#include "simd/decay.h"
 #include "store/store.h"
 #include "workloads/mixed.h"
 
@@ -71,6 +72,17 @@ static float update(dm_state *state, const dm_mixed_binding *binding, float delt
     return weight;
 }
 
+static float strength_of(dm_state *state, const dm_mixed_binding *binding) {
+    return dm_store_association_weight(state->store, binding->concept_slot, binding->episode);
+}
+
+static void relearn(dm_state *state, const dm_mixed_binding *binding, float strength) {
+    pthread_mutex_t *stripe = stripe_of(state, binding->concept_slot);
+    (void)pthread_mutex_lock(stripe);
+    (void)dm_store_associate(state->store, binding->concept_slot, binding->episode, strength, NULL, 0);
+    (void)pthread_mutex_unlock(stripe);
+}
+
 static int32_t strengthen_all(dm_state *state, dm_mixed_worker *worker, uint32_t slot, float amount) {
     uint32_t count = 0;
     int32_t status = dm_mixed_all_edges(state, slot, &worker->edges, &count);
@@ -88,6 +100,35 @@ static int32_t consolidate(dm_state *state, dm_mixed_worker *worker, const uint3
         pthread_mutex_t *stripe = stripe_of(state, slots[i]);
         (void)pthread_mutex_lock(stripe);
         status = strengthen_all(state, worker, slots[i], amount);
+        (void)pthread_mutex_unlock(stripe);
+    }
+    return status;
+}
+
+/* As the dual store does it, to the bit: the same factor, from the number of edges, times each weight. */
+static int32_t forget_all(dm_state *state, dm_mixed_worker *worker, uint32_t slot) {
+    const dm_decay_amount amount = {dm_mixed_forgetting.mode, dm_mixed_forgetting.lambda_per_second *
+                                                                  ((double)dm_mixed_forgetting.elapsed_ns / 1e9)};
+    _Alignas(DM_CACHE_LINE) float modulations[DM_DECAY_BLOCK] = {0.0f};
+    _Alignas(DM_CACHE_LINE) float factors[DM_DECAY_BLOCK];
+    uint32_t count = 0;
+    int32_t status = dm_mixed_all_edges(state, slot, &worker->edges, &count);
+    modulations[0] = dm_decay_factor_of(count);
+    dm_decay_best()->factors(&amount, modulations, 1, factors);
+    for (uint32_t i = 0; status == DM_OK && i < count; i++) {
+        const dm_edge *edge = &worker->edges.edges[i];
+        const float weight = dm_float_from_bits(dm_decay_strength(dm_bits_from_float(edge->strength), factors[0]));
+        status = dm_store_associate(state->store, slot, edge->slot, weight, NULL, 0);
+    }
+    return status;
+}
+
+static int32_t decay(dm_state *state, dm_mixed_worker *worker, const uint32_t *slots, size_t count) {
+    int32_t status = DM_OK;
+    for (size_t i = 0; status == DM_OK && i < count; i++) {
+        pthread_mutex_t *stripe = stripe_of(state, slots[i]);
+        (void)pthread_mutex_lock(stripe);
+        status = forget_all(state, worker, slots[i]);
         (void)pthread_mutex_unlock(stripe);
     }
     return status;
@@ -176,5 +217,8 @@ const dm_mixed_graph dm_mixed_single_graph = {
     .fan = fan_of,
     .update = update,
     .consolidate = consolidate,
+    .decay = decay,
+    .strength = strength_of,
+    .relearn = relearn,
     .form = form,
 };

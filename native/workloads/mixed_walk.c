@@ -191,6 +191,14 @@ static double memory_of(const dm_state *state) {
     return (double)bytes;
 }
 
+static double work_of(const dm_state *state, size_t work) {
+    uint64_t sum = 0;
+    for (uint32_t t = 0; t < state->threads; t++) {
+        sum += state->workers[t].work[work];
+    }
+    return (double)sum;
+}
+
 static double hit_rate_of(dm_state *state) {
     const dm_statistics statistics = dm_store_statistics(state->store);
     const uint64_t answers =
@@ -222,6 +230,9 @@ int32_t dm_mixed_read_metrics(dm_state *state, double *values, size_t count) {
     all[DM_MIXED_METRIC_BINDINGS] = (double)counted.bindings;
     all[DM_MIXED_METRIC_INDEX_ROWS] = (double)count_index(state);
     all[DM_MIXED_METRIC_MEMORY] = memory_of(state);
+    for (size_t work = 0; work < DM_MIXED_WORKS; work++) {
+        all[DM_MIXED_METRIC_WORK + work] = work_of(state, work);
+    }
     all[DM_MIXED_METRIC_HIT_RATE] = hit_rate_of(state);
     memcpy(values, all, (count < DM_MIXED_METRICS ? count : DM_MIXED_METRICS) * sizeof(double));
     return DM_OK;

@@ -85,7 +85,9 @@ def test_every_recorded_call(store: Store, tmp_path: Path) -> None:
         recorder.consolidate(np.array(concepts[2:4], np.uint32))
         with Former(DIM, episodes=EPISODES) as former:
             recorder.form(former, np.array(episodes[6:], np.uint32), range(5000, 5000 + former.most_concepts))
-        wanted += [("consolidate", 2), ("form", 6)]
+        recorder.decay_concepts(np.array(concepts[4:6], np.uint32), 1e-5, elapsed_ns=10**9)
+        recorder.decay_concepts(np.empty(0, np.uint32), 1e-5, 10**9)
+        wanted += [("consolidate", 2), ("form", 6), ("decay", 4)]
         recorder.mark("sleep", 3)
         wanted += [("sleep", 3)]
         assert recorder.dim == DIM

@@ -1,25 +1,30 @@
 """Whole benches of loads on players without processes, whose queue is known."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fabricated import ticking
-from fabricated_loads import COST_NS, HELD, POPULATION, bench, load, players
+from fabricated_loads import COST_NS, HELD, LIBRARY, POPULATION, WORKLOAD, bench, load, players
 
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.judge.outcome import bench_status
+from dualmem_cli.judge.steadiness import is_more_work
 from dualmem_cli.measure.fake_player import FakePlayer
-from dualmem_cli.model.load import Part, Played
+from dualmem_cli.measure.player import PlayerFailedError
+from dualmem_cli.model.load import Part, Played, PlayMode
+from dualmem_cli.model.metric import Better, Metric, Scope
 from dualmem_cli.model.plan import Role
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.samples import Failure, FailureKind, Histogram
-from dualmem_cli.model.verdict import Quantity
+from dualmem_cli.model.verdict import BudgetStanding, Quantity
 from dualmem_cli.offered import Extent
 from dualmem_cli.report import RENDERERS, ReportContext
 from dualmem_cli.stats.histogram import bucket_of
 from dualmem_cli.store import records
 
+TWIN = '[control]\nvariant = "single"\n'
 CONTEXT = ReportContext(record_path="r.json", page_path="r.html", exit_status=ExitStatus.INTERRUPTED, next_command="")
 CRASH = Failure(FailureKind.CRASHED, "play", 0, "the worker died of SIGSEGV in play")
 
@@ -80,6 +85,98 @@ def test_the_overhead_over_the_twin_is_found(tmp_path: Path) -> None:
     assert quantity(slower, "overhead").met is False
     assert bench_status(slower, enforce_budgets=True) is ExitStatus.REGRESSION
     assert bench_status(slower, enforce_budgets=False) is ExitStatus.OK
+
+
+def standings(record: Record) -> dict[str, BudgetStanding | None]:
+    return {q.name: q.standing for q in record.bench[0].quantities if q.name.endswith("overhead")}
+
+
+def test_every_kind_is_judged_by_its_own_interval(tmp_path: Path) -> None:
+    """Lookups cost 1 % more and updates 20 %; of the time of all, lookups are nine tenths."""
+    costs = {**COST_NS, ("", "dual", "lookup"): 202_000.0, ("", "dual", "update"): 60_000.0}
+    record = bench(players(costs), tmp_path, load(TWIN))
+    met, missed = BudgetStanding.MET, BudgetStanding.MISSED
+    assert standings(record) == {"overhead": met, "lookup.overhead": met, "update.overhead": missed}
+    assert quantity(record, "update.overhead").estimate.value == pytest.approx(0.2, abs=0.005)
+    pooled = (0.7 * 202 + 0.3 * 60) / (0.7 * 200 + 0.3 * 50) - 1
+    assert quantity(record, "overhead").estimate.value == pytest.approx(pooled, abs=0.005)
+    assert len(record.loads[0].twins) == quantity(record, "overhead").estimate.count == 8
+    assert bench_status(record, enforce_budgets=True) is ExitStatus.REGRESSION
+    allowed = load(f'{TWIN}[budget]\n"update.overhead" = "<= 25 %"\n')
+    assert standings(bench(players(costs), tmp_path / "allowed", allowed))["update.overhead"] is met
+
+
+def test_processes_that_scatter_show_nothing(tmp_path: Path) -> None:
+    """No overhead at all, and 10 % between one process and the next: neither met nor missed."""
+    record = bench(players(process_noise=0.1), tmp_path, load(TWIN))
+    assert set(standings(record).values()) == {BudgetStanding.NOT_SHOWN}
+    assert quantity(record, "overhead").met is False
+    found = quantity(record, "overhead").estimate
+    assert found.low < 0.0 < found.high
+
+
+def test_the_twin_is_played_side_by_side_and_told_at_the_rate_too(tmp_path: Path) -> None:
+    record = bench(players({**COST_NS, ("", "dual", "lookup"): 208_000.0}), tmp_path, load(f"{TWIN}workers = 3\n"))
+    twins = record.loads[0].twins
+    assert len(twins) == 3
+    for player in twins:
+        dual, single = (player.of(Part.STEADY, arm) for arm in (0, 1))
+        assert len(dual) == len(single) == 1  # one unit of inference each
+        assert [kind.operations for kind in dual[0].kinds] == [kind.operations for kind in single[0].kinds]
+        assert all(kind.response is None for kind in dual[0].kinds)
+    assert quantity(record, "lookup.overhead_at_rate").estimate.value == pytest.approx(0.04, abs=0.004)
+    assert quantity(record, "lookup.overhead_at_rate").met is None
+    more = bench(players(), tmp_path / "more", load(f"{TWIN}workers = 2\npasses = 3\n", measure="steady_s = 0.5"))
+    played = [sum(p.operations for p in player.of(Part.STEADY, 0)) for player in more.loads[0].twins]
+    once = more.loads[0].steady()[0].operations  # one section
+    assert all(2.5 * once < count <= 3.5 * once for count in played)
+    closed = bench(players(), tmp_path / "closed", load(TWIN, measure='arrivals = "closed"'))
+    assert closed.bench[0].quantity("overhead_at_rate") is None
+    assert quantity(closed, "overhead").met is True
+
+
+def test_a_twin_that_dies_side_by_side_makes_the_load_invalid(tmp_path: Path) -> None:
+    """Warm-up and eight sections of both arms are eighteen plays; the next process dies in its first."""
+
+    def crash(player: FakePlayer, played: Played) -> Played:
+        if played.play.mode is PlayMode.CLOSED:
+            raise PlayerFailedError(CRASH)
+        return played
+
+    record = bench(players(interfere=crash), tmp_path, load(TWIN))
+    assert record.bench[0].problem == CRASH.message
+    assert [player.failure for player in record.loads[0].twins] == [CRASH]
+    assert len(record.loads[0].steady()) == 8
+
+
+@pytest.mark.parametrize(("processes", "standing"), [(0, None), (1, BudgetStanding.NOT_SHOWN), (3, BudgetStanding.MET)])
+def test_an_interrupt_beside_the_twin_keeps_the_processes_that_were_whole(
+    tmp_path: Path, processes: int, standing: BudgetStanding | None
+) -> None:
+    """One process alone has no interval, so nothing is shown."""
+    fake = players()
+
+    def interrupt(player: FakePlayer, played: Played) -> Played:
+        if fake.started_players == 2 + processes and player.plays == 4:
+            raise KeyboardInterrupt
+        return played
+
+    fake.interfere = interrupt
+    record = bench(fake, tmp_path, load(TWIN))
+    assert record.interrupted
+    assert not record.bench[0].problem
+    assert len(record.loads[0].twins) == processes
+    assert quantity(record, "lookup.p50").estimate.value > 0
+    assert standings(record).get("overhead") is standing
+    told = next(caution.what for caution in record.cautions if "steady sections" in caution.what)
+    assert (f", and of {processes} of 8 processes beside its twin; what" in told) == (processes > 0)
+    assert fake.open_players == 0
+
+
+def test_a_soak_has_no_twin(tmp_path: Path) -> None:
+    record = bench(players(), tmp_path, load(TWIN), extent=Extent(soak_s=8.0), seconds=ticking(0.5))
+    assert not record.loads[0].twins
+    assert not standings(record)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +348,40 @@ def test_a_soak_repeats_until_its_time_is_up_and_says_what_drifts(tmp_path: Path
 
     drifting = bench(players(interfere=slow), tmp_path / "drift", scenario, extent=Extent(soak_s=60), seconds=ticking(0.5))
     assert any("the median latency drifts by" in caution.what for caution in drifting.cautions)
+
+
+@pytest.mark.parametrize("more", [0.0, 0.02])
+def test_more_work_is_told_apart_from_a_drift(tmp_path: Path, more: float) -> None:
+    """Latencies that grow with what a lookup has to do, and as much without: only the first is explained. Counted since set-up,
+    warm-up included, which is no part of it."""
+    done = [0.0]
+
+    def work(player: FakePlayer, played: Played) -> Played:
+        lookups = next(kind.operations for kind in played.kinds if kind.name == "lookup")
+        done[0] = (done[0] if player.plays > 1 else 0.0) + lookups * 10.0 * (1.0 + more * player.plays)
+        longer = []
+        for kind in played.kinds:
+            assert kind.response is not None
+            moved = tuple((bucket + 2 * player.plays, count) for bucket, count in kind.response.buckets)
+            longer.append(replace(kind, response=replace(kind.response, buckets=moved)))
+        return replace(played, kinds=tuple(longer), metrics=(*HELD, done[0]))
+
+    counting = replace(WORKLOAD, metrics=(*WORKLOAD.metrics, Metric("lookup_work", "count", Better.NEITHER, Scope.CASE, "steps")))
+    fake = players(interfere=work)
+    fake.library = replace(LIBRARY, workloads=(counting,))
+    fake.population = {("", ""): replace(POPULATION, metrics=(*HELD, 0.0))}
+    record = bench(fake, tmp_path, load(measure="steady_s = 20\nsection_s = 0.5"))
+    assert quantity(record, "lookup.drift").estimate.low > 0.1
+    grown = quantity(record, "lookup.work_drift").estimate
+    mean = 10.0 * (1.0 + more * (2 + 41) / 2)  # plays 2 to 41 are steady
+    assert quantity(record, "lookup.work").estimate.value == pytest.approx(mean, rel=0.01)
+    assert grown.value == pytest.approx(math.expm1(2 * math.log((1 + more * 31.5) / (1 + more * 11.5))), abs=0.02)
+    assert [is_more_work(q.name, q.estimate) for q in record.bench[0].quantities].count(True) == (more > 0)
+    assert record.bench[0].quantity("lookup_work") is None  # a sum since set-up says nothing
+    assert record.bench[0].quantity("update.work") is None  # not counted
+    soaked = bench(fake, tmp_path / "soak", load(measure="steady_s = 20"), extent=Extent(soak_s=20), seconds=ticking(0.5))
+    told = next(caution.what for caution in soaked.cautions if "the median latency drifts" in caution.what)
+    assert ("; operations have more to do at its end: lookup +" in told) == (more > 0)
 
 
 def test_memory_that_the_store_says_it_holds_is_no_leak(tmp_path: Path) -> None:

@@ -85,6 +85,16 @@ MISTAKES = {
     "misspelt in data": (MIX, f'{MIX}[data]\nsynthetic = "gaussian"\nrow = 3\n', 'f.toml:10: [data] "row" is not a key here; did you mean'),
     "budget in another unit": (MIX, f'{MIX}[budget]\n"read.p99" = "<= 3 MiB"\n', 'f.toml:9: [budget] "read.p99": "<= 3 MiB" has the unit'),
     "budget of a share in time": (MIX, f'{MIX}[budget]\nachieved = "<= 3 ms"\n', 'f.toml:9: [budget] "achieved": "<= 3 ms" has the unit'),
+    "overhead of a kind without twin": (
+        MIX, f'{MIX}[budget]\n"read.overhead" = "<= 5 %"\n', 'f.toml:9: [budget] "read.overhead": needs a [control]',
+    ),
+    "overhead of a kind as a time": (
+        MIX, f'{MIX}[control]\nvariant = "s"\n[budget]\n"read.overhead" = "<= 5 us"\n',
+        'f.toml:11: [budget] "read.overhead": "<= 5 us" has the unit us',
+    ),
+    "one process beside its twin": (
+        MIX, f'{MIX}[control]\nvariant = "s"\nworkers = 1\n', 'f.toml:10: [control] "workers": input should be greater',
+    ),
     "overhead without twin": (MIX, f'{MIX}[budget]\noverhead = "<= 5 %"\n', 'f.toml:9: [budget] "overhead": needs a [control]'),
     "gate of nothing": (MIX, f"{MIX}[gate]\np99 = 0\n", 'f.toml:9: [gate] "p99": input should be greater than 0'),
     "gate of what is not measured": (
@@ -136,7 +146,7 @@ def test_everything_stated_is_read() -> None:
     assert SCENARIO.data == GaussianData("gaussian", 500, 20, 768, 1)
     assert SCENARIO.mix[0] == OperationMix("read", 0.5, KeyChoice.LATEST, 0.99)
     assert SCENARIO.budgets == (Budget("p99", 5e6, False), Budget("read.p99", 1e6, False), Budget("hit_rate", 0.9, True))
-    assert SCENARIO.control == Twin("store", "single", 0.05)
+    assert SCENARIO.control == Twin("store", "single", 0.05, workers=8, passes=1)
     text = (
         BASE.replace("rate = 10", 'rate = 10\narrivals = "bursty"\n[measure.burst]\nfactor = 3')
         + '[gate]\nerrors = 0.01\n"read.p99.9" = 0.2\np99 = 0.1\n[saturation]\np99 = "<= 5 ms"\n"read.max" = "<= 1 s"\n'
@@ -202,6 +212,8 @@ def test_operations_of_quantities() -> None:
         assert operation_of(quantity) == ("", quantity)
         assert operation_of(f"read.{quantity}") == ("read", quantity)
         assert parse_limit(f"read.{quantity}", "<= 2 ms").limit == 2e6
+    assert operation_of("read.overhead") == ("read", "overhead")
+    assert parse_limit("read.overhead", "<= 8 %") == Budget("read.overhead", 0.08, minimum=False)
     assert operation_of("hit_rate") == ("", "hit_rate")
     assert operation_of("read.hits") == ("", "read.hits")
 

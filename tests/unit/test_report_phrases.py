@@ -145,7 +145,22 @@ def test_durations() -> None:
     assert [duration(s) for s in (7.34, 41.2, 119.4, 192.0)] == ["7.3 s", "41 s", "119 s", "3 min 12 s"]
 
 
-@pytest.mark.parametrize(("value", "high", "said"), [(0.01, 0.02, "ok"), (0.01, 0.09, "NOT SHOWN"), (0.06, 0.09, "MISSED")])
-def test_an_overhead_that_is_not_sure_is_not_called_missed(value: float, high: float, said: str) -> None:
-    judged = quantity("overhead", value, 0.0, high, Unit.RATIO, limit=0.05)
+@pytest.mark.parametrize("name", ["overhead", "lookup.overhead"])
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.0, 0.02, "ok"),
+        (0.0, 0.09, "NOT SHOWN"),
+        (0.049, 0.3, "NOT SHOWN"),
+        (0.06, 0.09, "MISSED"),
+        (-math.inf, math.inf, "NOT SHOWN"),
+    ],
+)
+def test_an_overhead_that_is_not_sure_is_not_called_missed(name: str, low: float, high: float, said: str) -> None:
+    judged = quantity(name, 0.055, low, high, Unit.RATIO, limit=0.05)
     assert met_word(replace(judged, met=high <= 0.05)) == said
+
+
+def test_a_budget_without_an_interval_to_show_is_met_or_missed() -> None:
+    judged = quantity("p99", 60.0, 40.0, 80.0, Unit.NANOSECOND, limit=50.0)
+    assert met_word(replace(judged, met=False)) == "MISSED"

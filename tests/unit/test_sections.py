@@ -8,11 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from dualmem_cli.measure.fake_player import histogram_of
+from dualmem_cli.model.load import KindPlayed, Part, Play, Played, PlayerRun, PlayMode
 from dualmem_cli.model.samples import Histogram
 from dualmem_cli.stats.sections import (
     batches,
     midmean_of,
     percentile_interval,
+    pooled,
     smooth_percentile,
     trimmed_mean_of,
 )
@@ -114,3 +116,38 @@ def test_a_ratio_of_smooth_percentiles_has_no_steps() -> None:
     values = np.random.default_rng(1).lognormal(11, 0.3, 20_000)
     before, after = (histogram(values * factor) for factor in (1.0, 1.004))
     assert smooth_percentile(after, 0.5) / smooth_percentile(before, 0.5) == pytest.approx(1.004, abs=0.001)
+
+
+def test_a_process_that_is_one_unit_keeps_one_play_of_each_arm() -> None:
+    """Everything is counted, in either arm, and what is not steady stays as it was."""
+
+    def play(arm: int, values: list[int]) -> Played:
+        kind = KindPlayed("read", len(values), 0, None, histogram_of(values), "aa")
+        return Played(
+            play=Play(arm, 0, len(values), PlayMode.CLOSED, 1.0, 1), scheduled_ns=0, elapsed_ns=10, kinds=(kind,), lateness=None, cpu_ns=1,
+            minor_faults=0, major_faults=0, voluntary_switches=0, involuntary_switches=0, rss_bytes=None, metrics=(),
+        )  # fmt: skip
+
+    plays = (
+        (Part.WARMUP, 0, [5]),
+        (Part.STEADY, 0, [10, 20]),
+        (Part.STEADY, 1, [30]),
+        (Part.STEADY, 1, [40]),
+        (Part.STEADY, 0, [50]),
+    )
+    run = PlayerRun(
+        (0, 1),
+        (0,),
+        None,
+        (),
+        tuple((part, play(arm, values)) for part, arm, values in plays),
+        (1.0, 2.0, 3.0, 4.0, 5.0),
+        (),
+        None,
+    )
+    found = pooled(run)
+    assert [(part, played.play.arm, played.operations, played.elapsed_ns) for part, played in found.plays] == [
+        (Part.WARMUP, 0, 1, 10), (Part.STEADY, 1, 2, 20), (Part.STEADY, 0, 3, 20),
+    ]  # fmt: skip
+    assert found.began_s == (1.0, 4.0, 5.0)
+    assert found.of(Part.STEADY, 0)[0].kinds[0].service == histogram_of([10, 20, 50])

@@ -65,6 +65,9 @@ typedef struct dm_operation {
  *   population                                  all nodes; 0 makes the case invalid
  *   similarity_within, similarity_between       mean cosine of members of one concept, and of members of different ones
  *   memory_bytes, hit_rate                      as in dm_kernel.h; share of the metadata cache's answers since set-up
+ *   <operation>_work                            what the operations of a kind had to do since set-up, counted in what the
+ *                                               workload knows best (edges, rows); the host tells it per operation, and how
+ *                                               it grows along a trace, so that more work is not taken for a slower machine
  * A parameter of the same name as a metric is a promise: the host compares them after set-up and refuses the case when they differ. */
 
 typedef struct dm_workload {

@@ -35,7 +35,7 @@ def show(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KERNEL]...", help="Kernels or scenarios, to be shown record by record. Default: all, in one line each."
+            metavar="KERNEL", help="Kernels or scenarios, to be shown record by record. Default: all, in one line each."
         ),
     ] = None,
     database: options.Database = options.HISTORY,
@@ -81,9 +81,7 @@ def show(
 
 @app.command()
 def add(
-    records: Annotated[
-        list[Path] | None, typer.Argument(metavar="[RECORD]...", help="Record files, such as reports/*.json.")
-    ] = None,
+    records: Annotated[list[Path] | None, typer.Argument(metavar="RECORD", help="Record files, such as reports/*.json.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every record of the reports folder.")] = False,
     database: options.Database = options.HISTORY,
     reports: options.Reports = options.REPORTS,
@@ -142,7 +140,7 @@ def records_(database: options.Database = options.HISTORY) -> int:
 
 @app.command()
 def remove(
-    records: Annotated[list[str], typer.Argument(metavar="RECORD...", help="First digits of a record's digest, or its file.")],
+    records: Annotated[list[str], typer.Argument(metavar="RECORD", help="First digits of a record's digest, or its file.")],
     database: options.Database = options.HISTORY,
 ) -> int:
     """Remove records from the history. Their files stay."""

@@ -10,7 +10,7 @@ from dualmem_cli.report import RENDERERS
 Scenarios = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[SCENARIO]...",
+        metavar="SCENARIO",
         help="Scenario files, or names of scenarios in ./scenarios or of the shipped ones. Default: all of these.",
     ),
 ]

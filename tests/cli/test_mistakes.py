@@ -165,4 +165,5 @@ def test_help_is_light(dualmem: Dualmem) -> None:
     )
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if "import time:" in line}
     assert not imported & {"numpy", "pydantic", "matplotlib", "h5py", "psutil"}
+    assert "[[" not in dualmem("bench", "--help").out
     assert "Exit status: 0 ok" in done.stdout.replace("\n", " ")

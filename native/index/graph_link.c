@@ -230,20 +230,21 @@ static uint32_t count_children(const dm_graph *graph, uint32_t row, uint32_t *ch
     return children;
 }
 
-/* Returns DM_LINK_NONE when done, or the child to try next. The child's link comes first: whoever meets the child goes on
- * from there. Nobody holds the child's lock and waits for the parent's: a new node is known to none, and a removal is
- * alone. */
+/* Returns DM_LINK_NONE when done, or the child to try next. */
 static uint32_t adopt_or_pass(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t parent, uint32_t child) {
     uint32_t other = DM_LINK_NONE;
     dm_graph_lock(graph, parent);
-    if (count_children(graph, parent, &other) < DM_GRAPH_CHILDREN) {
+    const int has_room = count_children(graph, parent, &other) < DM_GRAPH_CHILDREN;
+    if (has_room) {
         atomic_store_explicit(&graph->parents[child], parent, memory_order_relaxed);
-        dm_graph_add_link(graph, scratch, child, parent, 0);
         add_link(graph, scratch, parent, child, 0);
-        other = DM_LINK_NONE;
     }
     dm_graph_unlock(graph, parent);
-    return other;
+    if (!has_room) {
+        return other;
+    }
+    dm_graph_add_link(graph, scratch, child, parent, 0);
+    return DM_LINK_NONE;
 }
 
 int dm_graph_try_adopt(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t parent, uint32_t child) {

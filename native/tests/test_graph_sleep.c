@@ -184,8 +184,29 @@ static void read_list(int number) {
     }
 }
 
-/* Lists get another order, two links more and five less: those that stay are there whenever it is read. */
+static void copy_places(uint32_t *places) {
+    const dm_link *links = dm_graph_links(made.graph, rewritten, 0);
+    for (uint32_t i = 0; i < DM_GRAPH_M0; i++) {
+        places[i] = dm_link_load(&links[i]);
+    }
+}
+
+/* 1: a reader that sleeps after so many places of the list, while it is rewritten, meets the row. */
+static int is_met(const uint32_t *before, const uint32_t *after, uint32_t read, uint32_t row) {
+    for (uint32_t i = 0; i < DM_GRAPH_M0; i++) {
+        const uint32_t to = i < read ? before[i] : after[i];
+        if (to == row || to == DM_LINK_NONE) {
+            return to == row;
+        }
+    }
+    return 0;
+}
+
+/* Lists get another order, two links more and five less: those that stay are there whenever it is read, and those of
+ * the tree also for a reader that sleeps. */
 static void test_sleep_in_a_list(void) {
+    uint32_t before[DM_GRAPH_M0];
+    uint32_t after[DM_GRAPH_M0];
     open_case(80, 16, 80);
     graph_case_build(&made, NULL);
     uint32_t lists = 0;
@@ -213,12 +234,18 @@ static void test_sleep_in_a_list(void) {
                 rows[row_count++] = row;
             }
         }
+        copy_places(before);
         begin_steps(read_list);
         step_by_step(1);
         dm_graph_set_links(made.graph, rewritten, 0, rows, row_count);
         step_by_step(0);
         CHECK(steps > 200);
         CHECK_EQUAL(misses, 0);
+        copy_places(after);
+        for (uint32_t i = 0; i < kept_count * DM_GRAPH_M0; i++) {
+            const uint32_t row = kept[i / DM_GRAPH_M0];
+            CHECK(!dm_graph_is_bound(made.graph, rewritten, row) || is_met(before, after, i % DM_GRAPH_M0, row));
+        }
     }
     CHECK(lists >= 5);
     close_case();
@@ -304,6 +331,7 @@ static void test_sleep_before_rescoring(void) {
     made.graph->query = &removing;
     to_go = 200;
     CHECK_EQUAL(dm_graph_search(made.graph, other, query, 10, 16, found), 10);
+    CHECK(found[0].row < 200); /* as when it began */
     CHECK_EQUAL(dm_graph_size(made.graph), 100);
     made.graph->query = query_before;
     close_case();

@@ -30,12 +30,6 @@ static void close_case(void) {
     graph_case_free(&made);
 }
 
-static void insert(uint32_t row) {
-    char error[200] = "";
-    CHECK_STATUS(dm_graph_insert(made.graph, made.scratch, row, error, sizeof(error)), DM_OK, error);
-    made.slots[row] = row;
-}
-
 static void take_out(uint32_t row) {
     char error[200] = "";
     made.slots[row] = DM_SLOT_NONE;
@@ -152,6 +146,12 @@ static void test_sleeping_removal(void) {
     CHECK(steps > 10000);
     CHECK_EQUAL(misses, 0);
     close_case();
+}
+
+static void insert(uint32_t row) {
+    char error[200] = "";
+    CHECK_STATUS(dm_graph_insert(made.graph, made.scratch, row, error, sizeof(error)), DM_OK, error);
+    made.slots[row] = row;
 }
 
 /* A few rows, and nothing that takes long. */

@@ -56,7 +56,7 @@ def main(workers: int, path: Path) -> int:
         print("|---|---|---|---|---|---|")
         for subject in SUBJECTS:
             found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
-            plan = _calibrated(runner, subject, Path(scratch))
+            plan = calibrated(runner, subject, Path(scratch))
             for index in range(workers):
                 for exchange in (False, True) if index % 2 else (True, False):
                     value, seconds = _value(runner, plan, index, exchange=exchange)
@@ -76,7 +76,7 @@ def _row(kernel: str, without: list[tuple[float, float]], with_it: list[tuple[fl
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """A request but for draw and schedule; the links of both sides."""
 
     request: WorkerRequest
@@ -84,7 +84,8 @@ class _Plan:
     samples: int
 
 
-def _calibrated(runner: WorkerProcesses, subject: Subject, scratch: Path) -> _Plan:
+def calibrated(runner: WorkerProcesses, subject: Subject, scratch: Path) -> Plan:
+    """The plan of a noisy case: the iterations of a sample of SAMPLE_NS, both sides byte copies."""
     links = sorted(native_path(subject.library).glob("*.so"))
     copies = scratch / f"{subject.kernel}"
     copies.mkdir()
@@ -95,7 +96,7 @@ def _calibrated(runner: WorkerProcesses, subject: Subject, scratch: Path) -> _Pl
         warmup_ns=int(NOISY_WARMUP_NS),
     )  # fmt: skip
     first = replace(request, target_ns=int(SAMPLE_NS), schedule=mirrored(arms=2, samples=12, seed=SEED))
-    taken, _ = _measure(runner, first, sides, 0)
+    taken, _ = measure(runner, first, sides, 0)
     longer = SAMPLE_NS / median(taken.wall_ns)
     iterations = max(1, round(longer * taken.iterations[0]))
     count = effort(
@@ -105,19 +106,20 @@ def _calibrated(runner: WorkerProcesses, subject: Subject, scratch: Path) -> _Pl
         sample_ns=SAMPLE_NS,
         taken_ns=fmean(taken.wall_ns) * iterations / taken.iterations[0],
     ).samples
-    return _Plan(replace(request, iterations=iterations), sides, count)
+    return Plan(replace(request, iterations=iterations), sides, count)
 
 
-def _value(runner: WorkerProcesses, plan: _Plan, index: int, *, exchange: bool) -> tuple[float, float]:
+def _value(runner: WorkerProcesses, plan: Plan, index: int, *, exchange: bool) -> tuple[float, float]:
     schedule = mirrored(arms=2, samples=plan.samples, seed=SEED * 1_000 + index)
     half = halfway(schedule, arms=2) if exchange else 0
-    taken, seconds = _measure(runner, replace(plan.request, schedule=schedule, exchange=half), plan.links, index)
+    taken, seconds = measure(runner, replace(plan.request, schedule=schedule, exchange=half), plan.links, index)
     return paired_ratios(taken, arm=1, reference=0).value, seconds
 
 
-def _measure(
+def measure(
     runner: WorkerProcesses, request: WorkerRequest, links: tuple[tuple[str, ...], ...], index: int
 ) -> tuple[Samples, float]:
+    """The samples of one worker, and the seconds that all of it took."""
     draw: Draw = draw_worker(index=index, seed=SEED, arms=2, cpus=usable_cpus(), links=tuple(map(len, links)))
     dealt = replace(
         request,

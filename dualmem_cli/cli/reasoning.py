@@ -60,7 +60,7 @@ def lines_of(
 ) -> Lines:
     """The source lines of both profiles. The objects that were sampled have to be there still. `folder` is for the baseline's sources."""
     ratio = 1.0 + (finding.change.value if finding.change else 0.0)
-    function = _most_added(found, ratio)
+    function = most_added(found, ratio)
     hot = {split_place(each.name)[0] for each in found.functions[:SHOWN_LINES] if not is_group(each.name)}
     old_sources = baseline_sources(builds, sources, folder=folder)
     if old_sources is None:
@@ -73,13 +73,14 @@ def lines_of(
     return Lines(shifts[:SHOWN_LINES], dropped_prefetches(old, new), function, notes)
 
 
-def _most_added(found: Difference, ratio: float) -> str:
-    """The function that adds most to the time, if it surely adds anything."""
+def most_added(found: Difference, ratio: float) -> str:
+    """The function that adds most to the time, if it surely adds anything. A group, such as the kernel's, is no place to look at."""
     n, m = found.samples
     added = [
         (ratio * f.own.candidate / m - f.own.baseline / n, f)
         for f in found.functions
-        if difference_interval((f.own.baseline, f.own.candidate), found.samples, design_effect=found.design_effect, ratio=ratio)[
+        if not is_group(f.name)
+        and difference_interval((f.own.baseline, f.own.candidate), found.samples, design_effect=found.design_effect, ratio=ratio)[
             0
         ]
         > 0

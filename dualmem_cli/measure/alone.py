@@ -19,10 +19,10 @@ from dualmem_cli.stats.interval import change_of, median_interval
 from dualmem_cli.stats.pairs import paired_ratios
 
 THREADS = "threads"
-_WORKERS = 16
+_WORKERS = 40  # on a busy machine 16 left the interval too wide to say anything, every other time
 _FEWEST = 6  # fewer medians have no interval
-_SAMPLES = 20
-_SAMPLE_NS = 2_000_000
+_SAMPLES = 60
+_SAMPLE_NS = 300_000  # short beside a time slice: of longer ones most are interrupted on a busy machine
 _WARMUP_NS = 20_000_000
 
 

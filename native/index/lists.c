@@ -47,18 +47,26 @@ int dm_lists_allocate(dm_lists *lists, uint32_t list_count, uint32_t dims, dm_me
     lists->words = dm_panel_words(lists->inner);
     lists->panel_bytes = dm_panel_bytes(lists->inner);
     lists->directions = dm_memory_allocate(account, dims * sizeof(*lists->directions), DM_CACHE_LINE, 0);
+    lists->coded =
+        dm_memory_allocate(account, dm_lists_panels_of(dims) * dm_panel_bytes(lists->rows.dim), DM_CACHE_LINE, 0);
     lists->centres =
         dm_memory_allocate(account, dm_lists_panels_of(list_count) * lists->panel_bytes, DM_CACHE_LINE, 0);
     lists->begins = dm_memory_allocate(account, ((size_t)list_count + 1) * sizeof(uint32_t), DM_CACHE_LINE, 0);
     lists->panel_begins = dm_memory_allocate(account, ((size_t)list_count + 1) * sizeof(uint32_t), DM_CACHE_LINE, 0);
     lists->members = dm_memory_allocate(account, lists->used * sizeof(uint32_t), DM_CACHE_LINE, 0);
-    return lists->directions != NULL && lists->centres != NULL && lists->begins != NULL &&
+    return lists->directions != NULL && lists->coded != NULL && lists->centres != NULL && lists->begins != NULL &&
            lists->panel_begins != NULL && lists->members != NULL;
 }
 
-void dm_lists_point_directions(dm_lists *lists) {
+void dm_lists_take_directions(dm_lists *lists) {
+    _Alignas(DM_CACHE_LINE) int8_t codes[DM_DIM_MAX];
+    const size_t words = dm_panel_words(lists->rows.dim);
     for (uint32_t d = 0; d < lists->dims; d++) {
         lists->directions[d] = lists->basis + d * dm_padded_dim(lists->rows.dim);
+        const dm_code_facts facts =
+            lists->coder->encode(codes, lists->directions[d], lists->rows.dim, DM_CODE_ROW_LEVELS);
+        uint8_t *panel = lists->coded + d / DM_PANEL_ROWS * dm_panel_bytes(lists->rows.dim);
+        dm_panel_put(panel, d % DM_PANEL_ROWS, codes, facts.scale, words);
     }
 }
 
@@ -85,6 +93,7 @@ void dm_lists_destroy(dm_lists *lists, dm_memory *account) {
     }
     dm_memory_free(account, lists->basis);
     dm_memory_free(account, lists->directions);
+    dm_memory_free(account, lists->coded);
     dm_memory_free(account, lists->centres);
     dm_memory_free(account, lists->begins);
     dm_memory_free(account, lists->panel_begins);
@@ -120,6 +129,7 @@ static int allocate_scratch(const dm_lists *lists, dm_lists_scratch *scratch, dm
     scratch->query.wide = dm_memory_allocate(account, dm_padded_dim(dim) * sizeof(double), DM_CACHE_LINE, 0);
     scratch->query.unit = dm_memory_allocate(account, dm_padded_dim(dim) * sizeof(float), DM_CACHE_LINE, 0);
     scratch->inner = dm_memory_allocate(account, dm_padded_dim(lists->inner) * sizeof(float), DM_CACHE_LINE, 0);
+    scratch->unit_codes = dm_memory_allocate(account, dm_code_stride(dim), DM_CACHE_LINE, 0);
     scratch->codes = dm_memory_allocate(account, dm_code_stride(lists->inner), DM_CACHE_LINE, 0);
     scratch->estimates = dm_memory_allocate(account, places * sizeof(float), DM_CACHE_LINE, 0);
     scratch->chosen = dm_memory_allocate(account, places * sizeof(uint32_t), DM_CACHE_LINE, 0);
@@ -127,9 +137,8 @@ static int allocate_scratch(const dm_lists *lists, dm_lists_scratch *scratch, dm
     scratch->keys = dm_memory_allocate(account, keys * sizeof(dm_lists_key), DM_CACHE_LINE, 0);
     scratch->peaks = dm_memory_allocate(account, DM_LISTS_PEAKS * sizeof(float), DM_CACHE_LINE, 0);
     return scratch->query.wide != NULL && scratch->query.unit != NULL && scratch->inner != NULL &&
-           scratch->codes != NULL && scratch->estimates != NULL && scratch->chosen != NULL &&
-            scratch->visited != NULL &&
-           scratch->keys != NULL && scratch->peaks != NULL;
+           scratch->unit_codes != NULL && scratch->codes != NULL && scratch->estimates != NULL &&
+           scratch->chosen != NULL && scratch->visited != NULL && scratch->keys != NULL && scratch->peaks != NULL;
 }
 
 int32_t dm_lists_scratch_create(const dm_lists *lists, dm_memory *account, dm_lists_scratch **scratch, char *error,
@@ -152,6 +161,7 @@ void dm_lists_scratch_destroy(dm_lists_scratch *scratch, dm_memory *account) {
     dm_memory_free(account, scratch->query.wide);
     dm_memory_free(account, scratch->query.unit);
     dm_memory_free(account, scratch->inner);
+    dm_memory_free(account, scratch->unit_codes);
     dm_memory_free(account, scratch->codes);
     dm_memory_free(account, scratch->estimates);
     dm_memory_free(account, scratch->chosen);

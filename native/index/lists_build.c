@@ -303,7 +303,7 @@ static int build_lists(dm_lists_build *build, const dm_lists_options *options) {
         !dm_lists_allocate(lists, list_count, dims, build->account)) {
         return 0;
     }
-    dm_lists_point_directions(lists);
+    dm_lists_take_directions(lists);
     if (!complete_benches(build) || !draw_points(build) || !dm_lists_find_centres(build) ||
         !fill_lists(build, NULL)) {
         return 0;
@@ -384,7 +384,7 @@ static int follow_lists(dm_lists_build *build, const dm_lists *before) {
         memcpy(lists->basis, before->basis, basis_bytes);
     }
     memcpy(lists->centres, before->centres, dm_lists_panels_of(lists->list_count) * lists->panel_bytes);
-    dm_lists_point_directions(lists);
+    dm_lists_take_directions(lists);
     if (!complete_benches(build) || !fill_lists(build, before)) {
         return 0;
     }

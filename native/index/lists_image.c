@@ -202,9 +202,11 @@ static int32_t take_sections(dm_lists *lists, const header *head, const uint8_t 
         }
         from += sections[i].size;
     }
-    dm_lists_point_directions(lists);
-    const int is_sound = is_basis_sound(lists) &&
-                         are_scales_sound(lists, lists->centres, dm_lists_panels_of(lists->list_count)) &&
+    if (!is_basis_sound(lists)) {
+        return DM_ERROR_CORRUPT;
+    }
+    dm_lists_take_directions(lists);
+    const int is_sound = are_scales_sound(lists, lists->centres, dm_lists_panels_of(lists->list_count)) &&
                          are_scales_sound(lists, lists->panels, head->panel_count);
     return is_sound ? DM_OK : DM_ERROR_CORRUPT;
 }

@@ -44,6 +44,7 @@ struct dm_lists {
 
     float *basis;             /* dims unit vectors, orthogonal, of dm_padded_dim(rows.dim) floats */
     const float **directions; /* where each of them begins */
+    uint8_t *coded;           /* panels of them: the query is projected by codes, a quarter of the bytes */
     uint8_t *centres;         /* panels of them */
     uint32_t *begins;         /* [list] of its rows among members; one more for the end */
     uint32_t *panel_begins;   /* the same among panels: follows from begins */
@@ -56,8 +57,9 @@ typedef uint64_t dm_lists_key;
 
 struct dm_lists_scratch {
     dm_query query;
-    float *inner;       /* of the query; the unit vector itself without a projection */
-    int8_t *codes;      /* of the query */
+    float *inner;       /* of the query; without a projection it is the unit vector */
+    int8_t *unit_codes; /* of the query's unit vector, for the projection */
+    int8_t *codes;      /* of the query's inner form */
     float *estimates;   /* of lists, then of rows */
     uint32_t *chosen;   /* places among the estimates */
     uint32_t *visited;  /* lists */
@@ -74,8 +76,8 @@ static inline size_t dm_lists_panels_of(uint32_t rows) {
 /* lists.c: an empty frame: variants, sizes, arrays for so many lists and dimensions; `used` rows are in use. 1, or 0:
  * no memory. What it made so far dm_lists_destroy frees. */
 int dm_lists_allocate(dm_lists *lists, uint32_t list_count, uint32_t dims, dm_memory *account);
-/* lists.c: the basis is there. */
-void dm_lists_point_directions(dm_lists *lists);
+/* lists.c: what follows from the basis, which is there. */
+void dm_lists_take_directions(dm_lists *lists);
 /* lists.c: fills panel_begins, and makes room for the panels; begins is there. 1, or 0: no memory. */
 int dm_lists_allocate_panels(dm_lists *lists, size_t placement, dm_memory *account);
 /* lists.c: the head with the variants that `isa` allows, or NULL: no memory. */
@@ -130,8 +132,6 @@ static inline uint32_t dm_lists_draw(uint64_t seed, uint32_t i, uint32_t size, u
 
 /* lists_project.c: the unit vector of a row, padded; zeros for one that counts as zero. */
 void dm_lists_unit(const dm_lists *lists, dm_query *work, uint32_t row, float *unit);
-/* lists_project.c: the inner form of a unit vector, padded. */
-void dm_lists_project(const dm_lists *lists, const float *unit, float *inner);
 /* lists_project.c: measures how many dimensions keep nearly all of the rows' squared norm (asked: 0), or takes `asked`,
  * and returns them with their basis (NULL: none) and energy. 1, or 0: no memory. */
 int dm_lists_find_basis(dm_lists_build *build, uint32_t asked, uint32_t *dims, float **basis, double *energy);

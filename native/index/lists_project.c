@@ -62,11 +62,6 @@ void dm_lists_unit(const dm_lists *lists, dm_query *work, uint32_t row, float *u
     }
 }
 
-void dm_lists_project(const dm_lists *lists, const float *unit, float *inner) {
-    lists->gram->dots(&unit, 1, lists->directions, lists->dims, dm_padded_dim(lists->rows.dim), inner, 0);
-    memset(inner + lists->dims, 0, (dm_padded_dim(lists->dims) - lists->dims) * sizeof(float));
-}
-
 /* --- products ----------------------------------------------------------------------------------------------------- */
 
 typedef struct product {

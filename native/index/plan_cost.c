@@ -56,7 +56,7 @@ static double cost_of_graph(uint32_t rows, uint32_t dim, const dm_measured *meas
  * panel of a list is scanned as if it were full. */
 static double cost_of_lists(const dm_lists *lists, uint32_t rows, uint32_t dim, const dm_measured *measured) {
     const double code = (double)dm_lists_code_bytes(lists);
-    const double basis = (double)dm_lists_dims(lists) * (double)dim * sizeof(float);
+    const double basis = (double)dm_lists_dims(lists) * (double)dim;
     const double scanned = measured->compared + measured->effort * 0.5 * DM_PANEL_ROWS;
     return basis + measured->compared * LISTED + scanned * code * weigh((double)rows * code, SCAN);
 }

@@ -141,6 +141,46 @@ static void test_asked_dims(void) {
     lists_case_free(&made);
 }
 
+/* The query's inner form is made of codes; in double it is the same within what their steps allow: the rounding of both
+ * codes is uniform over a step, and each is weighed by a vector of norm 1. Behind the last dimension are zeros. */
+static void test_projected_query(void) {
+    for (uint32_t dims = 5; dims <= 37; dims += 16) { /* the last panel of directions is not full */
+        lists_case made = lists_case_make(600, 100);
+        test_random random = {64};
+        double worst = 0.0;
+        double squares = 0.0;
+        lists_case_fill(&made, &random, 20, 5, 0.3);
+        lists_case_open(&made, 10, dims, NULL);
+        for (uint32_t i = 0; i < 50; i++) {
+            float query[100];
+            dm_neighbour found[1];
+            double norm = 0.0;
+            lists_case_draw(&random, 100, 20, 5, 0.3, query);
+            CHECK_EQUAL(dm_lists_search(made.lists, made.scratch, query, 1, 10, found), 1);
+            for (uint32_t c = 0; c < 100; c++) {
+                norm += (double)query[c] * (double)query[c];
+            }
+            for (uint32_t d = 0; d < dims; d++) {
+                double part = 0.0;
+                for (uint32_t c = 0; c < 100; c++) {
+                    part += (double)made.lists->directions[d][c] * (double)query[c] / sqrt(norm);
+                }
+                const double error = (double)made.scratch->inner[d] - part;
+                worst = fabs(error) > worst ? fabs(error) : worst;
+                squares += error * error;
+            }
+            for (uint32_t d = dims; d < dm_padded_dim(dims); d++) {
+                CHECK(made.scratch->inner[d] == 0.0f);
+            }
+        }
+        /* Codes of 127 and 64 levels; a component of a unit vector is 1 at the most, here 0.5. */
+        const double deviation = sqrt((0.5 / 64.0 * 0.5 / 64.0 + 0.5 / 127.0 * 0.5 / 127.0) / 12.0);
+        CHECK(worst < 6.0 * deviation && sqrt(squares / (50.0 * dims)) < deviation);
+        lists_case_close(&made);
+        lists_case_free(&made);
+    }
+}
+
 /* --- recall ------------------------------------------------------------------------------------------------------- */
 
 static double recall_of(const lists_case *made, test_random *random, uint32_t inner, uint32_t clusters, double blur,
@@ -701,6 +741,7 @@ int main(void) {
     test_all_lists();
     test_measured_dims();
     test_asked_dims();
+    test_projected_query();
     test_recall();
     test_visits_are_nested();
     test_near_ties();

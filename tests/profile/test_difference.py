@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from profile_pairs import STEM, known_pair
 from scipy import stats
 
+from dualmem_cli.cli.reasoning import most_added
 from dualmem_cli.errors import DataError
 from dualmem_cli.profile.difference import FEWEST, Difference, difference, pooled_pair, relabelled
 from dualmem_cli.profile.folded import Profile, Stack, read_folded, write_folded
@@ -266,3 +268,12 @@ def test_counts_are_not_samples(profile: Profile) -> None:
     exact = replace(profile, engine="callgrind", unit="instructions")
     with pytest.raises(DataError, match="counts of instructions, not samples"):
         difference(exact, exact)
+
+
+def test_what_adds_most_is_a_function_not_a_group(profile: Profile) -> None:
+    """Threads that wait spend most in the kernel: that is no place to look at."""
+    old, new = known_pair(profile)
+    waiting = replace(new, stacks=(*new.stacks, ((*STEM, "[kernel]"), 900)), samples=new.samples + 900)
+    assert most_added(difference(old, new), 1.2) == "memcpy"
+    assert most_added(difference(old, waiting), 2.0) == "memcpy"
+    assert most_added(difference(old, old), 1.0) == ""

@@ -37,10 +37,13 @@ def test_loads_and_visits_are_shuffled_by_the_seed() -> None:
 def test_a_quick_run_is_small_and_has_every_kind() -> None:
     blocks = quick_blocks(tuple(Load), seed=1)
     assert len(blocks) == len(Load)
-    for block in blocks:
-        assert {visit.kind for visit in block.visits} == set(KINDS)
-        assert {visit.percent for visit in block.visits} == {0, 4, 6, 10}
-    assert sum(visit.trials for block in blocks for visit in block.visits) == 130
+    cells = [(block.load, visit.kind, visit.percent) for block in blocks for visit in block.visits]
+    assert {(load, kind, percent > 0) for load, kind, percent in cells} == {
+        (load, kind, planted) for load in Load for kind in KINDS for planted in (False, True)
+    }
+    for by in (0, 1):  # whatever the load, whatever the kind
+        assert {(cell[by], cell[2]) for cell in cells} == {(cell[by], percent) for cell in cells for percent in (0, 4, 6, 10)}
+    assert sum(visit.trials for block in blocks for visit in block.visits) == 55
 
 
 def test_only_the_pairs_asked_for_are_tried() -> None:

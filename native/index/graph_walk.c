@@ -259,8 +259,8 @@ static uint32_t search(const dm_graph *graph, dm_graph_scratch *scratch, uint32_
     return found;
 }
 
-/* A search may sleep while more rows around it are removed than its list is long, or while links that it has yet to come
- * to move to rows that it has left behind. It then ends with fewer rows than there are, and begins again. */
+/* A search may sleep while more rows around it are removed than its list is long, or while links that it has yet to
+ * come to move to rows that it has left behind. It then ends with fewer rows than there are, and begins again. */
 enum { LOOKS = 16 };
 
 uint32_t dm_graph_search(const dm_graph *graph, dm_graph_scratch *scratch, const float *query, uint32_t k, uint32_t ef,

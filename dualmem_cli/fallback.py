@@ -48,7 +48,7 @@ def _pairs(scenario: Scenario, build: Build, stored: Record, opened: Opened) -> 
     gone = tuple(v for v in scenario.variants if v in known and library.kernel(scenario.kernel, v) is None)
     for variant in gone:
         label = f"{scenario.name}/{variant}"
-        opened.add_finding(absent_finding(label, Verdict.MISSING, "gone: only the baseline has it"))
+        opened.put_finding(absent_finding(label, Verdict.MISSING, "gone: only the baseline has it"))
     rest = replace(scenario, variants=tuple(variant for variant in scenario.variants if variant not in gone))
     if not rest.variants:
         return
@@ -61,7 +61,7 @@ def _pairs(scenario: Scenario, build: Build, stored: Record, opened: Opened) -> 
             case StoredCase() as found:
                 yield _Pair(scenario, case, kernel, found)
             case finding:
-                opened.add_finding(finding)
+                opened.put_finding(finding)
 
 
 def _measured(lab: Laboratory, opened: Opened, pair: _Pair) -> CaseRun:

@@ -108,6 +108,10 @@ class Opened:
     def add_bench(self, run: CaseRun, finding: BenchFinding) -> None:
         self.record = replace(self.record, cases=(*self.record.cases, run), bench=(*self.record.bench, finding))
 
+    def standing(self, run: LoadRun) -> tuple[CompareFinding, ...]:
+        """The verdicts of a load that the record has reached and that stand: more players could only undo them."""
+        return tuple(f for f in self.record.compare if f.verdict in DECIDED and f.case.startswith(f"{run.id}/"))
+
     def put_load(self, run: LoadRun) -> None:
         """Add a load, or replace what was known of it. It is judged when it is over."""
         loads = {known.id: known for known in self.record.loads} | {run.id: run}
@@ -135,9 +139,11 @@ class Opened:
 
     def take_over(self, earlier: Record) -> None:
         """Begin with everything that an earlier record of the same builds knows."""
+        loads = {run.id: run for run in self.record.loads} | {run.id: run for run in earlier.loads}
         self.record = replace(
-            self.record, cases=earlier.cases, compare=earlier.compare, seed=earlier.seed, continues=earlier.created
-        )
+            self.record, cases=earlier.cases, loads=tuple(loads.values()), compare=earlier.compare, seed=earlier.seed,
+            continues=earlier.created,
+        )  # fmt: skip
 
     def is_decided(self, case: Case) -> bool:
         """Whether the record has reached a verdict about a case that stands: more workers could only undo it."""
@@ -154,13 +160,18 @@ class Opened:
         return failed or all(control.held for control in control_findings(self.record.cases, self.record.scenarios))
 
     def judge_controls(self) -> None:
-        """Pool the controls; where one did not hold, no verdict that was reached stands."""
+        """Pool the controls; where one did not hold, no verdict of a kernel that was reached stands. Loads have none."""
         controls = control_findings(self.record.cases, self.record.scenarios)
-        findings = tuple(without_controls(finding, controls) for finding in self.record.compare)
+        findings = tuple(
+            finding if self.record.load_run(finding.case) else without_controls(finding, controls)
+            for finding in self.record.compare
+        )
         self.record = replace(self.record, controls=controls, compare=findings)
 
-    def add_finding(self, finding: CompareFinding) -> None:
-        self.record = replace(self.record, compare=(*self.record.compare, finding))
+    def put_finding(self, finding: CompareFinding) -> None:
+        """Add a verdict, or replace what was known."""
+        findings = {known.case: known for known in self.record.compare} | {finding.case: finding}
+        self.record = replace(self.record, compare=tuple(findings.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +192,7 @@ class Laboratory:
     gate: str = ""  # digest of what samples and decides
     since: Since | None = None  # of the baseline, in a compare
     players: Players | None = None  # of loads
+    replay_gate: str = ""  # digest of what samples and decides in a compare of loads
     watch: Watch = unwatched
     turn: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext  # held while something is measured
 
@@ -203,19 +215,22 @@ class Laboratory:
             records.save(replace(record, interrupted=True), self.record_path)
             links = self._copies((*builds, builds[0]), Path(scratch))
             opened = Opened(record, datasets={}, links=links[:-1], copies=links[-1], scratch=Path(scratch))
-            began = self.seconds()
+            began, begun = self.seconds(), False
             try:
                 opened.datasets = self._datasets((*scenarios, *loads))
                 opened.record = replace(record, data=tuple({d.facts.digest: d.facts for d in opened.datasets.values()}.values()))
                 with self.turn():
-                    began = self.seconds()
+                    began, begun = self.seconds(), True
                     yield opened
             except KeyboardInterrupt:
+                if not begun:  # it waited for its turn, or for its data: there is no run to show
+                    self.record_path.unlink(missing_ok=True)
+                    raise
                 opened.record = replace(opened.record, interrupted=True)
                 opened.add_cautions((INTERRUPTED,))
             except DualmemError:
                 # A scenario or its data cannot be used: nothing was measured, nothing is left behind.
-                if not opened.record.cases and not opened.record.loads:
+                if not opened.record.cases and not any(run.players for run in opened.record.loads):
                     self.record_path.unlink(missing_ok=True)
                 raise
             opened.record = replace(opened.record, seconds=self.seconds() - began)
@@ -320,6 +335,6 @@ class Laboratory:
 
 INTERRUPTED = Caution(
     kind=CautionKind.INTERRUPTED,
-    what="the run was interrupted; only the cases that were finished are here",
+    what="the run was interrupted; only what was finished until then is here",
     remedy="Run it again for the rest.",
 )

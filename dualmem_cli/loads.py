@@ -11,6 +11,7 @@ from dualmem_cli.measure.player import Players
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.load import PlayerArm, PlayerSetup, PlayMode
 from dualmem_cli.model.plan import Arm
+from dualmem_cli.model.record import DataFacts
 from dualmem_cli.model.workload import ArrivalKind, LoadScenario, TraceFacts, Workload, WorkloadLibrary
 from dualmem_cli.plan.draw import draw_worker
 from dualmem_cli.plan.load_check import check_operations, parameters_of, populations, workloads_of
@@ -61,6 +62,14 @@ def planned(lab: Laboratory, opened: Opened, scenario: LoadScenario, build: Buil
         yield Load(scenario, (subject, *twins), trace, facts, path)
 
 
+def trace_of(scenario: LoadScenario, workload: Workload, data: DataFacts | None) -> Trace:
+    """The scenario's trace: from its file, or made from its mix. Raises TraceError."""
+    if scenario.trace:
+        return load_trace(Path(scenario.path).parent / scenario.trace)[0]
+    rows, queries = (data.rows, data.queries) if data else (0, 0)
+    return make_trace(scenario, workload, populations(scenario, workload, rows=rows, queries=queries))
+
+
 def _trace_of(opened: Opened, scenario: LoadScenario, workload: Workload) -> tuple[Trace, TraceFacts, Path]:
     if scenario.trace:
         path = Path(scenario.path).parent / scenario.trace
@@ -68,8 +77,7 @@ def _trace_of(opened: Opened, scenario: LoadScenario, workload: Workload) -> tup
         check_operations(scenario, workload, (name for name, count in facts.kinds if count))
         return trace, facts, path.absolute()
     dataset = opened.datasets.get(scenario.name)
-    rows, queries = (dataset.facts.rows, dataset.facts.queries) if dataset else (0, 0)
-    made = make_trace(scenario, workload, populations(scenario, workload, rows=rows, queries=queries))
+    made = trace_of(scenario, workload, dataset.facts if dataset else None)
     path = opened.scratch / f"{len(opened.record.loads)}.{crc32(f'{scenario.name}/{workload.variant}'.encode()):08x}.dmtrace"
     return made, save_trace(made, path), path
 

@@ -4,12 +4,13 @@ highest rate. One player after the other; whatever ends one, what it played is k
 
 from dataclasses import dataclass, replace
 
-from dualmem_cli.judge.load import load_cautions, load_finding, load_problem
+from dualmem_cli.judge.load import cut_caution, load_cautions, load_finding, load_problem
 from dualmem_cli.judge.population import population_problem
 from dualmem_cli.judge.saturation import Trial, next_rate, operations_for, trial_of
 from dualmem_cli.judge.steadiness import soak_cautions
 from dualmem_cli.laboratory import Laboratory, Opened
 from dualmem_cli.loads import Load, planned, setup_of
+from dualmem_cli.measure.interrupts import held_interrupts
 from dualmem_cli.measure.playing import Playing
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.load import LoadRun, Part, Played, PlayerRun, PlayMode
@@ -67,19 +68,28 @@ class _Bench:
         cut = sections(self._load.scenario, self._load.trace, speed=self._load.speed)
         self._opened.put_load(self._known)
         before: tuple[PlayerRun, ...] = ()
+        players = 1 if self._soak_s else self._load.scenario.measure.workers
+        whole = False
         try:
-            for index in range(1 if self._soak_s else self._load.scenario.measure.workers):
+            for index in range(players):
                 self._player(index, cut, before)
                 before = self._known.players
                 if load_problem(self._known):
                     break
+            whole = True
         finally:
-            finding = load_finding(self._known)
-            self._opened.add_finding_of_load(finding)
-            self._opened.add_cautions(load_cautions(self._known, finding))
-            if self._soak_s and not finding.problem:
-                self._opened.add_cautions(soak_cautions(self._known, {q.name: q.estimate for q in finding.quantities}))
-            self._lab.save(self._opened)
+            with held_interrupts():  # whoever presses Ctrl-C twice wants an end, and what was measured all the same
+                self._judge(whole=whole, sections=players * len(cut.steady))
+
+    def _judge(self, *, whole: bool, sections: int) -> None:
+        finding = load_finding(self._known, whole=whole)
+        self._opened.add_finding_of_load(finding)
+        self._opened.add_cautions(load_cautions(self._known, finding))
+        if self._soak_s and not finding.problem:
+            self._opened.add_cautions(soak_cautions(self._known, {q.name: q.estimate for q in finding.quantities}))
+        if not whole and not finding.problem:
+            self._opened.add_cautions((cut_caution(self._known, sections=sections),))
+        self._lab.save(self._opened)
 
     def _player(self, index: int, cut: Sections, before: tuple[PlayerRun, ...]) -> None:
         load, measure = self._load, self._load.scenario.measure

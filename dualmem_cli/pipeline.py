@@ -23,7 +23,7 @@ from dualmem_cli.plan.cases import bench_arms, compare_arms, control_arms, expan
 from dualmem_cli.plan.ceilings import ceiling_scenarios
 from dualmem_cli.plan.pairing import pair
 from dualmem_cli.plan.peers import peer_arms
-from dualmem_cli.replayed import compare_loads
+from dualmem_cli.replayed import compare_loads, replays_of
 from dualmem_cli.store import records
 
 _RECORDS_LOOKED_AT = 10
@@ -77,6 +77,7 @@ def compare(
     record of this very pair: what it decided stands, what it left open is gone on with."""
     with lab.opened("compare", scenarios, builds, baseline=name, loads=loads) as opened:
         planned = [plan for scenario in scenarios for plan in _paired(lab, scenario, builds, opened)]
+        replays = replays_of(lab, opened, loads, builds, earlier=earlier)
         if earlier is not None:
             opened.take_over(earlier)
         else:
@@ -97,7 +98,7 @@ def compare(
         contend(lab, opened, contests)
         _controls(opened, [contest for contest in contests if contest.valid])
         opened.judge_controls()
-        compare_loads(lab, opened, loads, builds, budget_s=budget_s)
+        compare_loads(lab, opened, replays, budget_s=budget_s)
         opened.add_cautions(build_cautions(builds))
     return opened
 
@@ -120,7 +121,7 @@ def _paired(lab: Laboratory, scenario: Scenario, builds: tuple[Build, Build], op
     pairing = pair(scenario, builds[0].library, builds[1].library, data=opened.digest(scenario))
     opened.add_absent(pairing.absent)
     for lost in pairing.unpaired:
-        opened.add_finding(absent_finding(lost.label, lost.verdict, lost.reason))
+        opened.put_finding(absent_finding(lost.label, lost.verdict, lost.reason))
     kernels = dict(pairing.cases)
     for case in lab.fitting(opened, scenario, tuple(kernels)):
         yield Planned(scenario, case, kernels[case], compare_arms(case))

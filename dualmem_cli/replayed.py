@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from dualmem_cli.errors import BuildError, ScenarioError
+from dualmem_cli.judge.continuation import check_same_load
 from dualmem_cli.judge.population import population_problem
 from dualmem_cli.judge.replay import gated, players_missing, replay_findings, replay_problem
 from dualmem_cli.laboratory import Laboratory, Opened
 from dualmem_cli.loads import Load, described, planned, setup_of
+from dualmem_cli.measure.interrupts import held_interrupts
 from dualmem_cli.measure.playing import Playing
 from dualmem_cli.model.kernel import Build
 from dualmem_cli.model.load import LoadRun, Part, Played, PlayerRun, PlayMode
 from dualmem_cli.model.plan import Arm, Role
+from dualmem_cli.model.record import Record
 from dualmem_cli.model.workload import LoadScenario
 from dualmem_cli.plan.load_check import workloads_of
 from dualmem_cli.plan.schedule import mirrored
@@ -33,16 +36,28 @@ class Replay:
     run: LoadRun
 
 
-def compare_loads(
-    lab: Laboratory, opened: Opened, scenarios: tuple[LoadScenario, ...], builds: tuple[Build, Build], *, budget_s: float
-) -> None:
+def replays_of(
+    lab: Laboratory, opened: Opened, scenarios: tuple[LoadScenario, ...], builds: tuple[Build, Build], *, earlier: Record | None
+) -> tuple[Replay, ...]:
+    """Everything that is to be replayed, told to the record before anything is measured: who goes on with it has to know what was asked.
+    What `earlier` played of it is taken over. Raises RecordError where it played something else."""
+    replays = tuple(replay for scenario in scenarios for replay in _replays(lab, opened, scenario, builds))
+    known = {run.id: run for run in earlier.loads} if earlier else {}
+    for replay in replays:
+        if replay.run.id in known:
+            check_same_load(known[replay.run.id], replay.run, record=f"the record of {earlier.created}" if earlier else "")
+    for replay in replays:
+        opened.put_load(replay.run)
+    return tuple(replace(replay, run=known.get(replay.run.id, replay.run)) for replay in replays)
+
+
+def compare_loads(lab: Laboratory, opened: Opened, replays: tuple[Replay, ...], *, budget_s: float) -> None:
     """Judge every kind of operation of every load; `budget_s` for each of these at most, once the first look is had."""
-    if not scenarios:
-        return
-    replays = [replay for scenario in scenarios for replay in _replays(lab, opened, scenario, builds)]
     suite = sum(len(gated(replay.run)) for replay in replays)
-    for replay in lab.progress.track(replays, label=lambda replay: replay.run.id.replace("/", " ")):
-        _Contest(lab, opened, replay, suite=suite, budget_s=budget_s * len(gated(replay.run))).decide()
+    contests = [_Contest(lab, opened, replay, suite=suite, budget_s=budget_s) for replay in replays]
+    open_ = [contest for contest in contests if contest.open]
+    for contest in lab.progress.track(open_, label=lambda contest: contest.label):
+        contest.decide()
 
 
 def _replays(lab: Laboratory, opened: Opened, scenario: LoadScenario, builds: tuple[Build, Build]) -> Iterator[Replay]:
@@ -60,7 +75,7 @@ def _replays(lab: Laboratory, opened: Opened, scenario: LoadScenario, builds: tu
         )
         run = LoadRun(
             scenario=scenario, variant=workload.variant, arms=arms, workloads=(old[workload.variant], workload), trace=load.facts,
-            players=(), failure=None, data=opened.digest(scenario),
+            players=(), failure=None, data=opened.digest(scenario), gate=lab.replay_gate,
         )  # fmt: skip
         yield Replay(load, run)
 
@@ -69,19 +84,30 @@ class _Contest:
     """Adds processes to a replay until every verdict is found, or its time is up."""
 
     def __init__(self, lab: Laboratory, opened: Opened, replay: Replay, *, suite: int, budget_s: float) -> None:
+        settled = {finding.case for finding in opened.standing(replay.run)}
+        self._wanted = tuple(wanted for wanted in gated(replay.run) if wanted.case_of(replay.run) not in settled)
         self._lab = lab
         self._opened = opened
         self._load = replay.load
         self._known = replay.run
         self._suite = suite
-        self._budget_s = budget_s
+        self._budget_s = budget_s * len(self._wanted)
+
+    @property
+    def open(self) -> bool:
+        """Whether a verdict is wanted."""
+        return bool(self._wanted)
+
+    @property
+    def label(self) -> str:
+        return self._known.id.replace("/", " ")
 
     def decide(self) -> None:
         """Measure look by look; Ctrl-C judges what there is."""
-        began = self._lab.seconds()
+        began, before = self._lab.seconds(), len(self._known.players)
         try:
-            while missing := players_missing(self._known, suite=self._suite):
-                if self._known.players and self._lab.seconds() - began >= self._budget_s:
+            while missing := players_missing(self._known, self._wanted, suite=self._suite):
+                if len(self._known.players) > before and self._lab.seconds() - began >= self._budget_s:
                     break
                 for _ in range(missing):
                     self._player(self._known.players)
@@ -89,10 +115,11 @@ class _Contest:
                         return
                 self._opened.put_load(self._known)
         finally:
-            self._opened.put_load(self._known)
-            for finding in replay_findings(self._known, suite=self._suite):
-                self._opened.add_finding(finding)
-            self._lab.save(self._opened)
+            with held_interrupts():  # whoever presses Ctrl-C twice wants an end, and what was measured all the same
+                self._opened.put_load(self._known)
+                for finding in replay_findings(self._known, self._wanted, suite=self._suite):
+                    self._opened.put_finding(finding)
+                self._lab.save(self._opened)
 
     def _player(self, before: tuple[PlayerRun, ...]) -> None:
         """One fresh process. One that an interrupt ends in the middle is not counted: it has no part of its own."""

@@ -95,11 +95,19 @@ def bench(fake: FakePlayers, folder: Path, *loads: LoadScenario, extent: Extent 
     return pipeline.bench(_lab(fake, folder, **lab), (), build(library()), loads=loads, extent=extent).record
 
 
-def compare(fake: FakePlayers, folder: Path, *loads: LoadScenario, seed: int = 1, budget_s: float = 20.0) -> Record:
+def compare(
+    fake: FakePlayers,
+    folder: Path,
+    *loads: LoadScenario,
+    seed: int = 1,
+    budget_s: float = 20.0,
+    earlier: Record | None = None,
+    **lab: Any,
+) -> Record:
     """A whole compare of the builds "a" and "b": their libraries end in 0.0.so and 1.0.so."""
     builds = (build(library(), digest="a" * 64), build(library(), digest="b" * 64))
     made: Opened = pipeline.compare(
-        replace(_lab(fake, folder), seed=seed), (), builds, name="main", budget_s=budget_s, earlier=None, loads=loads
+        replace(_lab(fake, folder), seed=seed, **lab), (), builds, name="main", budget_s=budget_s, earlier=earlier, loads=loads
     )
     return made.record
 

@@ -61,6 +61,10 @@ def run() -> int:
         return ExitStatus.OK
     except Exception as error:
         return _usage_or_bug(error)
+    if status == ExitStatus.INTERRUPTED and not isinstance(
+        status, ExitStatus
+    ):  # typer's own, of Ctrl-C where nothing was measured yet
+        print("dualmem: interrupted", file=sys.stderr)
     return status if isinstance(status, int) else ExitStatus.OK
 
 

@@ -100,7 +100,7 @@ def bench(
         opened.record,
         record_path=lab.record_path,
         status=bench_status(opened.record, enforce_budgets=enforce_budgets),
-        next_command="dualmem baseline save main",
+        next_command="" if opened.record.interrupted else "dualmem baseline save main",
         json=json,
         level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,

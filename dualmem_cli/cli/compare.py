@@ -1,11 +1,14 @@
 """dualmem compare"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dualmem_cli.cli import options
+
+if TYPE_CHECKING:
+    from dualmem_cli.model.record import Record
 
 
 def compare(
@@ -37,7 +40,7 @@ def compare(
         typer.Option(
             "--continue",
             metavar="RECORD",
-            help="Go on with an earlier compare of the same two builds: its verdicts stand, its workers count, "
+            help="Go on with an earlier compare of the same two builds, of kernels or loads: its verdicts stand, its workers count, "
             "what it left open is measured on.",
         ),
     ] = None,
@@ -47,7 +50,8 @@ def compare(
     no_explain: Annotated[
         bool,
         typer.Option(
-            "--no-explain", help="Do not profile both builds of the worst regressed cases (about 15 s each, three at most)."
+            "--no-explain",
+            help="Do not profile both builds of the worst regressed cases and kinds of operation (about 15 s each, three at most).",
         ),
     ] = False,
     fleet: options.Fleet = "",
@@ -80,10 +84,10 @@ def compare(
         baseline, against=against, library=library, links=links, baselines=baselines, reports=reports, worker=worker
     )
     earlier = earlier_of(continue_, scenarios=scenarios)
-    asked = [scenario.path for scenario in earlier.scenarios if scenario.path] if earlier else scenarios
+    asked = [scenario.path for scenario in earlier.asked if scenario.path] if earlier else scenarios
     chosen, loads = setting.scenarios_for(asked, libraries=(old.library, new.library), named=bool(library or links))
     if earlier is not None:
-        check_continues(earlier, path=str(continue_), old=old, new=new, scenarios=chosen, worker=worker)
+        check_continues(earlier, path=str(continue_), old=old, new=new, scenarios=(*chosen, *loads), worker=worker)
     if fleet:
         setting.refuse_loads(loads)
         if isinstance(old, Stored):
@@ -108,7 +112,7 @@ def compare(
         opened.record,
         record_path=lab.record_path,
         status=status,
-        next_command=_next(status, chosen=scenarios, record=lab.record_path, loads=bool(loads), kernels=bool(chosen)),
+        next_command=next_command(status, opened.record, path=lab.record_path, chosen=scenarios or []),
         json=json,
         level=showing.level_of(quiet=quiet, verbose=verbose),
         unsaved=opened.unsaved,
@@ -118,14 +122,17 @@ def compare(
     )
 
 
-def _next(status: int, *, chosen: list[str] | None, record: Path, loads: bool, kernels: bool) -> str:
+def next_command(status: int, record: "Record", *, path: Path, chosen: list[str]) -> str:
+    """What to do about it: look closer, or go on, where more workers or players can say more."""
     from dualmem_cli.errors import ExitStatus
+    from dualmem_cli.model.verdict import Verdict
 
-    named = " ".join(chosen or [])
     match status:
         case ExitStatus.REGRESSION:
-            return "" if loads and not kernels else f"dualmem profile {named or 'SCENARIO'}"
-        case ExitStatus.INCONCLUSIVE:
-            return f"dualmem compare {named} --budget 60" if loads else f"dualmem compare --continue {record} --budget 60"
+            return f"dualmem profile {' '.join(chosen) or 'SCENARIO'}" if record.scenarios else ""
+        case ExitStatus.INCONCLUSIVE if any(f.change for f in record.compare if f.verdict is Verdict.INCONCLUSIVE):
+            return f"dualmem compare --continue {path} --budget 60"
+        case ExitStatus.INTERRUPTED if record.compare:
+            return f"dualmem compare --continue {path}"
         case _:
             return ""

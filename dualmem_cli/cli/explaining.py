@@ -11,24 +11,24 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from dualmem_cli.cli.differing import shifts_of, targets_of
+from dualmem_cli.cli.differing import shifts_of
 from dualmem_cli.cli.reasoning import Lines, lines_of, reasoned
+from dualmem_cli.cli.regressed import Counting, Regressed, worst
 from dualmem_cli.cli.sides import Side, Stored
 from dualmem_cli.errors import DualmemError
-from dualmem_cli.model.explanation import CountedChange, Explanation
+from dualmem_cli.model.explanation import Explanation
 from dualmem_cli.model.kernel import Build
-from dualmem_cli.model.record import CaseRun, Record
-from dualmem_cli.model.verdict import CompareFinding, Verdict
+from dualmem_cli.model.record import Record
+from dualmem_cli.model.verdict import CompareFinding
 from dualmem_cli.profile.count_difference import count_difference
 from dualmem_cli.profile.difference import Difference, difference
 from dualmem_cli.profile.difference_files import keep_sides
 from dualmem_cli.profile.difference_page import render_difference
-from dualmem_cli.profile.engines import Counter, Engine
-from dualmem_cli.profile.engines.callgrind import CallgrindEngine
-from dualmem_cli.profile.engines.counters import CountersEngine
+from dualmem_cli.profile.engines import Engine
 from dualmem_cli.profile.flamegraph import script_source
 from dualmem_cli.profile.folded import read_folded, write_folded
 from dualmem_cli.profile.sentences import headline, sampled, signed
@@ -38,16 +38,10 @@ from dualmem_cli.profile.target import Target
 from dualmem_cli.profile.turns import best_engine, capture_in_turns, count_both
 from dualmem_cli.report.context import FlameGraphs
 
-MOST_CASES = 3
-_TURN_S = 1.0
 _RATE = 999
 _ROUNDS = 3
 _WANTED_S = 9.0  # no further round is begun that would not end by then
 _LONGEST_S = 15.0  # a profiler that hangs is ended
-_COUNTING_S = 12.0  # of each build on a simulated processor; a case that sets up for longer there is not counted
-_DIVIDED = 4  # of the operations that would be counted if nobody waited
-_ABOUT_S = 15
-_COUNTERS_S = 0.5
 _SHOWN = 8
 
 Columns = tuple[tuple[str, ...], dict[str, tuple[str, ...]]]
@@ -63,48 +57,29 @@ def of(
     record: Record, *, builds: tuple[Build, Build] | None, page: Path, quiet: bool
 ) -> Callable[[], tuple[Explanation, ...]] | None:
     """Something to call once the verdicts are shown: it explains the worst cases. None where there is nothing to explain."""
-    worst = worst_cases(record)
-    if not worst or builds is None:
+    found = worst(record)
+    if not found or builds is None:
         return None
-    return lambda: explanations(record, worst, builds, page=page, quiet=quiet)
-
-
-def worst_cases(record: Record) -> tuple[tuple[CaseRun, CompareFinding], ...]:
-    """The regressed cases that became slower, the worst first. One that only forgot more, or grew, is not explained by where time goes."""
-    found = [(record.case_run(finding.case), finding) for finding in record.compare if finding.verdict is Verdict.REGRESSED]
-    slower = [
-        (finding.change.value, run, finding)
-        for run, finding in found
-        if run is not None and finding.change is not None and finding.change.value > 0
-    ]
-    slower.sort(key=lambda entry: -entry[0])
-    return tuple((run, finding) for _, run, finding in slower[:MOST_CASES])
+    return lambda: explanations(found, builds, page=page, quiet=quiet)
 
 
 def explanations(
-    record: Record,
-    worst: tuple[tuple[CaseRun, CompareFinding], ...],
-    builds: tuple[Build, Build],
-    *,
-    page: Path,
-    quiet: bool,
+    worst: tuple[Regressed, ...], builds: tuple[Build, Build], *, page: Path, quiet: bool
 ) -> tuple[Explanation, ...]:
-    """Profile the cases, one after the other. Never raises."""
+    """Profile what regressed, one after the other. Never raises."""
     done: list[Explanation] = []
     try:
-        engine, refusals = _sampler()
-        for number, (run, finding) in enumerate(worst, 1):
-            title = _title(run)
+        for number, regressed in enumerate(worst, 1):
             if not quiet:
-                print(f"explaining [{number}/{len(worst)}] {title}: about {_ABOUT_S} s", file=sys.stderr, flush=True)
-            done.append(Explanation(case=run.case.id, title=title, headline="", lines=()))
+                print(f"explaining [{number}/{len(worst)}] {regressed.title}: {regressed.about}", file=sys.stderr, flush=True)
+            done.append(_begun(regressed))
+            engine, refusals = _sampler(regressed.samplers)
             with tempfile.TemporaryDirectory(prefix="dualmem-profile-") as scratch:
-                scenario = record.scenario_of(run.case)
-                targets, labels = targets_of(scenario, run.case, builds, scratch=Path(scratch), seconds=_TURN_S)
+                targets, labels = regressed.targets(builds, scratch=Path(scratch))
                 stem = f"{page.stem}.why-{number}"
                 done[-1], lines = _sampled(
                     done[-1],
-                    finding,
+                    regressed,
                     targets,
                     labels,
                     builds,
@@ -114,8 +89,13 @@ def explanations(
                     stem=stem,
                 )
                 done[-1] = _with_lines(done[-1], *(refusal.line() for refusal in refusals))
-                done[-1] = _counted(done[-1], targets, labels)
-                done[-1] = reasoned(done[-1], finding, lines, scenario=scenario, case=run.case, builds=builds)
+                done[-1] = _counted(done[-1], targets, labels, counting=regressed.counting())
+                if done[-1].folded or done[-1].counted:
+                    done[-1] = _with_lines(done[-1], *regressed.notes)
+                if regressed.finding.change is not None:
+                    measure_alone = partial(regressed.alone, builds)
+                    change = regressed.finding.change
+                    done[-1] = reasoned(done[-1], change, lines, threads=regressed.threads, alone=measure_alone)
     except KeyboardInterrupt:
         _cut(done, worst, "The explanation was cut by an interruption; the verdict stands.")
     except DualmemError as error:
@@ -125,28 +105,28 @@ def explanations(
     return tuple(done)
 
 
-def _title(run: CaseRun) -> str:
-    return f"{run.case.scenario} {run.case.label}"
+def _begun(regressed: Regressed) -> Explanation:
+    return Explanation(case=regressed.finding.case, title=regressed.title, headline="", lines=())
 
 
-def _cut(done: list[Explanation], worst: tuple[tuple[CaseRun, CompareFinding], ...], words: str) -> None:
+def _cut(done: list[Explanation], worst: tuple[Regressed, ...], words: str) -> None:
     """Say in the explanation that was being made why there is no more of it."""
     if not done:
-        done.append(Explanation(case=worst[0][0].case.id, title=_title(worst[0][0]), headline="", lines=()))
+        done.append(_begun(worst[0]))
     done[-1] = _with_lines(done[-1], words) if done[-1].headline else replace(done[-1], headline=words)
 
 
-def _sampler() -> tuple[Engine | None, tuple[Refusal, ...]]:
+def _sampler(names: tuple[str, ...]) -> tuple[Engine | None, tuple[Refusal, ...]]:
     """The best sampler there is. Without one, what is counted explains alone."""
     try:
-        return best_engine()
+        return best_engine(names)
     except DualmemError as error:
         return None, (Refusal("samplers", error.what, error.hint),)
 
 
 def _sampled(
     known: Explanation,
-    finding: CompareFinding,
+    regressed: Regressed,
     targets: tuple[Target, Target],
     labels: dict[str, str],
     builds: tuple[Build, Build],
@@ -159,16 +139,19 @@ def _sampled(
     """What samples of both builds in turns tell, and where in the functions they lie."""
     if engine is None:
         return replace(known, headline="No sampler works here, so no function's share of the time is known."), Lines()
+    finding, longest_s = regressed.shares, _LONGEST_S * regressed.patience
     try:
-        with _deadline(_LONGEST_S):
+        with _deadline(longest_s):
             pair = capture_in_turns(
                 targets, engine=engine, rate=_RATE, rounds=_ROUNDS, limit_s=_WANTED_S, announce=lambda _: None, labels=labels
             )
     except _TooLongError:
-        return replace(known, headline=f"Not sampled: {engine.name} took longer than {_LONGEST_S:.0f} s."), Lines()
+        return replace(known, headline=f"Not sampled: {engine.name} took longer than {longest_s:.0f} s."), Lines()
     except DualmemError as error:
         return replace(known, headline=f"Not sampled: {error}"), Lines()
-    found = difference(*pair)
+    library = next(iter(labels.values()), "")
+    first, second = (regressed.trimmed(profile, library=library) for profile in pair)
+    found = difference(first, second)
     titles, added = _added(found, finding)
     kept = keep_sides(found, directory=directory, stem=stem)
     sources = targets[1].work.sources if targets[1].work else ()
@@ -191,19 +174,17 @@ def _sampled(
     return told, lines
 
 
-def _counted(known: Explanation, targets: tuple[Target, Target], labels: dict[str, str]) -> Explanation:
+def _counted(
+    known: Explanation, targets: tuple[Target, Target], labels: dict[str, str], *, counting: tuple[Counting, ...]
+) -> Explanation:
     """What an operation executes and misses more: on callgrind's processor, and by the counters of this one."""
-    for engine, seconds in ((CallgrindEngine(timeout_s=_COUNTING_S), _TURN_S), (CountersEngine(), _COUNTERS_S)):
+    for each in counting:
         try:
-            known = replace(known, counted=(*known.counted, counted(_shortened(targets, seconds), labels, engine=engine)))
+            both = count_both(_shortened(targets, each.seconds), engine=each.engine, divided=each.divided)
+            known = replace(known, counted=(*known.counted, count_difference(*both, labels)))
         except DualmemError as error:
-            known = _with_lines(known, f"Not counted by {engine.name}: {error}")
+            known = _with_lines(known, f"Not counted by {each.engine.name}: {error}")
     return known
-
-
-def counted(targets: tuple[Target, Target], labels: dict[str, str], *, engine: Counter) -> CountedChange:
-    """What one engine counts of both builds. Raises what it raises."""
-    return count_difference(*count_both(targets, engine=engine, divided=_DIVIDED), labels)
 
 
 def _shortened(targets: tuple[Target, Target], seconds: float) -> tuple[Target, Target]:

@@ -1,14 +1,13 @@
 """What a failed compare is explained with beside shares and counts: the lines that add to the time, prefetches that are gone, the change
 with one thread; and from all of it the sentence of judge/reasons.py."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dualmem_cli.cli import setting
 from dualmem_cli.cli.profiling import request_for
 from dualmem_cli.errors import DualmemError
-from dualmem_cli.judge.limits import threads_of
 from dualmem_cli.judge.reasons import Evidence, reason
 from dualmem_cli.measure import builds as binaries
 from dualmem_cli.measure.alone import case_alone, change_of_two
@@ -101,20 +100,18 @@ def alone(scenario: Scenario, case: Case, builds: tuple[Build, Build]) -> Estima
 
 
 def reasoned(
-    known: Explanation, finding: CompareFinding, lines: Lines, *, scenario: Scenario, case: Case, builds: tuple[Build, Build]
+    known: Explanation, change: Estimate, lines: Lines, *, threads: int, alone: Callable[[], Estimate | None]
 ) -> Explanation:
-    """The explanation with what all of it together says."""
-    if finding.change is None:
-        return known
+    """The explanation with what all of it together says. `alone` measures the change with one thread."""
     try:
-        known = replace(known, alone=alone(scenario, case, builds))
+        known = replace(known, alone=alone())
     except DualmemError as error:
         known = replace(known, lines=(*known.lines, f"Not measured with one thread: {error}"))
     surely = next((shift for shift in lines.shifts if shift.low > 0), None)
     evidence = Evidence(
-        change=finding.change,
+        change=change,
         counted=next((change for change in known.counted if change.engine == "callgrind"), None),
-        threads=int(threads_of(case)),
+        threads=threads,
         alone=known.alone,
         grown=surely,
         grown_function=lines.function,

@@ -17,7 +17,7 @@ from dualmem_cli.measure.inert import make_inert
 from dualmem_cli.measure.load import loaded as load_beside
 from dualmem_cli.measure.machine import read_machine, revision, usable_cpus
 from dualmem_cli.measure.player import PlayerProcesses
-from dualmem_cli.measure.provenance import gate_digest
+from dualmem_cli.measure.provenance import gate_digest, replay_digest
 from dualmem_cli.measure.turn import turn, turn_path
 from dualmem_cli.measure.worker import WorkerProcesses, native_path
 from dualmem_cli.model.kernel import CEILINGS, Build, Library
@@ -30,6 +30,7 @@ from dualmem_cli.plan.trials import SIZES
 from dualmem_cli.selftest import Loaded, Subjects
 from dualmem_cli.store import builds, records
 
+PLAYER = "dualmem-player"
 LOADS = "load"  # folder of load scenarios among the others
 _LONGEST_BLOCK_S = 3600.0  # of trials under one load; a load that is not ended ends itself then
 
@@ -132,7 +133,7 @@ def keep_build(found: binaries.Binaries, *, worker: WorkerProcesses, reports: Pa
 
 def players() -> PlayerProcesses:
     """The real players, or a clear error when the player was never built."""
-    return PlayerProcesses(native_path("dualmem-player"))
+    return PlayerProcesses(native_path(PLAYER))
 
 
 def _described(path: str, worker: WorkerProcesses) -> Library:
@@ -184,7 +185,7 @@ def laboratory(
     watch: Watch = unwatched,
 ) -> Laboratory:
     """The real laboratory, with a fresh record path."""
-    now = utc_now()
+    now, players = utc_now(), _players_if_built()
     return Laboratory(
         runner=worker,
         copy_link=binaries.copy_link,
@@ -199,8 +200,9 @@ def laboratory(
         revision=revision(Path.cwd()),
         gate=gate_digest(worker.executable),
         since=since,
-        players=_players_if_built(),
+        players=players,
         watch=watch,
+        replay_gate=replay_digest(players.executable) if players else "",
         turn=lambda: turn(turn_path(), waiting=_waiting),
     )
 

@@ -16,6 +16,7 @@ from dualmem_cli.measure.worker import WorkerProcesses
 from dualmem_cli.model.kernel import Build, Library
 from dualmem_cli.model.record import Record, Since
 from dualmem_cli.model.scenario import Scenario
+from dualmem_cli.model.workload import LoadScenario
 from dualmem_cli.store import baselines as kept
 from dualmem_cli.store import records
 
@@ -128,16 +129,20 @@ def earlier_of(path: Path | None, *, scenarios: list[str] | None) -> Record | No
         return None
     if scenarios:
         raise DualmemError("--continue goes on with the scenarios of its record", hint="Leave the scenarios out.")
-    earlier = records.load(path)
-    if earlier.loads:
-        raise RecordError(f"{path}: it compared loads, which are not gone on with", hint="Compare again with a larger --budget.")
-    return earlier
+    return records.load(path)
 
 
 def check_continues(
-    earlier: Record, *, path: str, old: Side | Stored, new: Build, scenarios: tuple[Scenario, ...], worker: WorkerProcesses
+    earlier: Record,
+    *,
+    path: str,
+    old: Side | Stored,
+    new: Build,
+    scenarios: tuple[Scenario | LoadScenario, ...],
+    worker: WorkerProcesses,
 ) -> None:
-    """Raises RecordError unless the record is of this very pair, asked the same questions, by this gate, on this machine."""
+    """Raises RecordError unless the record is of this very pair, asked the same questions, by this gate, on this machine. Whether a load's
+    trace is what it was is seen when it has been made (replayed.py)."""
     if isinstance(old, Stored):
         raise DualmemError("--continue needs both builds", hint="The baseline's cannot be measured here; leave --continue out.")
     check_same_question(

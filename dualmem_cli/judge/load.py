@@ -12,7 +12,7 @@ from statistics import fmean
 
 from dualmem_cli.judge.population import population_problem
 from dualmem_cli.judge.saturation import saturation_estimate
-from dualmem_cli.judge.steadiness import steadiness
+from dualmem_cli.judge.steadiness import run_hours, steadiness
 from dualmem_cli.model.caution import Caution, CautionKind
 from dualmem_cli.model.estimate import Estimate
 from dualmem_cli.model.load import KindPlayed, LoadRun, Part, Played
@@ -30,6 +30,7 @@ OVERHEAD_CONFIDENCE = 0.99
 LATENESS = "lateness"  # P99 of the player's own
 SERVICE = "service"  # "lookup.service.p99"
 TWIN_LIMIT = "overhead"
+NOTHING = "no section was measured"
 _SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999))
 _LATE_SHARE = 0.1  # of the P99 that it is in
 _FEWEST_GROUPS = 5  # of pairs of sections; a kind that cannot fill them has no overhead of its own
@@ -37,19 +38,32 @@ _FEWEST_PAIRED = 32  # operations of a kind in a pair of sections; neighbours ar
 _MOST_BATCHES = 10
 
 
-def load_finding(run: LoadRun) -> BenchFinding:
-    """All quantities of one load beside their budgets, or the problem that makes it invalid."""
+def load_finding(run: LoadRun, *, whole: bool) -> BenchFinding:
+    """All quantities of one load beside their budgets, or the problem that makes it invalid. Of one that is not `whole`, because somebody
+    interrupted it, what was measured is told, and a budget on what was not is not judged."""
     problem = load_problem(run)
+    if problem == NOTHING and not whole:
+        problem = "interrupted before a section was measured"
     if problem:
         return BenchFinding(case=run.id, quantities=(), problem=problem)
     estimates = _estimates(run)
-    budgets = {budget.quantity: budget for budget in _budgets(run)}
+    budgets = {budget.quantity: budget for budget in _budgets(run) if whole or budget.quantity in estimates}
     unmeasured = next((name for name in budgets if name not in estimates), None)
     if unmeasured is not None:  # a limit on nothing would always be met
         hint = f"; it takes {LATENCIES_FOR_P999:,} latencies" if unmeasured.endswith("p99.9") else ""
         return BenchFinding(case=run.id, quantities=(), problem=f"{unmeasured} has a budget and was not measured{hint}")
     quantities = tuple(_beside_budget(name, estimate, budgets.get(name)) for name, estimate in estimates.items())
     return BenchFinding(case=run.id, quantities=quantities, problem="")
+
+
+def cut_caution(run: LoadRun, *, sections: int) -> Caution:
+    """How far a load came that was interrupted, of its steady `sections` in all players."""
+    steady, trials = len(run.steady()), sum(part is Part.SEARCH for player in run.players for part, _ in player.plays)
+    searched = f", and of {trials} trial{'s' if trials != 1 else ''} of the search for the highest rate" if trials else ""
+    asked = f"{run_hours(run):.2g} of {run.soak_s / 3600:.2g} hours" if run.soak_s else f"{steady} of {sections} steady sections"
+    return Caution(
+        CautionKind.INTERRUPTED, f"its figures are of {asked}{searched}; what was under way is not counted", "", run.id
+    )
 
 
 def load_cautions(run: LoadRun, finding: BenchFinding) -> tuple[Caution, ...]:
@@ -80,7 +94,7 @@ def load_problem(run: LoadRun) -> str:
         return failure.message
     steady = run.steady()
     if not steady:
-        return "no section was measured"
+        return NOTHING
     return errors_problem(run, [played for arm in range(len(run.arms)) for played in run.steady(arm)])
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dualmem_cli.model.load import LoadRun, Population
-from dualmem_cli.model.units import significant
+from dualmem_cli.model.units import significant, whole
 from dualmem_cli.model.workload import Workload
 
 _CLOSE = 0.02  # a promised number that is not whole, such as a mean cosine: as for data sets
@@ -66,7 +66,7 @@ def _fans(workload: Workload, population: Population) -> Iterator[str]:
     nodes, bindings = (metric_of(workload, population.metrics, name) for name in (POPULATION, BINDINGS))
     counted = sum(population.fans)
     if nodes is not None and counted != nodes:
-        yield f"the fan histogram counts {counted:,} nodes, the population is {nodes:,.0f}"
+        yield f"the fan histogram counts {counted:,} nodes, the population is {whole(nodes)}"
     ends = sum(fan * count for fan, count in enumerate(population.fans))
     if bindings is not None and ends not in (bindings, 2 * bindings):
-        yield f"the fan histogram has {ends:,} ends of bindings, and there are {bindings:,.0f} bindings"
+        yield f"the fan histogram has {ends:,} ends of bindings, and there are {whole(bindings)} bindings"

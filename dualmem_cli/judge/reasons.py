@@ -39,6 +39,8 @@ def reason(evidence: Evidence) -> str:
         if evidence.alone.low <= _EQUAL * evidence.change.value:
             return f"With one thread the change is {_interval(evidence.alone)}: too wide to say whether several threads are needed for it."
     waits = _waits(evidence)
+    if waits and evidence.threads > 1 and evidence.alone is None and not _works_more(evidence.counted):
+        return f"{waits} Or its {evidence.threads} threads wait for each other: with one alone it was not measured."
     if waits and evidence.threads > 1 and evidence.alone is not None:
         return f"With one thread it is slower as well ({_interval(evidence.alone)}), so it is not contention. {waits}"
     return waits
@@ -64,8 +66,8 @@ def _waits(evidence: Evidence) -> str:
     instructions = _pair(change, "instructions")
     if change is None or instructions is None:
         return _dropped(evidence)
-    grown = instructions[1] / instructions[0] - 1.0 if instructions[0] else 0.0
-    if grown > SAME_INSTRUCTIONS:
+    grown = _growth(instructions)
+    if _works_more(change):
         return f"More work: {100 * grown:+.1f} % instructions{_most_work(change)}."
     if grown < -SAME_INSTRUCTIONS and not evidence.dropped:
         return ""
@@ -77,6 +79,15 @@ def _waits(evidence: Evidence) -> str:
                 "its data became larger, or lies otherwise."
             )
     return _hidden(evidence, change)
+
+
+def _growth(pair: tuple[float, float]) -> float:
+    return pair[1] / pair[0] - 1.0 if pair[0] else 0.0
+
+
+def _works_more(change: CountedChange | None) -> bool:
+    instructions = _pair(change, "instructions")
+    return instructions is not None and _growth(instructions) > SAME_INSTRUCTIONS
 
 
 def _hidden(evidence: Evidence, change: CountedChange) -> str:

@@ -7,13 +7,14 @@ a false alarm is shared by all kinds and quantities of all loads of the run.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 
 from dualmem_cli.judge.compare import PASS_ERROR, SUITE_ERROR
 from dualmem_cli.judge.load import errors_problem, of_kind
 from dualmem_cli.judge.population import population_problem
-from dualmem_cli.judge.sequential import Decision, Rule, Worker, decide, interval, next_look
+from dualmem_cli.judge.sequential import FIRST_LOOK, Decision, Rule, Worker, decide, interval, next_look, workers_wanted
 from dualmem_cli.model.load import LoadRun, Part, PlayerRun
 from dualmem_cli.model.samples import Histogram
 from dualmem_cli.model.units import percent, significant
@@ -38,6 +39,10 @@ class Gated:
     def name(self) -> str:
         return f"{self.kind} {self.quantity}"
 
+    def case_of(self, run: LoadRun) -> str:
+        """What its finding is called."""
+        return f"{run.id}/{self.name}"
+
 
 def gated(run: LoadRun) -> tuple[Gated, ...]:
     """What the scenario gates: a quantity of every kind ("p99"), or of one ("update.p99"), which has the last word on its threshold."""
@@ -53,10 +58,11 @@ def gated(run: LoadRun) -> tuple[Gated, ...]:
 
 
 def replay_problem(run: LoadRun) -> str:
-    """What forbids every verdict of this load; "" when nothing does. Builds that do not mean the same cannot be compared."""
+    """What forbids every verdict of this load; "" when nothing does, or no process was whole yet. Builds that do not mean the same cannot
+    be compared."""
     failure = run.failure or next((player.failure for player in run.players if player.failure), None)
     wrong = population_problem(run) or (failure.message if failure else "") or _difference(run)
-    if wrong:
+    if wrong or not run.players:
         return wrong
     plays = [played for player in run.players for _, played in player.plays]
     return errors_problem(run, plays) if plays else "no section was measured"
@@ -76,25 +82,25 @@ def _difference(run: LoadRun) -> str:
     return ""
 
 
-def replay_findings(run: LoadRun, *, suite: int) -> tuple[CompareFinding, ...]:
-    """A verdict for everything gated; `suite` is how many there are in the whole run."""
+def replay_findings(run: LoadRun, wanted: Sequence[Gated], *, suite: int) -> tuple[CompareFinding, ...]:
+    """A verdict for everything wanted; `suite` is how many there are in the whole run, reached in an earlier one or not."""
     problem = replay_problem(run)
     return tuple(
-        _without_change(run, wanted, Verdict.INVALID, problem) if problem else _finding(run, wanted, _rule(wanted, suite))
-        for wanted in gated(run)
+        _without_change(run, one, Verdict.INVALID, problem) if problem else _finding(run, one, _rule(one, suite))
+        for one in wanted
     )
 
 
-def players_missing(run: LoadRun, *, suite: int) -> int:
-    """How many more processes the next look wants; 0 when something is wrong, or every verdict is found."""
+def players_missing(run: LoadRun, wanted: Sequence[Gated], *, suite: int) -> int:
+    """How many more processes the next look wants; 0 when something is wrong, or every verdict that is wanted is found."""
     count = len(run.players)
-    if count and replay_problem(run):
+    if replay_problem(run):
         return 0
-    for wanted in gated(run):
-        workers = _workers(run, wanted)
+    for one in wanted:
+        workers = _workers(run, one)
         if len(workers) < count:
             continue  # it is too rare to be judged, however many processes there are
-        decision = decide(workers, _rule(wanted, suite), final=False)
+        decision = decide(workers, _rule(one, suite), final=False)
         if decision is None or decision.verdict is None:
             return next_look(count) - count
     return 0 if count else next_look(0)
@@ -130,7 +136,10 @@ def _value(service: Histogram, quantity: str) -> float:
 
 def _finding(run: LoadRun, wanted: Gated, rule: Rule) -> CompareFinding:
     workers = _workers(run, wanted)
-    if len(workers) < max(2, len(run.players)):
+    if len(run.players) < 2:
+        told = f"interrupted with {len(run.players)} of the {FIRST_LOOK} processes that the first look wants"
+        return _without_change(run, wanted, Verdict.INCONCLUSIVE, told)
+    if len(workers) < len(run.players):
         fewest = min((_pooled(player, 0, wanted.kind).count for player in run.players), default=0)
         told = (
             f"{fewest:,} operations in a process are too few for it; give {wanted.kind} a larger share, or gate another quantity"
@@ -140,18 +149,20 @@ def _finding(run: LoadRun, wanted: Gated, rule: Rule) -> CompareFinding:
     change, verdict = decision.change, decision.verdict or Verdict.INCONCLUSIVE
     old, new = (fmean(_value(_pooled(player, arm, wanted.kind), wanted.quantity) for player in run.players) for arm in (0, 1))
     return CompareFinding(
-        case=f"{run.id}/{wanted.name}",
+        case=wanted.case_of(run),
         verdict=verdict,
         threshold=wanted.threshold,
         change=change,
         baseline_ns=old,
         candidate_ns=new,
-        reason=_reason(verdict, decision, rule, change.count),
+        reason=_reason(verdict, decision, rule, each_s=median(player.seconds for player in run.players)),
     )
 
 
-def _reason(verdict: Verdict, decision: Decision, rule: Rule, count: int) -> str:
+def _reason(verdict: Verdict, decision: Decision, rule: Rule, *, each_s: float) -> str:
+    """`each_s`: what one more process takes."""
     limit = f"{significant(100 * rule.threshold, 2)} %"
+    count = decision.change.count
     processes = f"{count} processes"
     if verdict is Verdict.REGRESSED:
         least = significant(100 * (rule.threshold - rule.margin), 2)
@@ -171,11 +182,14 @@ def _reason(verdict: Verdict, decision: Decision, rule: Rule, count: int) -> str
             else f"less than {limit} slower"
         )
         return f"{told}; {processes}"
-    return f"the interval straddles {limit} after {processes}; give it more time: --budget"
+    if count < FIRST_LOOK:
+        return f"interrupted with {count} of the {FIRST_LOOK} processes that the first look wants"
+    more_s = max(1.0, each_s * (workers_wanted(decision.change, rule) - count))
+    return f"the interval straddles {limit} after {processes}; about {more_s:.0f} s more would decide: --continue"
 
 
 def _without_change(run: LoadRun, wanted: Gated, verdict: Verdict, reason: str) -> CompareFinding:
     return CompareFinding(
-        case=f"{run.id}/{wanted.name}", verdict=verdict, threshold=wanted.threshold, change=None, baseline_ns=None, candidate_ns=None,
+        case=wanted.case_of(run), verdict=verdict, threshold=wanted.threshold, change=None, baseline_ns=None, candidate_ns=None,
         reason=reason,
     )  # fmt: skip

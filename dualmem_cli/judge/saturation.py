@@ -105,14 +105,28 @@ def _kept(played: Played, limit: Budget) -> bool:
     return value >= limit.limit if limit.minimum else value <= limit.limit
 
 
+def search_is_cut(run: LoadRun) -> bool:
+    """Whether the search had begun, and another trial would have followed."""
+    trials = _trials(run)
+    return bool(trials) and next_rate(trials, start=trials[0].rate) is not None
+
+
+def _searched(run: LoadRun) -> list[Played]:
+    return [played for player in run.players for played in player.of(Part.SEARCH, 0)]
+
+
+def _trials(run: LoadRun) -> list[Trial]:
+    return [trial_of(played, run.scenario.saturation) for played in _searched(run)]
+
+
 def saturation_estimate(run: LoadRun) -> dict[str, Estimate]:
     """The highest rate that held, and the lowest that did not as the upper end of what is not known; empty without a search."""
-    plays = [played for player in run.players for played in player.of(Part.SEARCH, 0)]
+    plays = _searched(run)
     if not plays:
         return {}
-    trials = [trial_of(played, run.scenario.saturation) for played in plays]
-    known, rate = bracket(trials), run.trace.rate
+    known, rate = bracket(_trials(run)), run.trace.rate
     fewest = min(played.operations for played in plays)
+    cut = "; the search was interrupted" if search_is_cut(run) else ""
     limits = ", ".join(limit.quantity for limit in run.scenario.saturation)
     end = f"{rate * known.failed:,.0f}/s did not hold" if math.isfinite(known.failed) else "no rate failed"
     return {
@@ -124,6 +138,6 @@ def saturation_estimate(run: LoadRun) -> dict[str, Estimate]:
             unit=Unit.PER_SECOND,
             count=len(plays),
             method=f"highest rate that kept {limits} and {KEEPS_UP:.0%} of itself; {end}; "
-            f"{len(plays)} trials of {fewest:,} operations or more",
+            f"{len(plays)} trial{'s' if len(plays) > 1 else ''} of {fewest:,} operations or more{cut}",
         )
     }

@@ -22,14 +22,43 @@ _DECIDING = (
     "stats/pairs.py",
     "stats/student.py",
 )
+# The same of a compare of loads; what makes traces is left out, since those are compared by their own digests.
+_REPLAYING = (
+    "loads.py",
+    "replayed.py",
+    "judge/compare.py",
+    "judge/load.py",
+    "judge/population.py",
+    "judge/replay.py",
+    "judge/sequential.py",
+    "measure/player.py",
+    "measure/player_protocol.py",
+    "measure/playing.py",
+    "plan/draw.py",
+    "plan/schedule.py",
+    "plan/sections.py",
+    "stats/blocks.py",
+    "stats/histogram.py",
+    "stats/sections.py",
+    "stats/student.py",
+)
 
 
 def gate_digest(worker: Path) -> str:
     """A digest of the worker executable and of the modules between a sample and a verdict: error rates of one gate say nothing about
     another. Equal for equal sources and compilers, wherever they lie."""
+    return _digest(worker, _DECIDING)
+
+
+def replay_digest(player: Path) -> str:
+    """The same of the player and of the modules between a play and a verdict."""
+    return _digest(player, _REPLAYING)
+
+
+def _digest(executable: Path, modules: tuple[str, ...]) -> str:
     root = Path(dualmem_cli.__file__).parent
     digest = hashlib.sha256()
-    for path in (worker, *(root / name for name in _DECIDING)):
+    for path in (executable, *(root / name for name in modules)):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 

@@ -138,7 +138,8 @@ class PlayerRun:
 @dataclass(frozen=True, slots=True)
 class LoadRun:
     """All players of one variant of a load scenario. `workloads` are what the arms' libraries said of them, arm by arm. `times` is the file
-    with the times of every operation, beside the record; "" where it was not asked for."""
+    with the times of every operation, beside the record; "" where it was not asked for. `gate` is the digest of what sampled and decided
+    (measure/provenance.py), of a compare only: players of another one must not count beside new ones."""
 
     scenario: LoadScenario
     variant: str
@@ -150,6 +151,7 @@ class LoadRun:
     times: str = ""
     soak_s: float = 0.0  # for how long the steady phase was to be repeated; 0: played once
     data: str = ""  # the digest of the data set, "" without one
+    gate: str = ""
 
     @property
     def id(self) -> str:

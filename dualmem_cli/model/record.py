@@ -109,6 +109,12 @@ class Record:
     explanations: tuple[Explanation, ...] = ()  # compare only: of the worst regressed cases, added after the verdict
     loads: tuple[LoadRun, ...] = ()  # of load scenarios; their findings are among those of the cases
 
+    @property
+    def asked(self) -> tuple[Scenario | LoadScenario, ...]:
+        """Every scenario that the run was asked for, of kernels and of loads."""
+        loads = {run.scenario.name: run.scenario for run in self.loads}
+        return (*self.scenarios, *loads.values())
+
     def scenario_of(self, case: Case) -> Scenario:
         return next(s for s in self.scenarios if s.name == case.scenario)
 

@@ -13,7 +13,8 @@ class Work:
     operations it says how many take some milliseconds. Before each sample it runs an eighth of its operations outside of `sampled`, the
     function that runs one sample and nothing else. `operations` is the length wanted, 0 for the engine's choice. `threads` is how many the
     case itself asks for, `metrics` are the names of what the kernel says of itself, `sources` the folders that debug information's
-    relative names start at.
+    relative names start at. `calls_before` is how often `sampled` is called before the first sample, for what is no part of it. A target
+    that is not `clocked` does not say how long its samples took: `operations` is their length then.
     """
 
     request: Callable[[int, int], str]
@@ -22,6 +23,8 @@ class Work:
     threads: int = 1
     metrics: tuple[str, ...] = ()
     sources: tuple[Path, ...] = ()
+    calls_before: int = 0
+    clocked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

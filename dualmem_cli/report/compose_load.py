@@ -1,6 +1,7 @@
 """Loads: what every kind of operation took, what was promised and found, section by section."""
 
 from dualmem_cli.judge.population import metric_of, promises
+from dualmem_cli.judge.saturation import search_is_cut
 from dualmem_cli.model.load import LoadRun
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.units import Unit, human, significant
@@ -72,7 +73,7 @@ def load_notes(run: LoadRun, finding: BenchFinding) -> list[tuple[Span, ...]]:
         told = f" of {_text(offered)} offered" if offered is not None else ""
         notes.append(plain(f"{_text(rate)} achieved{told}"))
     if SATURATION in known:
-        notes.append(plain(saturation_text(known[SATURATION])))
+        notes.append(plain(saturation_text(known[SATURATION], cut=search_is_cut(run))))
     if OVERHEAD in known:
         twin = run.scenario.control
         named = f"{twin.workload}/{twin.variant}" if twin else "its twin"
@@ -82,9 +83,14 @@ def load_notes(run: LoadRun, finding: BenchFinding) -> list[tuple[Span, ...]]:
     return notes
 
 
-def saturation_text(quantity: Quantity) -> str:
-    """'holds up to 12,300/s (13,000/s does not)'."""
+def saturation_text(quantity: Quantity, *, cut: bool) -> str:
+    """'holds up to 12,300/s (13,000/s does not)'; of a search that was `cut`, what it had tried: 'search interrupted: 12,300/s held, no
+    rate failed yet'."""
     held, failed = quantity.estimate.value, quantity.estimate.high
+    if cut:
+        told = [f"{held:,.0f}/s held" if held else "no rate held yet"]
+        told.append(f"{failed:,.0f}/s did not" if failed != float("inf") else "no rate failed yet")
+        return f"search interrupted: {', '.join(told)}"
     lost = f"{failed:,.0f}/s does not" if failed != float("inf") else "no rate failed"
     return f"holds up to {held:,.0f}/s ({lost})" if held else f"no rate held ({lost})"
 

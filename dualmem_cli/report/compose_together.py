@@ -4,7 +4,7 @@ takes, and how near the machine's roofs they are."""
 import math
 
 from dualmem_cli.model.record import Record
-from dualmem_cli.model.units import Unit
+from dualmem_cli.model.units import Unit, whole
 from dualmem_cli.model.verdict import FrontierFinding, FrontierPoint, Quantity, ScalingFinding
 from dualmem_cli.report.compose_roofline import roofline_sections
 from dualmem_cli.report.layout import (
@@ -147,10 +147,10 @@ def _frontier_row(found: FrontierFinding, point: FrontierPoint) -> Row:
             cell(found.variant),
             cell(point.effort),
             cell(f"{point.recall:.4f}"),
-            cell("" if point.per_second is None else f"{point.per_second:,.0f}"),
+            cell("" if point.per_second is None else whole(point.per_second)),
             *(cell("" if value is None else amount(value, Unit.NANOSECOND)) for value in latencies),
             cell("" if build is None else amount(build * 1e9, Unit.NANOSECOND)),
-            cell("" if size is None else f"{size:,.0f}"),
+            cell("" if size is None else whole(size)),
             cell("" if effort is None else f"{effort:.6g}"),
         ),
         Level.NORMAL,

@@ -62,6 +62,21 @@ def test_an_interruption_before_anything_was_measured(dualmem: Dualmem) -> None:
     assert dualmem.record("bench")["cases"] == []
 
 
+def test_an_interruption_while_another_run_measures(dualmem: Dualmem) -> None:
+    """It waits for its turn: nothing was measured, and nothing is left."""
+    slow = dualmem.start("bench", "-q", long_scenarios(dualmem)[1], "--library", dualmem.subject("ok"))
+    dualmem.wait_for_measuring(slow)
+    waiting = dualmem.start("bench", dualmem.scenario("quick"), "--library", dualmem.subject("ok"))
+    assert waiting.stderr is not None
+    assert "waiting" in waiting.stderr.readline()
+    os.kill(waiting.pid, signal.SIGINT)
+    done = dualmem.finish(waiting)
+    assert (done.status, done.err) == (130, "dualmem: interrupted\n")
+    os.kill(slow.pid, signal.SIGINT)
+    assert dualmem.finish(slow).status == 130
+    assert len(list((dualmem.folder / "reports").glob("*.json"))) == 1
+
+
 def test_a_worker_that_is_killed_costs_one_case(dualmem: Dualmem) -> None:
     quick, slow = long_scenarios(dualmem)
     process = dualmem.start("bench", "-q", slow, quick, "--library", dualmem.subject("ok"))

@@ -1,9 +1,13 @@
 """Loads through the real command line and the real player, on a store whose costs are known (tests/subjects/used.h)."""
 
+import contextlib
+import html
 import os
 import re
+import shutil
 import signal
 import socket
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -127,8 +131,6 @@ def _check_metrics(text: str) -> None:
 
 
 def _wait_for(process: Any, path: Path, text: str) -> None:
-    import time
-
     until = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < until:
         if path.is_file() and text in path.read_text():
@@ -147,14 +149,72 @@ def test_a_soak_finds_a_leak(dualmem: Dualmem) -> None:
     assert told.startswith("resident memory grows by")
 
 
-def test_a_regression_of_one_operation_is_named(dualmem: Dualmem) -> None:
+def test_a_regression_of_one_operation_is_named_and_explained(dualmem: Dualmem, tmp_path: Path) -> None:
+    """Counted with the valgrind that is here; a perf that does nothing stands in the way of samples, which take seconds."""
+    (tmp_path / "perf").write_text("#!/bin/sh\necho broken >&2; exit 1\n")
+    (tmp_path / "perf").chmod(0o755)
     path = load(dualmem, tail="[gate]\ntime = 0.05\n")
     done = dualmem(
-        "compare", "-q", path, "--library", dualmem.subject("used_slower_update"), "--against", dualmem.subject("used_ok"), "--no-explain"
+        "compare", path, "--library", dualmem.subject("used_slower_update"), "--against", dualmem.subject("used_ok"),
+        "--export=markdown=m.md", PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
     )  # fmt: skip
     assert done.status == 1, done
     assert re.search(r"REGRESSED +load +dual/update time +\+[78]\.\d %", done.out), done.out
     assert "1 regressed, 2 unchanged" in done.out
+    assert "explaining [1/1] load dual/update: up to 2 min" in done.err
+    (told,) = loaded(dualmem, "compare").explanations
+    assert told.case == "load/dual/update time"
+    assert told.headline.startswith("No sampler works here")
+    if shutil.which("valgrind") is None:
+        assert any(line.startswith("Not counted by callgrind: valgrind is not installed") for line in told.lines)
+        return
+    because = "% instructions, most of them in used_operate (used.h:"
+    assert re.match(r"More work: \+[78]\.\d " + re.escape(because), told.reason), told.reason
+    (counted,) = told.counted
+    instructions = next(figure for figure in counted.figures if figure.name == "instructions")
+    assert instructions.candidate is not None
+    assert instructions.baseline is not None
+    assert instructions.candidate / instructions.baseline == pytest.approx(1.08, abs=0.002)
+    (record,) = (dualmem.folder / "reports").glob("*-compare.json")
+    for text in (
+        done.out,
+        (dualmem.folder / "m.md").read_text(),
+        record.with_suffix(".html").read_text(),
+        dualmem("report", record, "--format", "json").out,
+    ):
+        assert because in html.unescape(" ".join(text.replace("\\", "").split())), text
+
+
+def test_an_interrupted_compare_is_gone_on_with(dualmem: Dualmem) -> None:
+    sides = ("--library", dualmem.subject("used_slower_update"), "--against", dualmem.subject("used_ok"))
+    path = load(dualmem, tail="[gate]\ntime = 0.05\n")
+    process = dualmem.start("compare", path, *sides, "--no-explain")
+    assert process.stderr is not None
+    assert process.stderr.readline() == "[1/1] load dual\n"
+    seen: set[int] = set()
+    while len(seen) < 3 and process.poll() is None:
+        time.sleep(0.01)
+        with contextlib.suppress(psutil.Error):
+            seen |= {child.pid for child in psutil.Process(process.pid).children() if child.name() == "dualmem-player"}
+    os.kill(process.pid, signal.SIGINT)
+    cut = dualmem.finish(process)
+    assert cut.status == 130, cut
+    (first,) = (dualmem.folder / "reports").glob("*-compare.json")
+    before = records.load(first).loads[0].players
+    assert 1 <= len(before) < 6
+    assert f"interrupted with {len(before)} of the 6 processes that the first look wants" in " ".join(cut.out.split())
+    assert f"Next: dualmem compare --continue {first.relative_to(dualmem.folder)}" in cut.out
+    done = dualmem("compare", "-q", "--continue", first, *sides, "--no-explain")
+    assert done.status == 1, done
+    assert re.search(r"REGRESSED +load +dual/update time +\+[78]\.\d %", done.out), done.out
+    (second,) = (path for path in (dualmem.folder / "reports").glob("*-compare*.json") if path != first)
+    assert records.load(second).loads[0].players[: len(before)] == before
+    assert records.load(second).explanations == ()
+    path.write_text(path.read_text().replace("rate = 2000", "rate = 2001"))
+    other = dualmem("compare", "-q", "--continue", first, *sides)
+    assert other.status == 5, other
+    assert "load is not the scenario that it was" in other.err
+    assert other.err.count("\n") == 1
 
 
 def test_builds_with_other_results_are_not_compared(dualmem: Dualmem) -> None:

@@ -83,7 +83,7 @@ def load_record() -> Record:
         scenario=replace(scenario, name="lost"),
         players=(replace(whole.players[0], before=(lost, _HELD), plays=(), began_s=(), after=()),),
     )
-    findings = tuple(load_finding(run) for run in (whole, wrong))
+    findings = tuple(load_finding(run, whole=True) for run in (whole, wrong))
     return Record(
         schema=1, kind="bench", tool="0.1.0", created="2026-11-22T10:14:03+00:00", seconds=31.0, interrupted=False, revision="3f2a91c",
         machine=MACHINE, baseline="", builds=(build(digest="3f2a91c0", origin="working tree", kernels=(), revision="3f2a91c"),),
@@ -96,7 +96,7 @@ def _player(random: Random) -> PlayerRun:
     plays = [(Part.STEADY, _played(random, arm=arm, rate=1000)) for _ in range(_SECTIONS) for arm in (0, 1)]
     plays += [
         (Part.SEARCH, _played(random, arm=0, rate=1000 * speed, speed=speed))
-        for speed in (1, 2, 4, 8, 16, 11.3, 11.9, 11.3, 11.9)
+        for speed in (1, 2, 4, 8, 16, 11.9, 12.4, 11.9, 12.4)
     ]
     return PlayerRun(
         order=(0, 1), links=(0,), clock=CLOCK, before=(_HELD, _HELD), plays=tuple(plays),

@@ -1,13 +1,14 @@
 """What a history and other tools are told of loads: the same numbers as the report, under names of their own."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from chronicles import entry
-from fabricated_loads import Slower, bench, compare, load, players
+from fabricated_loads import POPULATION, Slower, bench, compare, load, players
 
 from dualmem_cli.errors import ExitStatus
 from dualmem_cli.model.metric import Better
@@ -60,6 +61,19 @@ def test_the_history_keeps_verdicts_and_times_of_a_compare(compared: Record) -> 
     values = {amount.measured.quantity: amount.value for amount in kept.amounts}
     assert values["update.p50"] == pytest.approx(54_000, rel=0.01)
     assert set(values) == {"lookup.time", "update.time", "update.p50"}
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "html", "job-summary"])
+def test_numbers_beyond_all_measure_stay_readable(tmp_path: Path, name: str) -> None:
+    """A store may say anything of itself; 1e300 with all its digits breaks every table."""
+    vast = replace(POPULATION, metrics=(*POPULATION.metrics[:4], 1e300, 1e-300, -1e300))
+    fake = players()
+    fake.population = {("", ""): vast}
+    told = bench(fake, tmp_path, load())
+    assert not told.bench[0].problem
+    text = RENDERERS[name](told, CONTEXT)
+    assert name != "html" or "e+" in text  # the others leave these out
+    assert not re.findall(r"[0-9,]{20,}", re.sub(r"[0-9a-f]{16,}", "", re.sub(r"<svg.*?</svg>", "", text, flags=re.S)))
 
 
 def test_formats_of_repetitions_have_one_for_every_player(benched: Record, compared: Record) -> None:

@@ -16,9 +16,11 @@ from dualmem_cli.model.record import Record
 from dualmem_cli.model.samples import Failure, FailureKind, Histogram
 from dualmem_cli.model.verdict import Quantity
 from dualmem_cli.offered import Extent
+from dualmem_cli.report import RENDERERS, ReportContext
 from dualmem_cli.stats.histogram import bucket_of
 from dualmem_cli.store import records
 
+CONTEXT = ReportContext(record_path="r.json", page_path="r.html", exit_status=ExitStatus.INTERRUPTED, next_command="")
 CRASH = Failure(FailureKind.CRASHED, "play", 0, "the worker died of SIGSEGV in play")
 
 
@@ -170,6 +172,49 @@ def test_an_interrupt_in_the_middle_keeps_and_judges_what_was_played(tmp_path: P
     assert bench_status(record, enforce_budgets=False) is ExitStatus.INTERRUPTED
     assert records.load(tmp_path / "reports" / "record.json") == record
     assert fake.open_players == 0
+
+
+def interrupted_in_play(number: int, tmp_path: Path, text: str) -> Record:
+    """A load that Ctrl-C ends in that play: one for the warm-up, eight of steady sections, then the search."""
+
+    def interrupt(player: FakePlayer, played: Played) -> Played:
+        if player.plays == number:
+            raise KeyboardInterrupt
+        return played
+
+    fake = players(interfere=interrupt)
+    record = bench(fake, tmp_path, load(text))
+    assert record.interrupted
+    assert fake.open_players == 0
+    assert bench_status(record, enforce_budgets=True) is ExitStatus.INTERRUPTED
+    return record
+
+
+def test_an_interrupted_search_is_shown_as_far_as_it_came(tmp_path: Path) -> None:
+    record = interrupted_in_play(1 + 8 + 3, tmp_path, '[saturation]\np99 = "<= 5 ms"\n')
+    found = quantity(record, "saturation").estimate
+    assert found.value == pytest.approx(2 * record.loads[0].trace.rate)
+    assert found.high == float("inf")
+    assert found.method.endswith("; the search was interrupted")
+    shown = " ".join(RENDERERS["markdown"](record, CONTEXT).split())
+    assert f"search interrupted: {found.value:,.0f}/s held, no rate failed yet" in shown
+    assert "its figures are of 8 of 8 steady sections, and of 2 trials of the search for the highest rate" in shown
+    whole = bench(players(), tmp_path / "whole", load('[saturation]\np99 = "<= 5 ms"\n'))
+    assert "search interrupted" not in RENDERERS["markdown"](whole, CONTEXT)
+    assert not [caution for caution in whole.cautions if "its figures are of" in caution.what]
+
+
+def test_a_budget_on_what_was_not_reached_does_not_hide_what_was(tmp_path: Path) -> None:
+    """P99.9 wants 10,000 latencies; a whole load without them is not valid, one that was ended before is."""
+    record = interrupted_in_play(4, tmp_path, '[budget]\n"p99.9" = "<= 1 s"\np99 = "<= 1 ns"\n')
+    assert record.bench[0].problem == ""
+    assert [missed.name for missed in record.bench[0].missed] == ["p99"]
+    assert "its figures are of 2 of 8 steady sections; what was under way is not counted" in {c.what for c in record.cautions}
+
+
+def test_an_interrupt_in_the_warm_up_is_no_fault_of_the_store(tmp_path: Path) -> None:
+    record = interrupted_in_play(1, tmp_path, "")
+    assert record.bench[0].problem == "interrupted before a section was measured"
 
 
 def test_the_highest_rate_is_found_where_the_queue_has_it(tmp_path: Path) -> None:

@@ -3,14 +3,19 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fabricated import build
+from fabricated_loads import compare as compare_load
+from fabricated_loads import load, players
 from simulated_machine import compare, machine, one, scenarios
 
 from dualmem_cli.errors import ExitStatus, RecordError
 from dualmem_cli.judge.continuation import check_same_question
 from dualmem_cli.model.record import Record
+from dualmem_cli.model.scenario import Scenario
+from dualmem_cli.model.workload import LoadScenario
 
 
 def check(record: Record) -> None:
@@ -37,6 +42,23 @@ def test_anything_else_is_refused_in_a_line(tmp_path: Path, change: Callable[[Re
     record = compare(machine(one("a")), tmp_path, scenarios("a")).record
     with pytest.raises(RecordError, match=said):
         check(change(record))
+
+
+def test_a_load_is_a_scenario_like_others(tmp_path: Path) -> None:
+    asked = load()
+    record = compare_load(players(), tmp_path, asked, budget_s=0.0)
+    builds = (record.builds[0], record.builds[1])
+    same: dict[str, Any] = {
+        "path": "r.json",
+        "builds": builds,
+        "machine": record.machine,
+        "gate": "another, which is that of kernels",
+    }
+    check_same_question(record, scenarios=(asked,), **same)
+    others: tuple[tuple[Scenario | LoadScenario, ...], ...] = ((), (replace(asked, digest="0"),), (*scenarios("a"), asked))
+    for other in others:
+        with pytest.raises(RecordError, match="is not the scenario that it was"):
+            check_same_question(record, scenarios=other, **same)
 
 
 def test_another_machine_is_not_comparable(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """Whatever happens while a regression is explained becomes a sentence: the verdict was reached before."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fabricated_loads import Slower, compare, load, players
 from golden.records import RECORDS
 
-from dualmem_cli.cli import explaining
-from dualmem_cli.cli.explaining import MOST_CASES, explanations, worst_cases
+from dualmem_cli.cli import explaining, regressed
+from dualmem_cli.cli.explaining import explanations
+from dualmem_cli.cli.regressed import MOST, RegressedCase, RegressedKind, worst
 from dualmem_cli.errors import DualmemError
 from dualmem_cli.model.record import Record
 from dualmem_cli.model.verdict import Verdict
@@ -24,13 +27,15 @@ def record() -> Record:
 
 
 def sentences(record: Record, monkeypatch: pytest.MonkeyPatch, capture: Any, count: Any = None) -> list[str]:
-    monkeypatch.setattr(explaining, "best_engine", lambda: (find_engine("pyspy"), (Refusal("perf", "not there", "install it"),)))
-    monkeypatch.setattr(explaining, "targets_of", lambda *_, **__: ((TARGET, TARGET), {}))
+    monkeypatch.setattr(
+        explaining, "best_engine", lambda _names: (find_engine("pyspy"), (Refusal("perf", "not there", "install it"),))
+    )
+    monkeypatch.setattr(regressed, "targets_of", lambda *_, **__: ((TARGET, TARGET), {}))
     monkeypatch.setattr(explaining, "capture_in_turns", capture)
     monkeypatch.setattr(explaining, "count_both", count or raises(DualmemError("valgrind is not installed", hint="Install it.")))
-    worst = worst_cases(record)
-    assert worst, "the record has a regression"
-    told = explanations(record, worst, (record.builds[0], record.builds[1]), page=Path("r/x.json"), quiet=True)
+    found = worst(record)
+    assert found, "the record has a regression"
+    told = explanations(found, (record.builds[0], record.builds[1]), page=Path("r/x.json"), quiet=True)
     return [f"{each.headline} {' '.join(each.lines)}".strip() for each in told]
 
 
@@ -47,11 +52,39 @@ def raises(error: BaseException) -> Any:
 
 
 def test_the_worst_first_and_not_too_many(record: Record) -> None:
-    worst = worst_cases(record)
-    assert len(worst) <= MOST_CASES
-    changes = [finding.change.value for _, finding in worst if finding.change]
+    found = worst(record)
+    assert len(found) <= MOST
+    assert all(isinstance(each, RegressedCase) for each in found)
+    findings = [each.finding for each in found]
+    changes = [finding.change.value for finding in findings if finding.change]
     assert changes == sorted(changes, reverse=True)
-    assert all(finding.verdict is Verdict.REGRESSED and finding.change and finding.change.value > 0 for _, finding in worst)
+    assert all(finding.verdict is Verdict.REGRESSED and finding.change and finding.change.value > 0 for finding in findings)
+
+
+def test_a_kind_of_operation_is_explained_once(tmp_path: Path) -> None:
+    """By its mean time where that regressed as well: the change of a percentile is not one of all the time."""
+    gate = "[gate]\ntime = 0.05\np50 = 0.05\n"
+    record = compare(players(Slower(1.08), process_noise=0.004), tmp_path, load(gate, measure="threads = 2"))
+    (found,) = worst(record)
+    assert isinstance(found, RegressedKind)
+    assert (found.finding.case, found.kind, found.title, found.threads) == (
+        "load/dual/update time",
+        "update",
+        "load dual/update",
+        2,
+    )
+    assert found.shares == found.finding
+    (by_median,) = worst(replace(record, compare=tuple(f for f in record.compare if not f.case.endswith(" time"))))
+    assert by_median.finding.case == "load/dual/update p50"
+    assert by_median.shares.change is None
+    assert "What regressed is p50; samples and counts are of all these operations." in by_median.notes
+
+
+def test_another_trace_than_the_one_replayed_explains_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = compare(players(Slower(1.08), process_noise=0.004), tmp_path, load())
+    run = replace(record.loads[0], trace=replace(record.loads[0].trace, digest="e" * 64))
+    (told,) = sentences(replace(record, loads=(run,)), monkeypatch, raises(AssertionError()))
+    assert told == "Not explained: the trace of load/dual is not the one that was replayed. Compare again, then it is explained."
 
 
 @pytest.mark.parametrize(

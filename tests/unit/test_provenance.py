@@ -29,11 +29,22 @@ def test_it_moves_with_the_worker_and_with_every_module(tmp_path: Path, monkeypa
     assert len(seen) == len(provenance._DECIDING) + 2
 
 
-def test_every_module_that_the_rule_rests_on_is_in_it() -> None:
-    """What judge/sequential.py and measure/case.py import of plan, judge and stats."""
+# They refuse what does not fit, or make the trace, whose digest is compared.
+BESIDE = ("judge/continuation.py", "plan/load_check.py", "plan/trace.py")
+
+
+@pytest.mark.parametrize(
+    ("sources", "modules"),
+    [
+        (("judge/sequential.py", "measure/case.py"), provenance._DECIDING),
+        (("judge/sequential.py", "loads.py", "replayed.py", "judge/replay.py", "measure/playing.py"), provenance._REPLAYING),
+    ],
+)
+def test_every_module_that_the_rule_rests_on_is_in_it(sources: tuple[str, ...], modules: tuple[str, ...]) -> None:
+    """What these import of plan, judge and stats."""
     real = Path(dualmem_cli.__file__).parent
-    for source in ("judge/sequential.py", "measure/case.py"):
+    for source in sources:
         for line in (real / source).read_text(encoding="utf-8").splitlines():
             words = line.split()
             if words[:1] == ["from"] and words[1].startswith(("dualmem_cli.judge.", "dualmem_cli.plan.", "dualmem_cli.stats.")):
-                assert words[1].removeprefix("dualmem_cli.").replace(".", "/") + ".py" in provenance._DECIDING
+                assert words[1].removeprefix("dualmem_cli.").replace(".", "/") + ".py" in (*modules, *BESIDE)

@@ -98,9 +98,10 @@ class CallgrindEngine:
             ) from None
         if done.status != 0:
             raise _failure(done)
+        calls = (work.calls_before + 1, work.calls_before + 2)
         first, second = (
-            _part(out.with_name(f"{out.name}.{number}"), work) for number in (2, 4)
-        )  # 1 and 3 are of what was before
+            _part(out.with_name(f"{out.name}.{2 * call}"), work) for call in calls
+        )  # odd ones: of what was before a call
         pinned = bool(_fixed_addresses())
         notes = () if pinned else ("addresses could not be pinned (setarch -R): misses may differ from run to run",)
         geometry = ", ".join(f"{name} {shape}" for name, shape in GEOMETRY.items())

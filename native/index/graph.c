@@ -225,7 +225,7 @@ void dm_graph_destroy(dm_graph *graph, dm_memory *account) {
 }
 
 uint32_t dm_graph_size(const dm_graph *graph) {
-    return atomic_load_explicit(&graph->live, memory_order_relaxed);
+    return atomic_load_explicit(&graph->live, memory_order_acquire); /* who counts a row finds it */
 }
 
 uint64_t dm_graph_mapped(const dm_graph *graph) {

@@ -118,10 +118,10 @@ int dm_graph_is_free(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row);
 uint32_t dm_graph_size(const dm_graph *graph);
 
 /* The best min(k, dm_graph_size) rows that a walk with a list of max(ef, k) candidates finds, best first; of equal
- * similarities the smaller row. Returns how many: fewer only beside changes. query: dim finite floats at any address.
- * k: 1..DM_GRAPH_K_MAX. ef: 1..DM_GRAPH_EF_MAX. Neither allocates, locks nor fails. A query or row whose norm counts
- * as zero has cosine 0; its inner products are those of its values, but the walk takes them for 0. For such a query
- * it returns some rows. */
+ * similarities the smaller row. Returns how many: fewer only if changes overtake it again and again. Rows that are
+ * removed meanwhile may be among them. query: dim finite floats at any address. k: 1..DM_GRAPH_K_MAX. ef:
+ * 1..DM_GRAPH_EF_MAX. Neither allocates, locks nor fails. A query or row whose norm counts as zero has cosine 0; its
+ * inner products are those of its values, but the walk takes them for 0. For such a query it returns some rows. */
 uint32_t dm_graph_search(const dm_graph *graph, dm_graph_scratch *scratch, const float *query, uint32_t k, uint32_t ef,
                          dm_neighbour *neighbours);
 

@@ -53,17 +53,33 @@ static uint32_t checksum_of(header head, const uint8_t *rest, size_t size) {
     return crc->update(&tables, crc->update(&tables, 0, &head, sizeof(head)), rest, size);
 }
 
-/* A row that a search may still read is free in the image and has no links there. */
-static void free_others(const dm_graph *graph, uint8_t *body) {
+/* A list without holes. */
+static void close_up(dm_link *links, uint32_t level, uint32_t row) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < dm_graph_width(level); i++) {
+        const uint32_t to = dm_link_load(&links[i]);
+        atomic_store_explicit(&links[i], DM_LINK_NONE, memory_order_relaxed);
+        if (to != DM_LINK_NONE && to != row) {
+            atomic_store_explicit(&links[kept++], to, memory_order_relaxed);
+        }
+    }
+}
+
+/* What only searches under way care for: a row that they may still read is free in the image and has no links there,
+ * and a list that they read has no holes. */
+static void tidy(const dm_graph *graph, uint8_t *body) {
     uint8_t *marks = body + ((const uint8_t *)(const void *)graph->marks - graph->body);
     for (uint32_t row = 0; row < graph->capacity; row++) {
-        if (marks[row] == DM_MARK_LIVE) {
-            continue;
-        }
-        marks[row] = DM_MARK_FREE;
+        const int is_live = marks[row] == DM_MARK_LIVE;
+        marks[row] = is_live ? DM_MARK_LIVE : DM_MARK_FREE;
         for (uint32_t level = 0; level <= graph->levels[row]; level++) {
             const uint8_t *links = (const uint8_t *)(const void *)dm_graph_links(graph, row, level);
-            dm_graph_clear_list((dm_link *)(void *)(body + (links - graph->body)), level);
+            dm_link *copy = (dm_link *)(void *)(body + (links - graph->body));
+            if (is_live) {
+                close_up(copy, level, row);
+            } else {
+                dm_graph_clear_list(copy, level);
+            }
         }
     }
 }
@@ -91,7 +107,7 @@ void dm_graph_write_image(dm_graph *graph, dm_graph_scratch *scratch, void *byte
     memcpy(head.magic, MAGIC, sizeof(MAGIC));
     memcpy(body, graph->body, graph->body_size);
     (void)pthread_mutex_unlock(&graph->change);
-    free_others(graph, body);
+    tidy(graph, body);
     head.checksum = checksum_of(head, rest, head.size - sizeof(head));
     memcpy(bytes, &head, sizeof(head));
 }

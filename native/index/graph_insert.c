@@ -91,7 +91,7 @@ void dm_graph_place(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row) {
         publish(graph, scratch, row, levels);
     }
     raise_entry(graph, row, level);
-    (void)atomic_fetch_add_explicit(&graph->live, 1, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&graph->live, 1, memory_order_release);
 }
 
 int32_t dm_graph_insert(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row, char *error, size_t error_size) {
@@ -124,24 +124,35 @@ typedef struct building {
     dm_graph_scratch **scratches; /* one for each member of the team */
 } building;
 
+static int is_to_come(const building *work, uint32_t row) {
+    return work->rows->slots[row] != DM_SLOT_NONE && dm_graph_mark(work->graph, row) == DM_MARK_FREE;
+}
+
 static void build_task(void *context, uint32_t task, uint32_t member) {
     const building *work = context;
     const uint32_t begin = task * ROWS_PER_TASK;
     const uint32_t left = work->rows->count - begin;
     const uint32_t end = begin + (left < ROWS_PER_TASK ? left : ROWS_PER_TASK);
     for (uint32_t row = begin; row < end; row++) {
-        if (work->rows->slots[row] != DM_SLOT_NONE && dm_graph_mark(work->graph, row) == DM_MARK_FREE) {
+        if (is_to_come(work, row)) {
             dm_graph_place(work->graph, work->scratches[member], row);
         }
     }
 }
 
-/* The first row alone, so that there is an entry when the team begins. */
-static void place_first(const building *work) {
-    for (uint32_t row = 0; row < work->rows->count && dm_graph_size(work->graph) == 0; row++) {
-        if (work->rows->slots[row] != DM_SLOT_NONE && dm_graph_mark(work->graph, row) == DM_MARK_FREE) {
-            dm_graph_place(work->graph, work->scratches[0], row);
+/* For a team, one row ahead, the first of those that reach highest: from then on there is an entry that stays, and each
+ * row is linked on all its levels. A member that slept with a higher row than the entry of then would make it the entry
+ * when all others are linked elsewhere: to levels that lead nowhere. */
+static void place_highest(const building *work) {
+    const uint8_t *levels = work->graph->levels;
+    uint32_t highest = DM_LINK_NONE;
+    for (uint32_t row = 0; row < work->rows->count; row++) {
+        if (is_to_come(work, row) && (highest == DM_LINK_NONE || levels[row] > levels[highest])) {
+            highest = row;
         }
+    }
+    if (highest != DM_LINK_NONE) {
+        dm_graph_place(work->graph, work->scratches[0], highest);
     }
 }
 
@@ -164,7 +175,9 @@ int32_t dm_graph_build(dm_graph *graph, const dm_rows *rows, dm_team *team, dm_m
     if (status == DM_OK) {
         building work = {.graph = graph, .rows = rows, .scratches = scratches};
         (void)pthread_mutex_lock(&graph->change);
-        place_first(&work);
+        if (members > 1) {
+            place_highest(&work);
+        }
         dm_team_run(team, (rows->count + ROWS_PER_TASK - 1) / ROWS_PER_TASK, build_task, &work);
         (void)pthread_mutex_unlock(&graph->change);
     }

@@ -20,8 +20,8 @@ uint32_t dm_graph_list(const dm_graph *graph, uint32_t row, uint32_t level, uint
     const dm_link *links = dm_graph_links(graph, row, level);
     const uint32_t width = dm_graph_width(level);
     uint32_t count = 0;
-    while (count < width && (rows[count] = dm_link_load(&links[count])) != DM_LINK_NONE) {
-        count++;
+    for (uint32_t i = 0; i < width && (rows[count] = dm_link_load(&links[i])) != DM_LINK_NONE; i++) {
+        count += rows[count] != row; /* else a hole */
     }
     return count;
 }
@@ -32,16 +32,84 @@ void dm_graph_count_incoming(const dm_graph *graph, const uint32_t *rows, uint32
     }
 }
 
-/* In place: a search that reads the list meanwhile finds some links of the old one and some of the new, all good. */
+static void store_link(dm_link *link, uint32_t to) {
+    atomic_store_explicit(link, to, memory_order_release);
+}
+
+static int has(const uint32_t *rows, uint32_t count, uint32_t row) {
+    int found = 0;
+    for (uint32_t i = 0; i < count; i++) { /* without a branch, so that the compiler makes vectors of it */
+        found |= rows[i] == row;
+    }
+    return found;
+}
+
+/* Copies a list with its holes. Returns its length. */
+static uint32_t copy_places(const dm_link *links, uint32_t width, uint32_t *places) {
+    uint32_t length = 0;
+    while (length < width && (places[length] = dm_link_load(&links[length])) != DM_LINK_NONE) {
+        length++;
+    }
+    return length;
+}
+
+/* The last links take the places of holes, each there before it is gone from the end, so only a reader between the two
+ * places misses it. No reader may miss a link of the tree: where one is last, holes stay. */
+static void close_holes(const dm_graph *graph, uint32_t row, uint32_t level, uint32_t *places, uint32_t length) {
+    dm_link *links = dm_graph_links(graph, row, level);
+    for (uint32_t hole = 0; length > 0;) {
+        const uint32_t last = places[length - 1];
+        while (hole < length && places[hole] != row) {
+            hole++;
+        }
+        if (hole == length || (last != row && level == 0 && dm_graph_is_bound(graph, row, last))) {
+            return;
+        }
+        places[hole] = last;
+        store_link(&links[hole], last);
+        store_link(&links[--length], DM_LINK_NONE);
+    }
+}
+
+/* In place, word by word: a search reads it meanwhile, or the writer loses its processor half-way. A link that stays is
+ * there at every moment; what comes takes the place of what goes. */
 void dm_graph_set_links(const dm_graph *graph, uint32_t row, uint32_t level, const uint32_t *rows, uint32_t count) {
     dm_link *links = dm_graph_links(graph, row, level);
-    uint32_t before[DM_GRAPH_M0];
-    const uint32_t before_count = dm_graph_list(graph, row, level, before);
-    dm_graph_count_incoming(graph, rows, count, 1);
-    for (uint32_t i = 0; i < dm_graph_width(level); i++) {
-        atomic_store_explicit(&links[i], i < count ? rows[i] : DM_LINK_NONE, memory_order_release);
+    uint32_t places[DM_GRAPH_M0];
+    uint32_t fresh[DM_GRAPH_M0];
+    uint32_t gone[DM_GRAPH_M0];
+    uint32_t length = copy_places(links, dm_graph_width(level), places);
+    uint32_t fresh_count = 0;
+    uint32_t gone_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        fresh[fresh_count] = rows[i];
+        fresh_count += !has(places, length, rows[i]);
     }
-    dm_graph_count_incoming(graph, before, before_count, UINT32_MAX); /* minus one */
+    dm_graph_count_incoming(graph, fresh, fresh_count, 1);
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < length || next < fresh_count; i++) {
+        if (i < length && has(rows, count, places[i])) {
+            continue;
+        }
+        if (i < length && places[i] != row) {
+            gone[gone_count++] = places[i];
+        }
+        places[i] = next < fresh_count ? fresh[next++] : row;
+        store_link(&links[i], places[i]);
+        length = i < length ? length : i + 1;
+    }
+    close_holes(graph, row, level, places, length);
+    dm_graph_count_incoming(graph, gone, gone_count, UINT32_MAX); /* minus one */
+}
+
+/* One more link, for which there is room. */
+static void put_link(const dm_graph *graph, uint32_t row, uint32_t level, uint32_t to) {
+    dm_link *link = dm_graph_links(graph, row, level);
+    for (uint32_t at = dm_link_load(link); at != DM_LINK_NONE && at != row; at = dm_link_load(link)) {
+        link++;
+    }
+    dm_graph_count_incoming(graph, &to, 1, 1);
+    store_link(link, to);
 }
 
 int dm_graph_is_bound(const dm_graph *graph, uint32_t a, uint32_t b) {
@@ -132,8 +200,7 @@ static void add_link(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t 
     }
     rows[count++] = to;
     if (count <= width) {
-        dm_graph_count_incoming(graph, &to, 1, 1);
-        atomic_store_explicit(&dm_graph_links(graph, from, level)[count - 1], to, memory_order_release);
+        put_link(graph, from, level, to);
         return;
     }
     dm_graph_rank(graph, scratch, from, level, rows, count);
@@ -149,13 +216,13 @@ void dm_graph_add_link(const dm_graph *graph, dm_graph_scratch *scratch, uint32_
 
 /* --- the tree ----------------------------------------------------------------------------------------------------- */
 
-/* The number of a node's children, and one of them. With its lock. */
+/* The number of a node's children, and one of them. With its lock. One that is being removed has room for no other. */
 static uint32_t count_children(const dm_graph *graph, uint32_t row, uint32_t *child) {
     uint32_t rows[DM_GRAPH_M0];
     uint32_t children = 0;
     const uint32_t count = dm_graph_list(graph, row, 0, rows);
     for (uint32_t i = 0; i < count; i++) {
-        if (dm_graph_parent(graph, rows[i]) == row) {
+        if (dm_graph_parent(graph, rows[i]) == row && dm_graph_mark(graph, rows[i]) == DM_MARK_LIVE) {
             *child = rows[i];
             children++;
         }

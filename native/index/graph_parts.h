@@ -2,7 +2,8 @@
  *
  * Everything is an array by row. The memory of a node at level 0 is one run of cache lines: its code, then its links,
  * two lines; the strides are fields, so that the other layout, links apart from codes, is one line in graph.c
- * (docs/explanation/lookup.md has the comparison). A list of links ends at its length or at the first LINK_NONE.
+ * (docs/explanation/lookup.md has the comparison). A list of links ends at its length or at the first LINK_NONE; a
+ * row's link to itself is a hole in it.
  *
  * Arrays that an image holds lie in one block, the body, in the order of the image, so that a mapped file can be the
  * block. The others follow from them and are always made anew.
@@ -221,7 +222,7 @@ void dm_graph_add_link(const dm_graph *graph, dm_graph_scratch *scratch, uint32_
 void dm_graph_adopt(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t parent, uint32_t child);
 /* graph_link.c: the same for `parent` itself. 0: it has no room. */
 int dm_graph_try_adopt(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t parent, uint32_t child);
-/* graph_link.c: copies a list. Returns its length. */
+/* graph_link.c: copies a list, without its holes. Returns how many there are. */
 uint32_t dm_graph_list(const dm_graph *graph, uint32_t row, uint32_t level, uint32_t *rows);
 void dm_graph_lock(const dm_graph *graph, uint32_t row);
 void dm_graph_unlock(const dm_graph *graph, uint32_t row);

@@ -98,25 +98,25 @@ static void unlink_around(const dm_graph *graph, dm_graph_scratch *scratch, uint
 /* --- the tree ----------------------------------------------------------------------------------------------------- */
 
 /* The children of a removed node, one after the other: the first is taken by the node's parent (or becomes the root),
- * each of the others by the one before. So no node gains more than one child. */
+ * each of the others by the one before. So no node gains more than one child. Until its last child is taken the node
+ * stays in the tree, without a parent as a child of the new root: a search finds its way whenever it looks. */
 static void mend_tree(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t removed) {
     uint32_t rows[DM_GRAPH_M0];
     uint32_t parent = dm_graph_parent(graph, removed);
-    uint32_t children = 0;
     const uint32_t count = dm_graph_list(graph, removed, 0, rows);
-    atomic_store_explicit(&graph->parents[removed], DM_LINK_NONE, memory_order_relaxed);
     for (uint32_t i = 0; i < count; i++) {
-        if (dm_graph_parent(graph, rows[i]) == removed) {
-            rows[children++] = rows[i];
-            atomic_store_explicit(&graph->parents[rows[i]], DM_LINK_NONE, memory_order_relaxed);
+        if (dm_graph_parent(graph, rows[i]) != removed) {
+            continue;
         }
-    }
-    for (uint32_t i = 0; i < children; i++) {
         if (parent != DM_LINK_NONE) {
             dm_graph_adopt(graph, scratch, parent, rows[i]);
+        } else {
+            atomic_store_explicit(&graph->parents[removed], rows[i], memory_order_relaxed);
+            atomic_store_explicit(&graph->parents[rows[i]], DM_LINK_NONE, memory_order_relaxed);
         }
         parent = rows[i];
     }
+    atomic_store_explicit(&graph->parents[removed], DM_LINK_NONE, memory_order_relaxed);
 }
 
 /* The living row that reaches highest; of several the first. */
@@ -205,8 +205,8 @@ void dm_graph_reclaim(dm_graph *graph) {
 /* --- the calls ---------------------------------------------------------------------------------------------------- */
 
 static void take_out(dm_graph *graph, dm_graph_scratch *scratch, uint32_t row) {
+    (void)atomic_fetch_sub_explicit(&graph->live, 1, memory_order_relaxed); /* first: no search finds less than this */
     atomic_store_explicit(&graph->marks[row], DM_MARK_DEAD, memory_order_release);
-    (void)atomic_fetch_sub_explicit(&graph->live, 1, memory_order_relaxed);
     if ((uint32_t)atomic_load_explicit(&graph->entry, memory_order_relaxed) == row) {
         atomic_store_explicit(&graph->entry, find_entry(graph), memory_order_release);
     }

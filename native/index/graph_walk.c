@@ -230,7 +230,7 @@ static uint32_t rescore_pool(const dm_graph *graph, dm_graph_scratch *scratch, f
     for (uint32_t i = 0; i < scratch->size; i++) {
         uint32_t row = dm_candidate_row(scratch->pool[i]);
         double estimate = (double)dm_candidate_cosine(scratch->pool[i]);
-        if ((scratch->pool[i] & DM_CANDIDATE_DEAD) != 0 || dm_graph_mark(graph, row) != DM_MARK_LIVE) {
+        if ((scratch->pool[i] & DM_CANDIDATE_DEAD) != 0) { /* one that was removed since is still what it was */
             continue;
         }
         if (size == k && estimate + slack_of(graph, query_scale, row) < best[k - 1].similarity * factor) {
@@ -245,20 +245,35 @@ static uint32_t rescore_pool(const dm_graph *graph, dm_graph_scratch *scratch, f
     return size;
 }
 
+static uint32_t search(const dm_graph *graph, dm_graph_scratch *scratch, uint32_t k, uint32_t ef, dm_neighbour *best) {
+    uint32_t found = 0;
+    enter(graph, scratch);
+    const uint64_t entry = atomic_load_explicit(&graph->entry, memory_order_acquire);
+    if (entry != DM_ENTRY_NONE) {
+        dm_weights weights = dm_graph_encode_query(graph, scratch);
+        uint32_t begin = dm_graph_descend(graph, scratch, &weights, entry, 0);
+        dm_graph_walk(graph, scratch, &weights, begin, 0, ef > k ? ef : k);
+        found = rescore_pool(graph, scratch, weights.scale, k, best);
+    }
+    leave(scratch);
+    return found;
+}
+
+/* A search may sleep while more rows around it are removed than its list is long, or while links that it has yet to
+ * come to move to rows that it has left behind. It then ends with fewer rows than there are, and begins again. */
+enum { LOOKS = 16 };
+
 uint32_t dm_graph_search(const dm_graph *graph, dm_graph_scratch *scratch, const float *query, uint32_t k, uint32_t ef,
                          dm_neighbour *neighbours) {
     uint32_t found = 0;
     scratch->compared = 0;
     scratch->rescored = 0;
-    enter(graph, scratch);
-    const uint64_t entry = atomic_load_explicit(&graph->entry, memory_order_acquire);
-    if (entry != DM_ENTRY_NONE) {
-        graph->query->prepare(&scratch->query, query);
-        dm_weights weights = dm_graph_encode_query(graph, scratch);
-        uint32_t begin = dm_graph_descend(graph, scratch, &weights, entry, 0);
-        dm_graph_walk(graph, scratch, &weights, begin, 0, ef > k ? ef : k);
-        found = rescore_pool(graph, scratch, weights.scale, k, neighbours);
+    graph->query->prepare(&scratch->query, query);
+    for (unsigned looks = 0; looks < LOOKS; looks++) {
+        found = search(graph, scratch, k, ef, neighbours);
+        if (found == k || found >= dm_graph_size(graph)) {
+            break;
+        }
     }
-    leave(scratch);
     return found;
 }

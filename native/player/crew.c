@@ -43,7 +43,7 @@ static void *work(void *argument) {
             continue;
         }
         seen = crew->called;
-        if (self->number >= crew->play->threads) {
+        if (self->number >= crew->playing) { /* the play may be over by now, and what it was told by gone */
             continue;
         }
         (void)pthread_mutex_unlock(&crew->lock);
@@ -245,6 +245,7 @@ void dmp_crew_play(dmp_crew *crew, const dmp_lane *lane, const dmp_play *play, d
     crew->lane = lane;
     crew->play = play;
     crew->times = times;
+    crew->playing = play->threads;
     crew->ready = crew->done = 0;
     crew->called++;
     (void)pthread_cond_broadcast(&crew->wake);

@@ -34,7 +34,8 @@ struct dmp_crew {
     pthread_mutex_t lock;
     pthread_cond_t wake, report;
     uint64_t called, gone; /* plays that threads were called to, and that have started */
-    uint32_t ready, done;  /* threads, of this play */
+    uint32_t playing;      /* threads that were called */
+    uint32_t ready, done;  /* of these */
     bool closing;
 
     dmp_member *members;

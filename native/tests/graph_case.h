@@ -218,20 +218,22 @@ static inline double graph_case_recall(const graph_case *made, test_random *rand
 
 /* --- rules -------------------------------------------------------------------------------------------------------- */
 
-/* No link leads to itself, twice to the same, out of the graph, or to a row that does not reach the level; none stands
- * behind the end of a list. Adds the links to `incoming`. */
+/* No link leads twice to the same row, out of the graph, or to a row that does not reach the level; none stands behind
+ * the end of a list. A row's link to itself is a hole, which is not the last. Adds the links to `incoming`. */
 static inline void graph_case_check_list(const graph_case *made, uint32_t row, uint32_t level, uint32_t *incoming) {
     const dm_link *links = dm_graph_links(made->graph, row, level);
     const uint32_t width = level == 0 ? 32 : 16; /* the paper's M0 and M, not the code's word for them */
     int ended = 0;
+    uint32_t last = DM_LINK_NONE;
     CHECK_EQUAL(dm_graph_width(level), width);
     for (uint32_t i = 0; i < width; i++) {
         uint32_t to = dm_link_load(&links[i]);
         ended |= to == DM_LINK_NONE;
-        if (to == DM_LINK_NONE) {
+        last = to == DM_LINK_NONE ? last : to;
+        if (to == DM_LINK_NONE || to == row) {
             continue;
         }
-        if (!CHECK(!ended && to != row && to < made->capacity)) {
+        if (!CHECK(!ended && to < made->capacity)) {
             continue;
         }
         CHECK_EQUAL(dm_graph_mark(made->graph, to), DM_MARK_LIVE);
@@ -241,6 +243,7 @@ static inline void graph_case_check_list(const graph_case *made, uint32_t row, u
         }
         incoming[to]++;
     }
+    CHECK(last != row);
     if (dm_graph_mark(made->graph, row) != DM_MARK_LIVE) {
         CHECK(dm_link_load(&links[0]) == DM_LINK_NONE);
     }

@@ -39,6 +39,13 @@ _Noreturn void test_abandon(const char *file, int line);
 /* A case that this machine cannot run: says SKIP and why; never counted as a pass. */
 void test_skip(const char *what, const char *why);
 
+/* 1: the thread sanitizer looks on, to whom what one thread does alone says nothing. */
+#if defined(__SANITIZE_THREAD__)
+enum { TEST_THREADS_ONLY = 1 };
+#else
+enum { TEST_THREADS_ONLY = 0 };
+#endif
+
 /* Prints "N checks, M failed, K skipped" and returns the exit status: 0 only when checks ran and none failed. */
 int test_report(void);
 

@@ -681,6 +681,10 @@ static void test_changes(void) {
 }
 
 int main(void) {
+    test_same_everywhere();
+    if (TEST_THREADS_ONLY) {
+        return test_report();
+    }
     test_few();
     test_choices();
     test_all();
@@ -691,7 +695,6 @@ int main(void) {
     test_measuring();
     test_extrapolating();
     test_costs();
-    test_same_everywhere();
     test_images();
     test_changes();
     return test_report();

@@ -1,5 +1,7 @@
 /* test_player.c: the parts of the player one by one, then the whole process as a caller sees it. Made for the
  * sanitizers as much as for its own checks: what it plays, and how well it measures, is tested in tests/player. */
+#include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 
 #include "player/crc32.h"
 #include "player/crew.h"
+#include "player/crew_parts.h"
 #include "player/names.h"
 #include "player/trace.h"
 #include "tests/support.h"
@@ -212,6 +215,55 @@ static void test_crew(void) {
     dmp_trace_close(&trace);
 }
 
+static int alarm_clock[2]; /* a pipe */
+static _Atomic int is_asleep;
+
+static void sleep_until_called(int number) {
+    struct pollfd called = {.fd = alarm_clock[0], .events = POLLIN};
+    (void)number;
+    atomic_store(&is_asleep, 1);
+    (void)poll(&called, 1, 1000); /* in a condition's wait others may have to wait for it */
+}
+
+/* A thread that a play does not need sleeps until that is over and the caller has written the next one in its place. It
+ * takes part in no play that it was not called to. */
+static void test_sleeping_thread(void) {
+    static dmp_times times[1000];
+    static struct dm_state state;
+    make_trace();
+    dmp_trace trace;
+    CHECK_STATUS(dmp_trace_open(written(sizeof bytes), &trace, error, sizeof error), DM_OK, error);
+    dmp_crew *crew = NULL;
+    REQUIRE(CHECK_STATUS(dmp_crew_open(&trace, 2, NULL, 0, &crew, error, sizeof error), DM_OK, error));
+    const struct sigaction action = {.sa_handler = sleep_until_called};
+    REQUIRE(pipe(alarm_clock) == 0 && sigaction(SIGUSR1, &action, NULL) == 0);
+    (void)pthread_mutex_lock(&crew->lock); /* it is to sleep while it waits for this one, not with it */
+    (void)pthread_cond_broadcast(&crew->wake);
+    (void)usleep(10000);
+    REQUIRE(pthread_kill(crew->members[1].thread, SIGUSR1) == 0);
+    while (!atomic_load(&is_asleep)) {
+        (void)usleep(100);
+    }
+    (void)pthread_mutex_unlock(&crew->lock);
+    const dm_workload workload = {.size = sizeof workload, .operate = operate};
+    const dmp_lane lane = {.workload = &workload, .state = &state, .places = {7, 6}};
+    dmp_play play = {.first = 0, .count = 1000, .speed = 2, .threads = 1};
+    dmp_played played;
+    dmp_crew_play(crew, &lane, &play, times, &played);
+    check_played(&play, &played, times);
+    play = (dmp_play){.first = 1000, .count = 1000, .speed = 2, .threads = 2};
+    REQUIRE(write(alarm_clock[1], "", 1) == 1);
+    (void)usleep(20000);
+    CHECK_EQUAL(state.calls[0], 1000);
+    CHECK_EQUAL(state.calls[16], 0);
+    dmp_crew_play(crew, &lane, &play, times, &played);
+    check_played(&play, &played, times);
+    dmp_crew_close(crew);
+    dmp_trace_close(&trace);
+    (void)close(alarm_clock[0]);
+    (void)close(alarm_clock[1]);
+}
+
 /* ---- the whole process ---- */
 
 /* What it answers to `request`, and with which status. */
@@ -265,6 +317,7 @@ int main(void) {
     test_names();
     test_traces();
     test_crew();
+    test_sleeping_thread();
     test_process();
     return test_report();
 }

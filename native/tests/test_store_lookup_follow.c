@@ -358,18 +358,23 @@ static void test_failure(int32_t method) {
 #endif
 
 int main(void) {
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        test_growth(methods[i]);
+    }
+    test_lists_follow();
+    if (TEST_THREADS_ONLY) {
+        return test_report();
+    }
     test_refusals();
     test_equal_cosines();
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         test_types(methods[i]);
         test_following(methods[i], 0);
         test_following(methods[i], 1);
-        test_growth(methods[i]);
         test_rows_are_let_go(methods[i]);
         test_failure(methods[i]);
         test_failure_of_one_type(methods[i]);
     }
     test_half_exchanged();
-    test_lists_follow();
     return test_report();
 }

@@ -8,11 +8,13 @@
 #include "simd/query.h"
 #include "store/memory.h"
 
-/* Asks the memory for a row that will be rescored. */
+/* Asks the memory for a row that will be rescored: into the second-level cache, which has room for more requests at once
+ * than the first. A row of 768 dimensions is 48 of them; asked for by the first level, they hold up what follows (coarse
+ * lists among 10,000 rows: a quarter of a search). */
 static inline void dm_neighbours_prefetch(const dm_rows *rows, uint32_t row) {
     const char *begin = (const char *)(rows->values + row * rows->stride);
     for (size_t line = 0; line < rows->dim * sizeof(float); line += DM_CACHE_LINE) {
-        __builtin_prefetch(begin + line, 0, 3);
+        __builtin_prefetch(begin + line, 0, 2);
     }
 }
 

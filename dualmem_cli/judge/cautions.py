@@ -42,7 +42,7 @@ def compare_cautions(run: CaseRun) -> tuple[Caution, ...]:
 
 def build_cautions(builds: tuple[Build, ...]) -> tuple[Caution, ...]:
     """What a comparison of these builds cannot exclude."""
-    return _one_layout(builds) + _other_compiler(builds)
+    return _same_build(builds) + _one_layout(builds) + _other_compiler(builds)
 
 
 def repeated_caution(earlier: Sequence[Record], *, path: str) -> tuple[Caution, ...]:
@@ -68,6 +68,19 @@ def stored_caution(reason: str) -> Caution:
         kind=CautionKind.STORED_NUMBERS,
         what=f"{reason}; only the baseline's stored numbers could be used: counts, recall and bytes are judged, times are not",
         remedy="Build the old revision here, dualmem compare --against REV, or save a baseline on this kind of machine.",
+    )
+
+
+def _same_build(builds: tuple[Build, ...]) -> tuple[Caution, ...]:
+    """Whoever sees no change should know where there was none to be seen."""
+    if len(builds) < 2 or builds[0].digest != builds[1].digest:
+        return ()
+    return (
+        Caution(
+            kind=CautionKind.SAME_BUILD,
+            what="baseline and candidate are the same bytes: this tries the gate, not a change",
+            remedy="If something was changed, save it and build it.",
+        ),
     )
 
 

@@ -9,6 +9,7 @@ class CautionKind(StrEnum):
 
     NOISY_MACHINE = "noisy machine"
     FEW_SAMPLES = "few samples"
+    SAME_BUILD = "same build"
     ONE_LAYOUT = "one layout"
     LAYOUT_SENSITIVE = "layout-sensitive"
     UNSUPPORTED = "unsupported here"

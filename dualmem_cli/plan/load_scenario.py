@@ -50,7 +50,7 @@ class LoadMeasureTable(Table):
     threads: int = Field(default=1, ge=1, le=256, description="that play")
     warmup_s: float = Field(default=2.0, ge=0, le=86_400, description="of the schedule, played before what is measured")
     steady_s: _Seconds | None = Field(default=None, description="of the schedule; default: 60, of a [trace] all that is left")
-    section_s: _Seconds = Field(default=5.0, description="of the schedule, played without a pause")
+    section_s: float = Field(default=5.0, ge=0.01, le=7 * 86_400, description="of the schedule, played without a pause")
     workers: int = Field(default=3, ge=1, le=1000, description="fresh processes; the unit of inference")
     seed: int = Field(default=1, ge=0, description="of the trace that is made")
     timeout_s: float = Field(default=60.0, gt=0, le=86_400, description="how long after the end of its schedule a play may last")
@@ -220,6 +220,9 @@ def _check_quantities(table: LoadScenarioFile, text: str, path: str) -> None:
         for quantity in entries:
             if operation_of(quantity)[1] not in known:
                 raise located(text, path, (key, quantity), f"is not measured by a load; {nearest_quantity(quantity, known)}")
+    for limit in read_limits(table.saturation, key="saturation", text=text, path=path):
+        if not limit.minimum and limit.limit <= 0:
+            raise located(text, path, ("saturation", limit.quantity), "no rate keeps a limit of nothing")
     for quantity, threshold in table.gate.items():
         if quantity != "errors" and threshold == 0:
             raise located(text, path, ("gate", quantity), "input should be greater than 0")

@@ -271,4 +271,10 @@ def test_absent_findings_and_one_layout() -> None:
     found = absent_finding("s/plain", Verdict.MISSING, "gone")
     assert (found.case, found.verdict, found.change, found.reason) == ("s/plain", Verdict.MISSING, None, "gone")
     assert [caution.kind for caution in build_cautions(BUILDS)] == [CautionKind.ONE_LAYOUT] * 2
-    assert build_cautions((build(library(), links=4), build(library(), links=2))) == ()
+    assert build_cautions((build(library(), links=4), build(library(), links=2, digest="c" * 64))) == ()
+
+
+def test_the_same_bytes_are_called_so() -> None:
+    twice = build(library(), links=4)
+    assert [caution.kind for caution in build_cautions((twice, twice))] == [CautionKind.SAME_BUILD]
+    assert build_cautions((twice,)) == (), "a bench has one build"

@@ -65,6 +65,9 @@ MISTAKES = {
         "rate = 10", 'rate = 10\narrivals = "bursty"\n[measure.burst]\nfactor = 1', 'f.toml:8: [measure] "factor": input should be greater',
     ),
     "a section too long": ("rate = 10", "rate = 10\nsteady_s = 3", 'f.toml:3: [measure] "section_s": a section is longer than the 3 s'),
+    "a section of nothing": (
+        "rate = 10", "rate = 10\nsection_s = 1e-9", 'f.toml:6: [measure] "section_s": input should be greater than or equal to 0.01',
+    ),
     "no threads": ("rate = 10", "rate = 10\nthreads = 0", 'f.toml:6: [measure] "threads": input should be greater than or equal to 1'),
     "shares above one": ("share = 1 ", "share = 1.5 ", 'f.toml:7: [mix] "share": input should be less than or equal to 1'),
     "shares that do not add up": ("share = 1 ", "share = 0.9 ", 'f.toml:6: "mix": the shares add up to 0.9, and must add up to 1'),
@@ -104,6 +107,9 @@ MISTAKES = {
     "saturation of a closed loop": (
         f"rate = 10\n{MIX}", f'rate = 10\narrivals = "closed"\n{MIX}[saturation]\np99 = "<= 5 ms"\n',
         'f.toml:6: [measure] "arrivals": closed has no rate that [saturation] could search',
+    ),
+    "saturation that nothing keeps": (
+        MIX, f'{MIX}[saturation]\np99 = "<= 0 us"\n', 'f.toml:9: [saturation] "p99": no rate keeps a limit of nothing',
     ),
     "TOML": ("rate = 10", "rate = ", "f.toml:5: Invalid value"),
 }  # fmt: skip

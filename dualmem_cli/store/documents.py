@@ -53,6 +53,11 @@ class Document(Generic[T]):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
+            if where == "kind" and first["type"] == "literal_error":
+                raise RecordError(
+                    f'{path}: a file of kind "{first["input"]}", where a {self.noun} is wanted',
+                    hint=f"Give one of kind {first['ctx']['expected']}.",
+                ) from None
             raise RecordError(f"{path}: {where}: {first['msg']}", hint=f"The {self.noun} was damaged or edited.") from None
 
     def json_schema(self) -> dict[str, Any]:

@@ -101,7 +101,6 @@ def test_what_is_no_record(content: bytes, said: str) -> None:
 
 def edits() -> list[tuple[str, Any]]:
     return [
-        ("kind", "other"),
         ("seconds", "long"),
         ("interrupted", None),
         ("builds", [3]),

@@ -44,7 +44,10 @@ def test_kinds_are_told_apart(tmp_path: Path) -> None:
     records.save(record(), other)
     assert isinstance(selftests.load_either(path), SelftestRecord)
     assert selftests.load_either(other) == record()
-    with pytest.raises(RecordError, match=r"s\.json: kind"):
+    with pytest.raises(
+        RecordError,
+        match=r's\.json: a file of kind "selftest", where a record is wanted\. Give one of kind .bench. or .compare.\.$',
+    ):
         records.load(path)
 
 

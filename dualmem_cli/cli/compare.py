@@ -51,7 +51,8 @@ def compare(
         bool,
         typer.Option(
             "--no-explain",
-            help="Do not profile both builds of the worst regressed cases and kinds of operation (about 15 s each, three at most).",
+            help="Do not profile both builds of the worst regressed cases (about 15 s each) and kinds of operation (up to 2 min); "
+            "three at most.",
         ),
     ] = False,
     fleet: options.Fleet = "",

@@ -8,7 +8,7 @@ come from batches of sections (stats/sections.py). `response` counts from the sc
 from collections.abc import Sequence
 from statistics import fmean
 
-from dualmem_cli.judge.overhead import is_overhead, overheads, twin_limits
+from dualmem_cli.judge.overhead import is_overhead, kinds_without, overheads, twin_limits
 from dualmem_cli.judge.population import population_problem
 from dualmem_cli.judge.saturation import saturation_estimate
 from dualmem_cli.judge.steadiness import is_work, run_hours, steadiness
@@ -64,7 +64,21 @@ def cut_caution(run: LoadRun, *, sections: int) -> Caution:
 
 
 def load_cautions(run: LoadRun, finding: BenchFinding) -> tuple[Caution, ...]:
-    """What to know before one believes the latencies: how late the player itself began operations, which is the machine's doing."""
+    """What to know before one believes the figures: what has no overhead, and how late the player itself began operations, which is the
+    machine's doing."""
+    return _without_overhead(run) + _late(run, finding)
+
+
+def _without_overhead(run: LoadRun) -> tuple[Caution, ...]:
+    """A limit that nothing was measured for must not look like one that was met."""
+    kinds = kinds_without(run)
+    if not kinds:
+        return ()
+    told = f"{', '.join(kinds)}: too rare to be played beside the twin, so the limit of [control] was not judged there"
+    return (Caution(CautionKind.FEW_SAMPLES, told, "Give it a larger share in [mix], or raise [control] passes.", run.id),)
+
+
+def _late(run: LoadRun, finding: BenchFinding) -> tuple[Caution, ...]:
     late, response = _lateness(run.steady()), finding.quantity("p99")
     if late is None or response is None or late.value <= _LATE_SHARE * response.estimate.value:
         return ()

@@ -33,11 +33,19 @@ def overheads(run: LoadRun) -> dict[str, Estimate]:
 
 
 def twin_limits(run: LoadRun, estimates: dict[str, Estimate]) -> list[Budget]:
-    """The limit of [control], for all operations together and for each kind, as far as they have an overhead: an interrupt comes before."""
+    """The limit of [control]: for all operations together, whether it was measured or not, and for each kind that was often enough to have
+    an overhead (`kinds_without` names the others)."""
     control = run.scenario.control
-    if control is None:
+    if control is None or _twin(run) is None:
         return []
-    return [Budget(name, control.limit, minimum=False) for name in (OVERHEAD, *_named(run)) if name in estimates]
+    known = (name for name in _named(run) if name in estimates)
+    return [Budget(name, control.limit, minimum=False) for name in (OVERHEAD, *known)]
+
+
+def kinds_without(run: LoadRun) -> tuple[str, ...]:
+    """The kinds of operation that were not played beside the twin, in a run that was."""
+    known = _closed(run) if run.twins else {}
+    return tuple(kind for kind, name in zip(run.kinds, _named(run), strict=True) if name not in known) if known else ()
 
 
 def is_overhead(name: str) -> bool:

@@ -1,6 +1,7 @@
 """Whole benches of loads on players without processes, whose queue is known."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dualmem_cli.judge.outcome import bench_status
 from dualmem_cli.judge.steadiness import is_more_work
 from dualmem_cli.measure.fake_player import FakePlayer
 from dualmem_cli.measure.player import PlayerFailedError
+from dualmem_cli.model.caution import CautionKind
 from dualmem_cli.model.load import Part, Played, PlayMode
 from dualmem_cli.model.metric import Better, Metric, Scope
 from dualmem_cli.model.plan import Role
@@ -133,6 +135,40 @@ def test_the_twin_is_played_side_by_side_and_told_at_the_rate_too(tmp_path: Path
     closed = bench(players(), tmp_path / "closed", load(TWIN, measure='arrivals = "closed"'))
     assert closed.bench[0].quantity("overhead_at_rate") is None
     assert quantity(closed, "overhead").met is True
+
+
+def closed_without(kind: str) -> Callable[[FakePlayer, Played], Played]:
+    """What is played closed-loop, beside the twin, has none of that kind."""
+
+    def dropped(_player: FakePlayer, played: Played) -> Played:
+        if played.play.mode is not PlayMode.CLOSED:
+            return played
+        return replace(played, kinds=tuple(known for known in played.kinds if known.name != kind))
+
+    return dropped
+
+
+def test_a_kind_that_was_not_played_beside_the_twin_is_not_called_met(tmp_path: Path) -> None:
+    record = bench(players(interfere=closed_without("update")), tmp_path, load(TWIN))
+    assert standings(record) == {"overhead": BudgetStanding.MET, "lookup.overhead": BudgetStanding.MET}
+    told = [caution for caution in record.cautions if caution.kind is CautionKind.FEW_SAMPLES]
+    assert [caution.what for caution in told] == [
+        "update: too rare to be played beside the twin, so the limit of [control] was not judged there"
+    ]
+    whole = bench(players(), tmp_path / "whole", load(TWIN))
+    assert not [caution for caution in whole.cautions if caution.kind is CautionKind.FEW_SAMPLES]
+
+
+def test_a_limit_of_the_twin_that_nothing_was_measured_for_makes_the_load_invalid(tmp_path: Path) -> None:
+    """Both sides never play the same number of operations: no cost of one is the other's."""
+
+    def uneven(_player: FakePlayer, played: Played) -> Played:
+        if played.play.mode is not PlayMode.CLOSED or played.play.arm == 0:
+            return played
+        return replace(played, kinds=played.kinds[:1])
+
+    record = bench(players(interfere=uneven), tmp_path, load(TWIN))
+    assert record.bench[0].problem == "overhead has a budget and was not measured"
 
 
 def test_a_twin_that_dies_side_by_side_makes_the_load_invalid(tmp_path: Path) -> None:

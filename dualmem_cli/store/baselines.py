@@ -52,7 +52,7 @@ def save(folder: Path, *, name: str, record: Record, build_folder: Path) -> Base
                     old.rename(target)
                 raise
     except OSError as error:
-        why = error.strerror or error.args[0][0][2]  # shutil's own: (source, target, why) of each file
+        why = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror  # (source, target, why) of each file
         raise BaselineError(f"{target}: {why}", hint="Nothing was changed.") from None
     return Baseline(name=name, record=record, build=build)
 

@@ -8,6 +8,7 @@
 
 #include "dualmem/dm_workload.h"
 #include "tests/support.h"
+#include "workloads/mixed.h"
 
 /* A file of float32 rows; the values are to be freed. */
 static inline dm_matrix read_rows(const char *path, uint64_t rows, uint64_t columns) {
@@ -21,6 +22,22 @@ static inline dm_matrix read_rows(const char *path, uint64_t rows, uint64_t colu
     }
     fclose(file);
     return (dm_matrix){values, rows, columns, stride};
+}
+
+/* Of the arguments DATA ROWS QUERIES ROWS COLUMNS. parameters: DM_MIXED_PARAMETERS of them. */
+static inline dm_case read_case(char **argv, const double *parameters) {
+    const uint64_t columns = strtoull(argv[5], NULL, 10);
+    return (dm_case){.size = sizeof(dm_case),
+                     .seed = 1,
+                     .parameters = parameters,
+                     .parameter_count = DM_MIXED_PARAMETERS,
+                     .data = read_rows(argv[1], strtoull(argv[2], NULL, 10), columns),
+                     .queries = read_rows(argv[3], strtoull(argv[4], NULL, 10), columns)};
+}
+
+static inline void free_case(const dm_case *work) {
+    free((void *)(uintptr_t)work->data.values);
+    free((void *)(uintptr_t)work->queries.values);
 }
 
 #endif

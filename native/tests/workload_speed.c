@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "tests/workload_rows.h"
-#include "workloads/mixed.h"
 #include "workloads/workloads.h"
 
 enum { ARMS = 2, ROUNDS_MOST = 1000 };
@@ -83,13 +82,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < DM_MIXED_PARAMETERS; i++) {
         parameters[i] = dm_mixed_dual.parameters[i].default_value;
     }
-    const uint64_t columns = strtoull(argv[5], NULL, 10);
-    const dm_case work = {.size = sizeof(work),
-                          .seed = 1,
-                          .parameters = parameters,
-                          .parameter_count = DM_MIXED_PARAMETERS,
-                          .data = read_rows(argv[1], strtoull(argv[2], NULL, 10), columns),
-                          .queries = read_rows(argv[3], strtoull(argv[4], NULL, 10), columns)};
+    const dm_case work = read_case(argv, parameters);
     dm_state *states[ARMS];
     for (uint32_t a = 0; a < ARMS; a++) {
         char error[300];
@@ -113,7 +106,6 @@ int main(int argc, char **argv) {
         printf("%s: %g concepts of the last formation\n", workloads[a]->variant, values[DM_MIXED_METRIC_FORMED]);
         workloads[a]->teardown(states[a]);
     }
-    free((void *)(uintptr_t)work.data.values);
-    free((void *)(uintptr_t)work.queries.values);
+    free_case(&work);
     return test_report();
 }

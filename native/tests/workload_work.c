@@ -7,7 +7,6 @@
  * after that many insertions of a trace. Keys go through all there is; those of spread_episode through the newest 500.
  * Before each operation, outside of the counting, a lookup goes through the concepts' vectors, as it does in a mix. */
 #include "tests/workload_rows.h"
-#include "workloads/mixed.h"
 #include "workloads/workloads.h"
 
 static uint32_t operation_named(const char *name) {
@@ -53,13 +52,7 @@ int main(int argc, char **argv) {
     parameters[DM_MIXED_EPISODES] = episodes;
     parameters[DM_MIXED_CONCEPTS] = episodes / 10;
     parameters[DM_MIXED_BINDINGS] = 2 * episodes;
-    const uint64_t columns = strtoull(argv[5], NULL, 10);
-    const dm_case work = {.size = sizeof(work),
-                          .seed = 1,
-                          .parameters = parameters,
-                          .parameter_count = DM_MIXED_PARAMETERS,
-                          .data = read_rows(argv[1], strtoull(argv[2], NULL, 10), columns),
-                          .queries = read_rows(argv[3], strtoull(argv[4], NULL, 10), columns)};
+    const dm_case work = read_case(argv, parameters);
     dm_state *state = set_up(workload, &work, atoi(argv[8]));
     const uint32_t operation = operation_named(argv[9]);
     const uint64_t count = strtoull(argv[10], NULL, 10);
@@ -75,7 +68,6 @@ int main(int argc, char **argv) {
     }
     printf("edges followed by spreads of concepts, of episodes, consolidations, decays\n");
     workload->teardown(state);
-    free((void *)(uintptr_t)work.data.values);
-    free((void *)(uintptr_t)work.queries.values);
+    free_case(&work);
     return test_report();
 }
